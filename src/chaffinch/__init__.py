@@ -1,0 +1,3 @@
+"""Chaffinch finds the chaff in your training data."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,142 @@
+"""Evidence: what training and inference yielded, as frozen, id-aligned arrays.
+
+Everything that judges is a pure function of an `Evidence`; nothing here knows a model.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chaffinch.core.errors import InputError
+from chaffinch.core.labels import Labels
+from chaffinch.core.types import Floats, Strings
+
+_SHAPES = {
+    "logits": ("E", "N", "C"),
+    "held_out_logits": ("E", "N", "C"),
+    "features": ("N", "I"),
+    "embeddings": ("N", "K"),
+    "learning_rates": ("E",),
+    "validation_logits": ("M", "C"),
+    "validation_features": ("M", "I"),
+    "validation_codes": ("M",),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What is known about N samples; every record but the labels may be absent (None).
+
+    Attributes:
+        ids: (N,) sample ids; rows of all records are in this order.
+        labels: The given labels.
+        logits: (E, N, C) outputs, epoch by epoch, of one model that was trained on all samples.
+        held_out_logits: (E, N, C) outputs of models that never saw the sample in training
+            (K folds). Worth more than `logits`: no model can have memorised the label.
+        features: (N, I) inputs of the last linear layer in the last epoch of the run behind
+            `logits`, without the appended 1 of the bias.
+        embeddings: (N, K) model-free description of the samples (encoded table rows, supplied
+            sentence or image embeddings); used by neighbours before `features`.
+        learning_rates: (E,) mean learning rate of each epoch of the run behind `logits`.
+        validation_logits: (M, C) outputs for the validation samples in the last epoch.
+        validation_features: (M, I) as `features`, for the validation samples.
+        validation_codes: (M,) labels of the validation samples.
+        bias: Whether the last linear layer has a bias, so that its gradient counts.
+
+    Raises:
+        InputError: Lengths or shapes that do not agree, or values that are not finite.
+    """
+
+    ids: Strings
+    labels: Labels
+    logits: Floats | None = None
+    held_out_logits: Floats | None = None
+    features: Floats | None = None
+    embeddings: Floats | None = None
+    learning_rates: Floats | None = None
+    validation_logits: Floats | None = None
+    validation_features: Floats | None = None
+    validation_codes: NDArray[np.int64] | None = None
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        sizes = {"N": len(self.ids), "C": len(self.labels.classes)}
+        if len(self.labels) != sizes["N"]:
+            raise InputError(
+                f"as many labels as ids ({sizes['N']})", str(len(self.labels)), "Align them by id"
+            )
+        for name, letters in _SHAPES.items():
+            array = getattr(self, name)
+            if array is not None:
+                _check(name, array, letters, sizes)
+
+    @property
+    def records(self) -> dict[str, NDArray[Any]]:
+        """The arrays that are there, by name."""
+        found = {name: getattr(self, name) for name in _SHAPES}
+        return {name: array for name, array in found.items() if array is not None}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def has(self, name: str) -> bool:
+        """Whether the record ``name`` is there."""
+        return getattr(self, name) is not None
+
+    def need(self, name: str) -> Floats:
+        """The record ``name``.
+
+        Raises:
+            InputError: It was not collected.
+        """
+        array: Floats | None = getattr(self, name)
+        if array is None:
+            raise InputError(
+                f"evidence with the record {name!r}",
+                f"only {', '.join(self.records) or 'labels'}",
+                "Collect it (chaffinch scan does) or leave out the scorers that need it",
+            )
+        return array
+
+    def take(self, index: NDArray[Any]) -> "Evidence":
+        """The evidence of the samples at ``index``, in that order."""
+        cut: dict[str, Any] = {
+            name: np.take(array, index, axis=_SHAPES[name].index("N"))
+            for name, array in self.records.items()
+            if "N" in _SHAPES[name]
+        }
+        return replace(self, ids=self.ids[index], labels=self.labels.take(index), **cut)
+
+
+def _check(name: str, array: NDArray[Any], letters: tuple[str, ...], sizes: dict[str, int]) -> None:
+    wanted = "(" + ", ".join(f"{x}={sizes[x]}" if x in sizes else x for x in letters) + ")"
+    if array.ndim != len(letters):
+        raise InputError(
+            f"{name} of shape {wanted}", f"shape {array.shape}", "Check the axes of the array"
+        )
+    for letter, size in zip(letters, array.shape, strict=True):
+        # E may differ between the full run and the folds; all other letters are shared.
+        if letter != "E" and sizes.setdefault(letter, size) != size:
+            raise InputError(
+                f"{name} of shape {wanted}",
+                f"shape {array.shape}",
+                "Rows are samples in the order of the ids, columns classes in sorted order",
+            )
+    if 0 in array.shape[:1] and letters[0] == "E":
+        raise InputError(f"at least one epoch in {name}", "none", "Train for at least one epoch")
+    if np.issubdtype(array.dtype, np.floating) and not _finite(array):
+        bad = int(sum(np.count_nonzero(~np.isfinite(part)) for part in array))
+        raise InputError(
+            f"finite numbers in {name}",
+            f"{bad} NaN or infinite values",
+            "Look for a diverged training (lower the learning rate) or broken features",
+        )
+
+
+def _finite(array: NDArray[Any]) -> bool:
+    """Check block by block: a mask of a whole memory-mapped record would double its footprint."""
+    rows = array.reshape(-1, array.shape[-1]) if array.ndim > 1 else array[:, None]
+    step = max(1, 4_000_000 // max(1, rows.shape[1]))
+    return all(np.isfinite(rows[start : start + step]).all() for start in range(0, len(rows), step))

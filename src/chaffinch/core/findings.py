@@ -1,0 +1,78 @@
+"""Findings: what was judged of every sample, in one table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from chaffinch.core.types import Floats
+
+COLUMNS = (
+    "id",
+    "given_label",
+    "suspicion",
+    "flagged",
+    "kind",
+    "kind_probability",
+    "suggested_label",
+    "suggestion_confidence",
+    "q_value",
+)
+"""The columns that every findings table starts with; one column a scorer follows.
+
+``suspicion`` is in 0..1, higher = worse. ``q_value`` is the false-discovery rate expected if this
+sample and all more suspicious ones were flagged. ``suggested_label`` is empty (missing) where no
+other class is likelier than the given one.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """The result of a scan or a judgement.
+
+    Attributes:
+        table: One row a sample, in the order of the data; columns as `COLUMNS`, then scorers.
+        classes: (C,) label values, in the order used by `flow`.
+        estimated_errors: Expected number of wrong labels in the whole set.
+        flow: (C, C) expected number of samples with given label a (row) whose right label is b
+            (column); the diagonal holds those expected to be right. None where no model of the
+            label noise could be fitted.
+        notes: Sentences that a reader must know to read the table rightly.
+        details: Further figures for the report (accuracies, calibration).
+    """
+
+    table: pd.DataFrame
+    classes: NDArray[Any]
+    estimated_errors: float
+    flow: Floats | None = None
+    notes: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def scorers(self) -> list[str]:
+        """Names of the scorer columns."""
+        return [name for name in self.table.columns if name not in COLUMNS]
+
+    @property
+    def flagged(self) -> pd.DataFrame:
+        """The flagged rows, most suspicious first."""
+        return self.ranked[self.ranked["flagged"]]
+
+    @property
+    def ranked(self) -> pd.DataFrame:
+        """All rows, most suspicious first; ties in the order of the data."""
+        order = np.argsort(-self.table["suspicion"].to_numpy(), kind="stable")
+        return self.table.iloc[order]
+
+    def __repr__(self) -> str:
+        flagged = int(self.table["flagged"].sum())
+        return (
+            f"Findings({len(self):,} samples, {flagged:,} flagged, "
+            f"about {self.estimated_errors:,.0f} wrong labels expected)"
+        )

@@ -1,0 +1,105 @@
+"""Class labels: integer codes for the mathematics, original values for people."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from chaffinch.core.errors import InputError
+from chaffinch.core.types import Codes
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """The labels of N samples in C classes.
+
+    Attributes:
+        codes: (N,) integers in 0..C-1.
+        classes: (C,) the original values (strings, integers, booleans, ...), so that
+            ``classes[codes]`` gives back the labels as they came.
+    """
+
+    codes: Codes
+    classes: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @property
+    def names(self) -> list[str]:
+        """The classes as text, for reports."""
+        return [str(value) for value in self.classes.tolist()]
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """(N,) the labels as they came."""
+        return self.classes[self.codes]
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(C,) how many samples each class has."""
+        return np.bincount(self.codes, minlength=len(self.classes)).astype(np.int64)
+
+    def take(self, index: NDArray[Any]) -> "Labels":
+        """The labels of the samples at ``index``, with the same C classes."""
+        return Labels(self.codes[index], self.classes)
+
+    @classmethod
+    def of(cls, values: Iterable[Any], what: str = "the labels") -> "Labels":
+        """Read labels of any type; the classes are sorted by value.
+
+        Args:
+            values: (N,) labels. Missing ones (None, NaN) are refused.
+            what: What to call them in an error, such as "column 'label'".
+
+        Raises:
+            InputError: No label, a missing one, or an array that is not one-dimensional.
+        """
+        if isinstance(values, np.ndarray) and values.ndim != 1:
+            raise InputError(
+                f"one label a sample in {what}",
+                f"an array of shape {values.shape}",
+                "Pass class labels, not one-hot rows or probabilities",
+            )
+        series = pd.Series(values if isinstance(values, np.ndarray | pd.Series) else list(values))
+        series = series.astype(object)
+        if series.empty:
+            raise InputError(f"at least one sample in {what}", "none", "Check the data")
+        missing = int(series.isna().sum())
+        if missing:
+            raise InputError(
+                f"a label in every row of {what}",
+                f"{missing} missing of {len(series)}",
+                "Drop those rows or label them first",
+            )
+        unique = list(pd.unique(series))
+        try:
+            unique.sort()
+        except TypeError:  # mixed types have no order of their own
+            unique.sort(key=lambda value: (type(value).__name__, str(value)))
+        code_of = {value: code for code, value in enumerate(unique)}
+        codes = np.fromiter((code_of[value] for value in series), np.int64, len(series))
+        return cls(codes, pd.Series(unique).infer_objects().to_numpy())
+
+    def check_trainable(self, what: str = "the labels") -> None:
+        """Refuse labels that no classifier can be judged on.
+
+        Raises:
+            InputError: One class only, or a class with a single sample.
+        """
+        if len(self.classes) < 2:
+            raise InputError(
+                f"at least two classes in {what}",
+                f"only {self.names[0]!r}" if len(self.classes) else "none",
+                "Check that the right label column was chosen",
+            )
+        lonely = np.flatnonzero(self.counts < 2)
+        if lonely.size:
+            raise InputError(
+                f"at least two samples of every class in {what}",
+                f"{lonely.size} with fewer, such as {self.names[lonely[0]]!r}",
+                "Merge or drop those classes, or check that the label column holds classes",
+            )

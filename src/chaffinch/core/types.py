@@ -1,0 +1,17 @@
+"""Array types and letters used everywhere.
+
+N samples, M targets, E epochs, C classes, T positions, I layer inputs, O layer outputs,
+P parameters, K sketched dimensions.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Modality = Literal["table", "image", "text", "array"]
+
+Floats = NDArray[np.floating[Any]]
+Codes = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+Strings = NDArray[np.str_]

@@ -1,0 +1,1 @@
+"""Floor 2: exact per-sample gradients that stay factored."""

@@ -1,0 +1,1 @@
+"""Floor 3: influence estimators: one estimator, many curvature solvers."""

@@ -1,0 +1,1 @@
+"""Floor 1: encoders, default models and layer choice."""

@@ -1,0 +1,1 @@
+"""Floor 4: configuration, the evidence needed, the run from data to findings."""

@@ -1,0 +1,147 @@
+"""The run folder: findings, the record of how they came about, and samples to look at.
+
+A folder is written beside its final place and renamed when it is whole, so that a folder with a
+``run.json`` can be trusted to hold everything.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from chaffinch.core.errors import RunError
+
+FINDINGS = "findings.parquet"
+RECORD = "run.json"
+GALLERY = "gallery.json"
+REPORT = "report.html"
+EVIDENCE = "evidence"
+
+
+class DataRecord(BaseModel):
+    """Which data were scanned."""
+
+    source: str
+    fingerprint: str
+    modality: str
+    samples: int
+    classes: list[str]
+    class_counts: list[int]
+    validation_samples: int = 0
+
+
+class ModelRecord(BaseModel):
+    """Which model looked at them, and how well it did (shares of samples in 0..1)."""
+
+    name: str
+    parameters: int = 0
+    epochs: int = 0
+    training_accuracy: list[float] = Field(default_factory=list)
+    """By epoch, in-sample, against the given labels."""
+    held_out_accuracy: list[float] = Field(default_factory=list)
+    """By epoch, of the fold models on samples that they never saw, against the given labels."""
+    validation_accuracy: float | None = None
+
+
+class JudgementRecord(BaseModel):
+    """What was found, in figures."""
+
+    flagged: int
+    estimated_errors: float
+    flow: list[list[float]] | None = None
+    """Expected number of samples by given (row) and right (column) label."""
+    scorers: list[str]
+    notes: list[str]
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class Exhibit(BaseModel):
+    """One sample as a person sees it.
+
+    ``content`` is ``{column: value}`` for a table row, ``{"text": ...}`` for text, and
+    ``{"image": "data:image/png;base64,..."}`` for images.
+    """
+
+    id: str
+    content: dict[str, Any]
+
+
+class RunRecord(BaseModel):
+    """``run.json``: everything needed to understand and repeat a run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    chaffinch: str
+    created: str
+    """UTC, ISO 8601."""
+    data: DataRecord
+    model: ModelRecord
+    judgement: JudgementRecord
+    configuration: dict[str, Any]
+    seed: int
+    device: str
+    versions: dict[str, str]
+    timings: dict[str, float]
+    """Seconds by stage."""
+    demo: dict[str, Any] | None = None
+    """Only in the demo, where the truth is known: injected, found, precision, recall."""
+
+
+class RunFolder:
+    """A finished run on disk.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        RunError: The folder is missing, unfinished or damaged.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not (self.path / RECORD).is_file():
+            partial = partial_folder(self.path)
+            raise RunError(
+                f"a finished run in {self.path}",
+                f"an unfinished one in {partial}" if partial.is_dir() else "none there",
+                "Run 'chaffinch scan DATA --out RUN' (an interrupted scan resumes)",
+            )
+
+    @property
+    def record(self) -> RunRecord:
+        """The parsed ``run.json``."""
+        try:
+            return RunRecord.model_validate_json((self.path / RECORD).read_text("utf-8"))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise RunError(
+                f"a run.json of this version in {self.path}",
+                f"{first['msg']} at {'.'.join(map(str, first['loc'])) or 'the top'}",
+                "Scan again with --overwrite",
+            ) from error
+
+    @property
+    def findings(self) -> pd.DataFrame:
+        """The findings table."""
+        return pd.read_parquet(self.path / FINDINGS)
+
+    @property
+    def gallery(self) -> list[Exhibit]:
+        """Samples to look at, most suspicious first."""
+        items = json.loads((self.path / GALLERY).read_text("utf-8"))
+        return [Exhibit.model_validate(item) for item in items]
+
+
+def partial_folder(path: Path) -> Path:
+    """Where a run lives until it is whole."""
+    return path.with_name(path.name + ".partial")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that readers see either the old or the whole new content."""
+    draft = path.with_name(path.name + ".draft")
+    draft.write_text(text, "utf-8")
+    os.replace(draft, path)

@@ -1,0 +1,1 @@
+"""Scorers from training dynamics: one trajectory of logits a sample."""

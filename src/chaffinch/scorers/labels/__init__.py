@@ -1,0 +1,1 @@
+"""Scorers from predicted probabilities: label quality."""

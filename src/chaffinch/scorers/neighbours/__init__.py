@@ -1,0 +1,1 @@
+"""Scorers from neighbours in a space of features."""

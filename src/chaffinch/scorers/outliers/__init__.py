@@ -1,0 +1,1 @@
+"""Scorers from outliers in gradient space."""

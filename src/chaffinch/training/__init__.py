@@ -1,0 +1,1 @@
+"""Floor 3: training loops and the recorder of evidence."""
