@@ -1,1 +1,17 @@
 """Floor 1: readers that turn files and objects into labelled data sets."""
+
+from chaffinch.data.image import LARGEST_SIDE, ImageData
+from chaffinch.data.opening import open_data
+from chaffinch.data.table import TableData
+from chaffinch.data.tensor import TensorData
+from chaffinch.data.text import SEPARATOR, TextData
+
+__all__ = [
+    "LARGEST_SIDE",
+    "SEPARATOR",
+    "ImageData",
+    "TableData",
+    "TensorData",
+    "TextData",
+    "open_data",
+]

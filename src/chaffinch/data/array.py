@@ -1,0 +1,196 @@
+"""From arrays in memory (or in an .npz file) to rows, images or texts."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from chaffinch.core.errors import InputError
+from chaffinch.core.labels import Labels
+from chaffinch.core.types import Strings
+from chaffinch.data.column import Columns, few, need_name, read_ids
+from chaffinch.data.frame import Opened, open_features, open_frame
+from chaffinch.data.image import ImageData
+from chaffinch.data.table import TableData
+from chaffinch.data.text import TextData
+
+SAMPLE_KEYS = ("x", "data", "images", "features", "x_train", "train_images")
+"""Keys of the samples in an .npz file or a mapping, in upper or lower case."""
+
+LABEL_KEYS = ("y", "label", "labels", "target", "targets", "y_train", "train_labels")
+"""Keys of the labels in an .npz file or a mapping, in upper or lower case."""
+
+
+def open_pair(x: Any, y: Any, columns: Columns, source: str = "arrays in memory") -> Opened:
+    """Open samples and their labels.
+
+    Args:
+        x: A DataFrame; a list of strings or of paths of images; or an array or tensor: (N, I) is
+            a table with the columns x0, x1...; (N, H, W), (N, H, W, C), (N, C, H, W) are images.
+        y: (N,) or (N, 1) labels.
+        columns: The id and text columns of a DataFrame; other samples have none.
+        source: Where the data came from, for people.
+
+    Raises:
+        InputError: Different lengths, NaN or infinite values, another shape, or any reason for
+            which labels or samples are refused.
+    """
+    labels = Labels.of(_labels(y), f"the labels of {source}")
+    if isinstance(x, pd.DataFrame):
+        return _open_frame_x(x, labels, columns, source)
+    columns.refuse(source)
+    return _open_samples(x, labels, None, source)
+
+
+def open_mapping(arrays: Mapping[str, Any], columns: Columns, source: str) -> Opened:
+    """Open a mapping: samples and labels under keys, or columns of a table.
+
+    Raises:
+        InputError: No key or several keys of samples or of labels, columns of different lengths,
+            or any reason that `open_pair` or `open_frame` has.
+    """
+    keys = [str(key) for key in arrays]
+    samples = [key for key in keys if key.lower() in SAMPLE_KEYS and key != columns.label]
+    if not samples and keys and all(np.ndim(arrays[key]) == 1 for key in keys):
+        return open_frame(_to_frame(arrays, source), columns, source)
+    if columns.text is not None:
+        Columns(text=columns.text).refuse(source)
+    x = _one(keys, samples, SAMPLE_KEYS, "samples", source)
+    if columns.label is not None:
+        y = need_name(keys, columns.label, "label", source)
+    else:
+        found = [key for key in keys if key.lower() in LABEL_KEYS]
+        y = _one(keys, found, LABEL_KEYS, "labels", source)
+    ids = None
+    if columns.id is not None:
+        key = need_name(keys, columns.id, "id", source)
+        ids = read_ids(pd.Series(np.asarray(arrays[key]).ravel()), key)
+    return _open_samples(
+        arrays[x], Labels.of(_labels(arrays[y]), f"{y!r} of {source}"), ids, source
+    )
+
+
+def read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """Read the arrays of an .npz file.
+
+    Raises:
+        InputError: A damaged file, or one with pickled objects in it.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise InputError(
+            "an .npz file of plain arrays",
+            f"{path.name} ({reason})",
+            "Save numbers and strings with numpy.savez; pickled objects are not loaded",
+        ) from error
+
+
+def to_numpy(values: Any) -> NDArray[Any]:
+    """Turn a tensor, a list or an array into an array."""
+    if isinstance(values, torch.Tensor):
+        array: NDArray[Any] = values.detach().cpu().numpy()
+        return array
+    return np.asarray(values)
+
+
+def _open_frame_x(x: pd.DataFrame, labels: Labels, columns: Columns, source: str) -> Opened:
+    if columns.label is not None:
+        Columns(label=columns.label).refuse(f"labels in {source}")
+    ids = None
+    _check_length(len(x), labels, source)
+    if columns.id is not None:
+        name = need_name([str(column) for column in x.columns], columns.id, "id", source)
+        ids, x = read_ids(x[name], name), x.drop(columns=[name])
+    return open_features(x, labels, ids, columns.text, source)
+
+
+def _open_samples(x: Any, labels: Labels, ids: Strings | None, source: str) -> Opened:
+    if isinstance(x, list | tuple) and len(x) and all(isinstance(one, Path) for one in x):
+        _check_length(len(x), labels, source)
+        return ImageData.of_files(x, labels, ids=ids, source=source)
+    try:
+        array = x.to_numpy() if isinstance(x, pd.Series) else to_numpy(x)
+    except ValueError as error:  # rows of different lengths
+        raise InputError(
+            f"samples of one shape in {source}", str(error).rstrip("."), "Pad or resize them"
+        ) from error
+    _check_length(len(array) if array.ndim else 0, labels, source)
+    if array.ndim == 1 and _is_text(array):
+        return TextData.of(array.tolist(), labels, ids=ids, source=source)
+    if array.ndim == 2:
+        frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
+        if array.dtype.kind == "f":
+            _check_finite(array, source)
+        return TableData.of(frame.infer_objects(), labels, ids=ids, source=source)
+    if array.ndim in (3, 4):
+        return ImageData.of_arrays(array, labels, ids=ids, source=source)
+    raise InputError(
+        f"a table (N, I), images (N, H, W) or with channels, or a list of strings in {source}",
+        f"an array of shape {array.shape} and type {array.dtype}",
+        "Reshape it (one column: X.reshape(-1, 1)), or pass a torch Dataset",
+    )
+
+
+def _is_text(array: NDArray[Any]) -> bool:
+    if array.dtype.kind == "U":
+        return True
+    values = [value for value in array.tolist() if not _is_missing(value)]
+    return array.dtype == object and bool(values) and all(isinstance(v, str) for v in values)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and value != value)
+
+
+def _labels(y: Any) -> NDArray[Any] | pd.Series:
+    if isinstance(y, pd.Series):
+        return y
+    array = y.to_numpy() if isinstance(y, pd.DataFrame) else to_numpy(y)
+    if array.ndim == 1 and isinstance(y, list | tuple) and array.dtype.kind in "US":
+        return pd.Series(list(y), dtype=object)  # numpy makes text of mixed lists
+    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+
+
+def _to_frame(arrays: Mapping[str, Any], source: str) -> pd.DataFrame:
+    lengths = {key: len(values) for key, values in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{key!r} with {length}" for key, length in list(lengths.items())[:12])
+        raise InputError(f"columns of one length in {source}", listed, "Align them")
+    return pd.DataFrame({key: to_numpy(values) for key, values in arrays.items()})
+
+
+def _one(keys: list[str], found: list[str], known: tuple[str, ...], what: str, source: str) -> str:
+    if len(found) == 1:
+        return found[0]
+    raise InputError(
+        f"one key of {what} in {source} (one of {', '.join(known)})",
+        f"{few(found)}" if found else f"the keys {few(keys)}",
+        "Rename the key, or name that of the labels with label=",
+    )
+
+
+def _check_finite(array: NDArray[Any], source: str) -> None:
+    bad = int(np.count_nonzero(~np.isfinite(array)))
+    if bad:
+        raise InputError(
+            f"finite numbers in {source}",
+            f"{bad} NaN or infinite values",
+            "Fill them in or drop those rows; a DataFrame may have empty cells",
+        )
+
+
+def _check_length(length: int, labels: Labels, source: str) -> None:
+    if length != len(labels):
+        raise InputError(
+            f"as many samples as labels in {source}",
+            f"{length} samples and {len(labels)} labels",
+            "Pass samples and labels of the same samples",
+        )

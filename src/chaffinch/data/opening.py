@@ -1,0 +1,142 @@
+"""One door for every kind of data."""
+
+import io
+import os
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import pandas as pd
+import pyarrow as pa
+from PIL import Image
+from torch.utils.data import Dataset as TorchDataset
+from torch.utils.data import IterableDataset
+
+from chaffinch.core.dataset import Dataset
+from chaffinch.core.errors import InputError
+from chaffinch.core.labels import Labels
+from chaffinch.data.array import open_mapping, open_pair, read_npz
+from chaffinch.data.column import Columns
+from chaffinch.data.file import READERS, is_url, read_table, suffix_of
+from chaffinch.data.folder import lists_images, open_folder, open_listed
+from chaffinch.data.frame import open_frame
+from chaffinch.data.huggingface import (
+    is_huggingface,
+    is_split_mapping,
+    open_huggingface,
+    refuse_splits,
+)
+from chaffinch.data.image import ImageData
+from chaffinch.data.table import TableData
+from chaffinch.data.tensor import TensorData
+from chaffinch.data.text import TextData
+
+
+def open_data(
+    data: Any,
+    *,
+    label: str | None = None,
+    id_column: str | None = None,
+    text_column: str | None = None,
+    trainable: bool = True,
+) -> Dataset:
+    """Open labelled data of any kind.
+
+    Args:
+        data: A path of a .csv, .tsv, .parquet, .arrow, .feather, .jsonl or .npz file, or a URL of
+            one of the tables; a folder ``root/class/name.png`` or one with ``labels.csv``; a
+            DataFrame, a pyarrow Table, ``(X, y)``, a mapping of arrays, a Hugging Face or torch
+            data set of (x, y); or a `Dataset`, which comes back as it is.
+        label: Column (or key) of the labels; by default the only one of label, labels, y, target,
+            class.
+        id_column: Column of unique keys; by default ids are made from the content.
+        text_column: Column of the text, or several with commas between them, joined by " [SEP] ".
+            By default the data are text where exactly one column reads like it (not numbers, at
+            least 20 characters on average, more than 80% of the cells different) and at most two
+            further columns stand beside it; these are then left out. A column ``split`` of words
+            such as train and test is never a feature.
+        trainable: Whether to refuse labels that no classifier can be trained on; False for
+            validation data.
+
+    Returns:
+        The data as `TableData`, `TextData`, `ImageData` or `TensorData`.
+
+    Raises:
+        InputError: Data that cannot be read or are not usable; the message says why.
+    """
+    opened = _open(data, Columns(label, id_column, text_column))
+    if trainable:
+        opened.labels.check_trainable(f"the labels of {opened.source}")
+    return opened
+
+
+def _open(data: Any, columns: Columns) -> Dataset:
+    if _is_dataset(data):
+        return data
+    if isinstance(data, str | os.PathLike):
+        return _open_path(os.fspath(data), columns)
+    if isinstance(data, pd.DataFrame):
+        return open_frame(data, columns, "DataFrame in memory")
+    if isinstance(data, pa.Table):
+        return open_frame(data.to_pandas(), columns, "Arrow table in memory")
+    if is_split_mapping(data):
+        raise refuse_splits(data)
+    if isinstance(data, dict):
+        return open_mapping(data, columns, "arrays in memory")
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return open_pair(data[0], data[1], columns)
+    if is_huggingface(data):
+        return open_huggingface(data, columns)
+    if isinstance(data, TorchDataset):
+        return _open_torch(data, columns)
+    raise InputError(
+        "a path, a DataFrame, (X, y), a mapping of arrays, or a torch or Hugging Face data set",
+        f"a {type(data).__name__}" + (f" of {len(data)}" if isinstance(data, tuple | list) else ""),
+        "Pass the data in one of these forms",
+    )
+
+
+def _is_dataset(data: Any) -> TypeGuard[Dataset]:
+    # Our own first: the check of the protocol looks at every property, some of which take long.
+    return isinstance(data, TableData | TextData | ImageData | TensorData | Dataset)
+
+
+def _open_path(path: str, columns: Columns) -> Dataset:
+    path = path if is_url(path) else os.path.expanduser(path)
+    place = Path(path)
+    if not is_url(path):
+        if place.is_dir():
+            return open_folder(place, columns)
+        if not place.exists():
+            raise InputError("a file or folder that exists", repr(path), "Check the path")
+        if suffix_of(path) == ".npz":
+            return open_mapping(read_npz(place), columns, place.name)
+    if suffix_of(path) not in READERS:
+        raise InputError(
+            f"a folder or a file of type {', '.join([*READERS, '.npz'])}",
+            repr(place.name),
+            "Convert it, or load it yourself and pass the DataFrame or arrays",
+        )
+    as_text = [columns.id, *(columns.text or "").split(",")]
+    frame = read_table(path, tuple(name.strip() for name in as_text if name))
+    if columns.text is None and not is_url(path) and lists_images(frame):
+        return open_listed(frame, place.parent, columns, place.name)
+    return open_frame(frame, columns, place.name)
+
+
+def _open_torch(data: Any, columns: Columns) -> Dataset:
+    columns.refuse(f"a torch {type(data).__name__}")
+    if isinstance(data, IterableDataset) or not hasattr(data, "__len__") or not len(data):
+        return TensorData.of_dataset(data)  # says what is wrong
+    first = data[0]
+    if not (isinstance(first, tuple | list) and isinstance(first[0], Image.Image)):
+        return TensorData.of_dataset(data)
+    pairs = [data[row][:2] for row in range(len(data))]
+    source = f"torch {type(data).__name__}"
+    labels = Labels.of([label for _, label in pairs], f"the labels of {source}")
+    return ImageData.of_files([_png(image) for image, _ in pairs], labels, source=source)
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()

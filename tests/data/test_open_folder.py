@@ -1,0 +1,99 @@
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from chaffinch.core.errors import InputError
+from chaffinch.data import ImageData, open_data
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (4, 5, 6)).astype(np.uint8)
+NAMES = ["cat/a.png", "cat/b.png", "dog/a.png", "dog/c.png"]
+
+
+def write(root, names):
+    for name, image in zip(names, IMAGES, strict=True):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(root / name)
+
+
+@pytest.fixture
+def flat(tmp_path):
+    write(tmp_path, ["p.png", "q.png", "r.png", "s.png"])
+    return tmp_path
+
+
+LISTED = pd.DataFrame(
+    {"file": ["s.png", "p.png", "q.png", "r.png"], "label": list("aabb"), "no": range(4)}
+)
+
+
+def test_subfolders_are_classes(tmp_path):
+    write(tmp_path, NAMES)
+    (tmp_path / "cat" / "notes.txt").write_text("no image")
+    (tmp_path / "cat" / "._a.png").write_text("no image")
+    (tmp_path / "empty").mkdir()
+    data = open_data(tmp_path)
+    assert isinstance(data, ImageData)
+    assert data.labels.values.tolist() == ["cat", "cat", "dog", "dog"]
+    assert np.array_equal(data.pixels()[..., 0], IMAGES)
+    assert [name[-9:] for name in data.files] == NAMES
+    assert open_data(tmp_path, id_column="file").ids.tolist() == NAMES
+
+
+def test_images_come_in_the_order_of_their_names(tmp_path):
+    for number in np.random.default_rng(0).permutation(60):
+        folder = tmp_path / "ba"[number % 2]
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(IMAGES[0] + np.uint8(number)).save(folder / f"{number:02}.png")
+    names = open_data(tmp_path, id_column="file").ids.tolist()
+    assert names == sorted(names)
+
+
+def test_an_image_keeps_its_id_when_it_changes_its_folder(tmp_path):
+    write(tmp_path, NAMES)
+    before = open_data(tmp_path)
+    (tmp_path / "cat" / "b.png").rename(tmp_path / "dog" / "z.png")
+    after = open_data(tmp_path, trainable=False)
+    assert sorted(after.ids) == sorted(before.ids)
+    assert after.fingerprint != before.fingerprint
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "labels.parquet", "metadata.csv"])
+def test_a_flat_folder_has_a_table_of_labels(flat, name):
+    write_table = LISTED.to_csv if name.endswith("csv") else LISTED.to_parquet
+    write_table(flat / name, index=False)
+    for place in (flat, flat / name):
+        data = open_data(place, id_column="no")
+        assert np.array_equal(data.pixels()[..., 0], IMAGES[[3, 0, 1, 2]])
+        assert data.labels.values.tolist() == list("aabb")
+        assert data.ids.tolist() == ["0", "1", "2", "3"]
+
+
+def test_unusable_tables_of_labels_are_refused(flat):
+    table = flat / "labels.csv"
+    LISTED.rename(columns={"file": "where"}).to_csv(table, index=False)
+    with pytest.raises(InputError, match=r"a column of file names .* got the columns 'where'"):
+        open_data(flat)
+    LISTED.assign(file=["s.png", "p.png", "x.png", "y.png"]).to_csv(table, index=False)
+    with pytest.raises(InputError, match=r"2 of 4 not there, such as '.*x\.png'"):
+        open_data(flat)
+    LISTED.to_csv(table, index=False)
+    with pytest.raises(InputError, match=r"a label column named 'lab' .* Did you mean 'label'"):
+        open_data(flat, label="lab")
+    LISTED[:0].to_csv(table, index=False)
+    with pytest.raises(InputError, match="at least one row"):
+        open_data(flat)
+
+
+def test_unusable_folders_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"images in .*/CLASS/; got none\. Check .* \.png"):
+        open_data(tmp_path)
+    write(tmp_path / "train", NAMES)
+    with pytest.raises(InputError, match=r"got images in deeper folders .*cat\)\. Pass .*/train"):
+        open_data(tmp_path)
+    with pytest.raises(InputError, match=r"got images without classes.* labels.csv"):
+        open_data(tmp_path / "train" / "cat")
+    with pytest.raises(InputError, match=r"a table of labels .* for the label 'y'; got none"):
+        open_data(tmp_path / "train", label="y")
+    with pytest.raises(InputError, match="columns for the text column 't'; got the folder"):
+        open_data(tmp_path / "train", text_column="t")
