@@ -1,0 +1,131 @@
+"""The report: one HTML file that holds all it shows and calls nothing from outside."""
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+import chaffinch.scorers  # noqa: F401  (registers the scorers, whose summaries the page shows)
+from chaffinch.core.scorer import SCORERS
+from chaffinch.pipeline.run import FINDINGS, REPORT, RunFolder, RunRecord, write_text
+from chaffinch.report import verdict, wording
+from chaffinch.report.confusion import MOST_CLASSES, confuse
+from chaffinch.report.discovery import discover
+from chaffinch.report.distribution import scorer_views, suspicion_histogram
+from chaffinch.report.learning import learn
+from chaffinch.report.provenance import trace
+from chaffinch.report.sample import hang
+from chaffinch.report.wording import Naming
+
+
+def render(run: RunFolder) -> str:
+    """Build the report of a run.
+
+    The same run gives the same text, byte for byte. Whatever comes from the data is escaped, and
+    a content security policy in the page forbids scripts and requests of any other origin.
+
+    Args:
+        run: A finished run.
+
+    Returns:
+        A whole HTML document.
+
+    Raises:
+        RunError: The run folder is damaged.
+    """
+    record, findings = run.record, run.findings
+    naming = Naming(record.data.classes)
+    scorers = verdict.scorers(record, findings)
+    script = _static("script.js")
+    html = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            record=record,
+            verdict=verdict.judge(record, findings),
+            facts=_facts(record),
+            demo=verdict.demo_figures(record.demo) if record.demo else [],
+            confusion=confuse(findings, record.judgement.flow, naming),
+            gallery=hang(run.gallery, findings, naming),
+            histogram=suspicion_histogram(findings),
+            scorers=scorer_views(findings, scorers),
+            summaries={name: SCORERS[name].summary for name in scorers if name in SCORERS},
+            discovery=discover(findings),
+            learning=learn(record.model),
+            provenance=trace(record, run.path),
+            findings_file=FINDINGS,
+            most_classes=MOST_CLASSES,
+            style=_static("style.css") + _static("figure.css"),
+            script=script,
+            script_hash=_hash(script),
+        )
+    )
+    return html.encode("utf-8", "replace").decode("utf-8")
+
+
+def write(run: RunFolder) -> Path:
+    """Render the report into the run folder.
+
+    Args:
+        run: A finished run.
+
+    Returns:
+        Path of the written file, ``RUN/report.html``.
+
+    Raises:
+        RunError: The run folder is damaged.
+    """
+    path = run.path / REPORT
+    write_text(path, render(run))
+    return path
+
+
+def _facts(record: RunRecord) -> dict[str, str]:
+    """Short descriptions of the data and the model."""
+    data, model = record.data, record.model
+    noun = {"image": "images", "text": "texts", "table": "rows"}.get(data.modality, "samples")
+    size = [f"{wording.count(data.samples)} {noun}", f"{len(data.classes)} classes"]
+    if data.validation_samples:
+        size.append(f"{wording.count(data.validation_samples)} more for validation")
+    learned = []
+    if model.parameters:
+        learned.append(f"{wording.count(model.parameters)} parameters")
+    if model.epochs:
+        learned.append(f"{model.epochs} epoch" + "s" * (model.epochs != 1))
+    return {"data": ", ".join(size), "model": ", ".join(learned)}
+
+
+def _static(name: str) -> Markup:
+    """A file of this package that goes into the page as it is."""
+    environment = _environment()
+    if environment.loader is None:
+        raise LookupError(name)
+    return Markup(environment.loader.get_source(environment, name)[0])
+
+
+def _hash(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("chaffinch.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Any] = {
+        "about": wording.about,
+        "clean": wording.clean,
+        "count": wording.count,
+        "percent": wording.percent,
+        "score": wording.score,
+    }
+    environment.filters.update(filters)
+    return environment

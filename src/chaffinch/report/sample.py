@@ -1,0 +1,167 @@
+"""The samples to look at: what a person sees, beside what was judged of it."""
+
+import base64
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from chaffinch.core.errors import RunError
+from chaffinch.pipeline.run import Exhibit
+from chaffinch.report import wording
+from chaffinch.report.wording import Naming
+
+# Nothing but an image held in the page itself may be drawn: a page must not call out.
+_IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+=*")
+_EXCERPT = 600
+_MOST_COLUMNS = 60
+_TINY = 100
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample of the gallery.
+
+    Attributes:
+        rank: 1 for the most suspicious of the whole set.
+        id: Its id.
+        given: The given label.
+        suggested: The suggested label, None where no other is likelier.
+        confidence: How sure the suggestion is, 0..1 as text.
+        suspicion: 0..1 as text.
+        q: The q-value as text.
+        flagged: Whether it is flagged.
+        kind: What is wrong with it, where that is known.
+        image: A ``data:`` URL, for images.
+        text: The text, for texts.
+        cells: Column to value as text, for everything else.
+    """
+
+    rank: int
+    id: str
+    given: str
+    suggested: str | None
+    confidence: str
+    suspicion: str
+    q: str
+    flagged: bool
+    kind: str | None
+    image: str | None = None
+    text: str | None = None
+    cells: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_tiny(self) -> bool:
+        """Whether the image is so small that its pixels should stay sharp when enlarged."""
+        head = base64.b64decode((self.image or ",").partition(",")[2][:32])
+        return head[1:4] == b"PNG" and int.from_bytes(head[16:20], "big") < _TINY
+
+    @property
+    def excerpt(self) -> str:
+        """The beginning of the text."""
+        return wording.clip(self.text or "", _EXCERPT)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the excerpt leaves something out."""
+        return len(self.text or "") > _EXCERPT
+
+    @property
+    def preview(self) -> str:
+        """The sample on one line, for the terminal."""
+        if self.text is not None:
+            return " ".join(self.text.split())
+        return ", ".join(f"{name}={value}" for name, value in self.cells.items())
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The samples to look at, and how to lay them out.
+
+    Attributes:
+        samples: Most suspicious first.
+        layout: ``image``, ``text`` or ``table``.
+        columns: The columns of a table, in the order of the data.
+        hidden_columns: How many columns are left out because there are too many to read.
+        numeric: Columns whose values are all numbers, to be set flush right.
+    """
+
+    samples: tuple[Sample, ...]
+    layout: str
+    columns: tuple[str, ...]
+    hidden_columns: int
+    numeric: frozenset[str]
+
+
+def hang(exhibits: Sequence[Exhibit], findings: pd.DataFrame, naming: Naming) -> Gallery:
+    """Match the exhibits with the findings by id.
+
+    Raises:
+        RunError: The findings do not hold an exhibit.
+    """
+    suspicion = findings["suspicion"].to_numpy(dtype=np.float64)
+    rank = np.empty(len(findings), dtype=np.int64)
+    rank[np.argsort(-suspicion, kind="stable")] = np.arange(1, len(findings) + 1)
+    wanted = {exhibit.id for exhibit in exhibits}
+    rows = findings.assign(rank=rank)
+    rows = rows[rows["id"].astype(str).isin(wanted)]
+    by_id = {str(row["id"]): row for row in rows.to_dict("records")}
+    lost = wanted - by_id.keys()
+    if lost:
+        raise RunError(
+            "a gallery and findings of the same run",
+            f"{len(lost)} samples without findings, such as {min(lost)!r}",
+            "Scan again with --overwrite",
+        )
+    samples = tuple(_sample(exhibit, by_id[exhibit.id], naming) for exhibit in exhibits)
+    columns = list(dict.fromkeys(name for one in samples for name in one.cells))
+    return Gallery(
+        samples=samples,
+        layout=_layout(samples),
+        columns=tuple(columns[:_MOST_COLUMNS]),
+        hidden_columns=max(0, len(columns) - _MOST_COLUMNS),
+        numeric=frozenset(name for name in columns if _all_numbers(exhibits, name)),
+    )
+
+
+def _sample(exhibit: Exhibit, row: dict[Any, Any], naming: Naming) -> Sample:
+    content = dict(exhibit.content)
+    image = content.pop("image", None) if _is_image(content.get("image")) else None
+    text = content.pop("text") if set(content) == {"text"} else None
+    suggested = naming(row.get("suggested_label"))
+    kind = row.get("kind")
+    return Sample(
+        rank=int(row["rank"]),
+        id=wording.clean(exhibit.id),
+        given=wording.clean(naming(row["given_label"])),
+        suggested=None if suggested is None else wording.clean(suggested),
+        confidence=wording.score(row.get("suggestion_confidence"), 2),
+        suspicion=wording.score(row["suspicion"]),
+        q=wording.rate(row.get("q_value")),
+        flagged=bool(row["flagged"]),
+        kind=None if wording.is_missing(kind) else wording.clean(kind),
+        image=image,
+        text=None if text is None else wording.clean(text),
+        cells={wording.clean(name): wording.cell(value) for name, value in content.items()},
+    )
+
+
+def _is_image(value: object) -> bool:
+    return isinstance(value, str) and _IMAGE.fullmatch(value) is not None
+
+
+def _layout(samples: Sequence[Sample]) -> str:
+    if samples and all(one.text is not None for one in samples):
+        return "text"
+    return "image" if any(one.image is not None for one in samples) else "table"
+
+
+def _all_numbers(exhibits: Sequence[Exhibit], name: str) -> bool:
+    values = [one.content.get(name) for one in exhibits]
+    return all(
+        wording.is_missing(value) or (isinstance(value, int | float) and value is not True)
+        for value in values
+    )

@@ -1,0 +1,160 @@
+"""The outcome of a run on a terminal, also on 80 columns and without colour."""
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod
+from rich.table import Table
+from rich.text import Text
+
+from chaffinch.pipeline.run import FINDINGS, REPORT, RunFolder, RunRecord
+from chaffinch.report import verdict, wording
+from chaffinch.report.sample import Gallery, Sample, hang
+from chaffinch.report.verdict import Verdict
+from chaffinch.report.wording import Naming
+
+_MOST = 10
+_LABEL_WIDTH = 10
+_ID_WIDTH = 19
+_ROOMY = 100
+_LEAST_PREVIEW = 10
+_GAP = 2
+_NUMBERS = ("conf.", "susp.", "q")
+_RUST = "rgb(214,120,76)"
+_SLATE = "rgb(110,140,168)"
+
+
+def summary(run: RunFolder, console: Console) -> None:
+    """Print what was found, the ten most suspicious samples, and where the rest is.
+
+    Args:
+        run: A finished run.
+        console: Where to print; colour and width are its business.
+
+    Raises:
+        RunError: The run folder is damaged.
+    """
+    record, findings = run.record, run.findings
+    outcome = verdict.judge(record, findings)
+    gallery = hang(run.gallery, findings, Naming(record.data.classes))
+    console.print()
+    console.print(_headline(outcome))
+    console.print(_expectation(outcome))
+    console.print()
+    console.print(_facts(record, outcome))
+    if gallery.samples:
+        console.print()
+        console.print(_ranking(gallery, outcome, console.width))
+    if outcome.notes:
+        console.print()
+        console.print(_notes(outcome))
+    console.print()
+    console.print(_places(run))
+
+
+def _headline(outcome: Verdict) -> Text:
+    text = Text(outcome.headline, style="bold")
+    if outcome.flagged:
+        text.stylize(_RUST, 0, len(wording.count(outcome.flagged)))
+    return text
+
+
+def _expectation(outcome: Verdict) -> Text:
+    line = outcome.expectation[0].upper() + outcome.expectation[1:] + "."
+    if not outcome.flagged:
+        line += " That none stands out is no proof that all labels are right."
+    return Text(line)
+
+
+def _facts(record: RunRecord, outcome: Verdict) -> Table:
+    grid = _grid()
+    data, model = record.data, record.model
+    size = f"{wording.count(data.samples)} samples, {len(data.classes)} classes"
+    grid.add_row(_safe("Data"), _safe(f"{data.source} ({size})"))
+    grid.add_row(_safe("Model"), _safe(model.name))
+    for name, share, meaning in outcome.accuracies:
+        grid.add_row(_safe(name), _safe(f"{wording.percent(share)} {meaning}"))
+    if record.demo:
+        figures = verdict.demo_figures(record.demo)
+        truth = ", ".join(f"{name} {value}" for name, value in figures)
+        grid.add_row(_safe("Known truth"), _safe(f"{truth} (demo: errors put in on purpose)"))
+    return grid
+
+
+def _ranking(gallery: Gallery, outcome: Verdict, width: int) -> Table:
+    title = "Most suspicious" if outcome.flagged else "Closest to the line (none is flagged)"
+    table = Table(
+        title=Text(title, style="bold"),
+        title_justify="left",
+        box=None,
+        padding=(0, _GAP, 0, 0),
+        pad_edge=False,
+        header_style=_SLATE,
+    )
+    shown = gallery.samples[:_MOST]
+    columns = _columns(shown, width)
+    left = width
+    for name, style, longest, texts in columns:
+        # Asked for in full: rich would otherwise shorten what tells the samples apart.
+        size = min(longest, max(cell_len(text) for text in (name, *texts)))
+        left -= size + _GAP
+        flush: JustifyMethod = "right" if name in _NUMBERS else "left"
+        table.add_column(name, width=size, justify=flush, no_wrap=True, style=style)
+    previews = [_flat(one.preview) for one in shown]
+    if any(previews) and left >= _LEAST_PREVIEW:
+        table.add_column("sample", width=left, no_wrap=True, style="dim")
+        columns.append(("sample", "dim", left, previews))
+    for cells in zip(*(cells for *_, cells in columns), strict=True):
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _columns(shown: Sequence[Sample], width: int) -> list[tuple[str, str, int, list[str]]]:
+    """Name, style, greatest width and cells of all columns but the preview."""
+    label = _LABEL_WIDTH if width < _ROOMY else 2 * _LABEL_WIDTH
+    dash = wording.MISSING
+    suggestions = [(one.suggested or dash, one.confidence) for one in shown]
+    return [
+        ("id", "", _ID_WIDTH, [_flat(one.id) for one in shown]),
+        ("given", "", label, [_flat(one.given) for one in shown]),
+        ("suggested", _RUST, label, [_flat(suggested) for suggested, _ in suggestions]),
+        ("conf.", "", 6, [dash if text == dash else sure for text, sure in suggestions]),
+        ("susp.", "", 6, [one.suspicion for one in shown]),
+        ("q", "", 6, [one.q for one in shown]),
+    ]
+
+
+def _places(run: RunFolder) -> Table:
+    grid = _grid()
+    if (run.path / REPORT).is_file():
+        grid.add_row(_safe("Report"), _path(run, REPORT))
+    grid.add_row(_safe("Findings"), _path(run, FINDINGS))
+    return grid
+
+
+def _path(run: RunFolder, name: str) -> Text:
+    # Folded, not clipped: a path is there to be copied.
+    return Text(_flat((run.path / name).as_posix()), overflow="fold")
+
+
+def _notes(outcome: Verdict) -> Table:
+    grid = _grid()
+    for note in outcome.notes:
+        grid.add_row(_safe("Note"), _safe(note))
+    return grid
+
+
+def _grid() -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style=_SLATE, no_wrap=True, min_width=11)
+    grid.add_column(overflow="fold")
+    return grid
+
+
+def _safe(text: str) -> Text:
+    """Text that no markup and no control character of the data can change."""
+    return Text(_flat(text))
+
+
+def _flat(text: str) -> str:
+    return " ".join(wording.clean(text).split())

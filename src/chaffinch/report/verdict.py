@@ -1,0 +1,122 @@
+"""The outcome of a run in plain words; the page and the terminal say the same."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from chaffinch.core.findings import COLUMNS
+from chaffinch.pipeline.run import RunRecord
+from chaffinch.report import wording
+
+MISLABELLED = "mislabelled"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found.
+
+    Attributes:
+        samples: How many samples were judged.
+        flagged: How many of them stand out.
+        expected: Expected number of wrong labels in the whole set.
+        kinds: Number of flagged samples by kind, most frequent first; empty where none is known.
+        accuracies: (name, share, meaning) of the model, the most trustworthy first.
+        notes: What a reader must know to read the figures rightly.
+    """
+
+    samples: int
+    flagged: int
+    expected: float
+    kinds: tuple[tuple[str, int], ...]
+    accuracies: tuple[tuple[str, float, str], ...]
+    notes: tuple[str, ...]
+
+    @property
+    def share(self) -> float:
+        """Share of the samples that is flagged."""
+        return self.flagged / self.samples if self.samples else 0.0
+
+    @property
+    def looks(self) -> str:
+        """What the flagged samples look like, with the verb."""
+        only_labels = all(kind == MISLABELLED for kind, _ in self.kinds)
+        verb = "looks" if self.flagged == 1 else "look"
+        return f"{verb} {MISLABELLED if only_labels else 'harmful'}"
+
+    @property
+    def headline(self) -> str:
+        """One sentence without the full stop."""
+        total = wording.count(self.samples)
+        if not self.flagged:
+            return f"Nothing suspicious found in {total} samples"
+        share = wording.percent(self.share)
+        return f"{wording.count(self.flagged)} of {total} samples {self.looks} ({share})"
+
+    @property
+    def expectation(self) -> str:
+        """How many wrong labels there may be, named or not."""
+        number = wording.about(self.expected)
+        noun = "wrong label" if round(self.expected) <= 1 else "wrong labels"
+        return f"{number} {noun} expected in the whole set"
+
+
+def judge(record: RunRecord, findings: pd.DataFrame) -> Verdict:
+    """Read the outcome from the record and the findings of a run."""
+    flagged = findings["flagged"].astype(bool)
+    kinds: tuple[tuple[str, int], ...] = ()
+    if "kind" in findings:
+        counted = findings.loc[flagged, "kind"].dropna().astype(str).value_counts()
+        kinds = tuple(sorted(((str(k), int(n)) for k, n in counted.items()), key=_most_first))
+    return Verdict(
+        samples=len(findings),
+        flagged=int(flagged.sum()),
+        expected=record.judgement.estimated_errors,
+        kinds=kinds,
+        accuracies=tuple(_accuracies(record)),
+        notes=tuple(record.judgement.notes),
+    )
+
+
+def scorers(record: RunRecord, findings: pd.DataFrame) -> list[str]:
+    """The scorer columns that the findings hold, those named by the record first."""
+    named = [name for name in record.judgement.scorers if name in findings]
+    others = [str(name) for name in findings if name not in COLUMNS and name not in named]
+    return named + others
+
+
+def demo_figures(demo: dict[str, Any]) -> list[tuple[str, str]]:
+    """The known truth of the demo as (name, value) pairs; shares as percentages."""
+    shares = {"precision", "recall"}
+    figures = []
+    for key, value in demo.items():
+        is_share = key in shares and isinstance(value, int | float)
+        figures.append(
+            (key.replace("_", " "), wording.percent(value) if is_share else _plain(value))
+        )
+    return figures
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return wording.cell(value)
+    return wording.count(value)
+
+
+def _most_first(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]
+
+
+def _accuracies(record: RunRecord) -> list[tuple[str, float, str]]:
+    model, found = record.model, []
+    if model.validation_accuracy is not None:
+        size = record.data.validation_samples
+        on = f"on {wording.count(size)} validation samples" if size else "on validation samples"
+        found.append(("Validation", model.validation_accuracy, on))
+    if model.held_out_accuracy:
+        meaning = "on samples kept out of training"
+        found.append(("Held-out", model.held_out_accuracy[-1], meaning))
+    if model.training_accuracy:
+        meaning = "on its own training samples"
+        found.append(("Training", model.training_accuracy[-1], meaning))
+    return found
