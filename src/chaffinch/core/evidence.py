@@ -17,6 +17,7 @@ _SHAPES = {
     "logits": ("E", "N", "C"),
     "held_out_logits": ("E", "N", "C"),
     "features": ("N", "I"),
+    "feature_norms": ("E", "N"),
     "embeddings": ("N", "K"),
     "learning_rates": ("E",),
     "validation_logits": ("M", "C"),
@@ -37,6 +38,7 @@ class Evidence:
             (K folds). Worth more than `logits`: no model can have memorised the label.
         features: (N, I) inputs of the last linear layer in the last epoch of the run behind
             `logits`, without the appended 1 of the bias.
+        feature_norms: (E, N) L2 norms of these inputs in every epoch.
         embeddings: (N, K) model-free description of the samples (encoded table rows, supplied
             sentence or image embeddings); used by neighbours before `features`.
         learning_rates: (E,) mean learning rate of each epoch of the run behind `logits`.
@@ -54,6 +56,7 @@ class Evidence:
     logits: Floats | None = None
     held_out_logits: Floats | None = None
     features: Floats | None = None
+    feature_norms: Floats | None = None
     embeddings: Floats | None = None
     learning_rates: Floats | None = None
     validation_logits: Floats | None = None
@@ -91,14 +94,23 @@ class Evidence:
         Raises:
             InputError: It was not collected.
         """
-        array: Floats | None = getattr(self, name)
-        if array is None:
-            raise InputError(
-                f"evidence with the record {name!r}",
-                f"only {', '.join(self.records) or 'labels'}",
-                "Collect it (chaffinch scan does) or leave out the scorers that need it",
-            )
-        return array
+        return self.need_any(name)
+
+    def need_any(self, *names: str) -> Floats:
+        """The first of several records that is there.
+
+        Raises:
+            InputError: None of them was collected.
+        """
+        for name in names:
+            array: Floats | None = getattr(self, name)
+            if array is not None:
+                return array
+        raise InputError(
+            f"evidence with the record {' or '.join(map(repr, names))}",
+            f"only {', '.join(self.records) or 'labels'}",
+            "Collect it (chaffinch scan does) or leave out the scorers that need it",
+        )
 
     def take(self, index: NDArray[Any]) -> "Evidence":
         """The evidence of the samples at ``index``, in that order."""

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -18,7 +21,7 @@ class Scorer:
     Attributes:
         name: The column it fills in the findings.
         family: ``signals``, ``outliers``, ``dynamics``, ``labels``, ``neighbours``...
-        needs: Names of the evidence records without which it cannot run.
+        needs: Names of the evidence records without which it cannot run; ``"a|b"`` means either.
         paper: Where it comes from.
         summary: One line for ``chaffinch scorers``.
         function: Evidence and seed in, (N,) scores out.
@@ -33,7 +36,7 @@ class Scorer:
 
     def runs_on(self, evidence: Evidence) -> bool:
         """Whether the evidence holds every record that the scorer needs."""
-        return all(evidence.has(name) for name in self.needs)
+        return all(any(map(evidence.has, need.split("|"))) for need in self.needs)
 
     def __call__(self, evidence: Evidence, seed: int = 0) -> Floats:
         """Score N samples.
@@ -44,8 +47,8 @@ class Scorer:
         Raises:
             InputError: A record is missing, or the scorer yielded something that is no score.
         """
-        for name in self.needs:
-            evidence.need(name)
+        for need in self.needs:
+            evidence.need_any(*need.split("|"))
         scores = np.asarray(self.function(evidence, seed), dtype=np.float64)
         if scores.shape != (len(evidence),) or not np.isfinite(scores).all():
             raise InputError(
@@ -57,6 +60,21 @@ class Scorer:
 
 
 SCORERS: Registry[Scorer] = Registry("scorer")
+
+Derived = TypeVar("Derived")
+
+
+def once_per_evidence(function: Callable[[Evidence], Derived]) -> Callable[[Evidence], Derived]:
+    """Compute what several scorers share (neighbours, factors) once for as long as they live."""
+    known: WeakKeyDictionary[Evidence, Derived] = WeakKeyDictionary()
+
+    @wraps(function)
+    def remembered(evidence: Evidence) -> Derived:
+        if evidence not in known:
+            known[evidence] = function(evidence)
+        return known[evidence]
+
+    return remembered
 
 
 def scorer(

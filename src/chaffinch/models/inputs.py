@@ -1,0 +1,120 @@
+"""Model inputs: N encoded samples that give batches as tensors."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from sklearn.decomposition import PCA, TruncatedSVD
+from torch import Tensor
+from torch.nn import functional as F
+
+from chaffinch.core.types import Floats
+
+EMBEDDING_WIDTH = 128
+_MAX_PIXELS = 3 * 32 * 32
+_POOLED_SIDE = 16
+
+
+class Inputs(Protocol):
+    """N encoded samples."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one sample."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def batch(self, index: Tensor) -> Tensor:
+        """The samples at the positions ``index`` (B,) as floats of shape (B, *shape)."""
+        ...
+
+    def embedding(self) -> Floats:
+        """(N, K) model-free description for neighbours, at most 128 columns wide."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class DenseInputs:
+    """Samples in one tensor.
+
+    Attributes:
+        tensor: (N, ...) float32, or uint8, which batches scale to 0..1.
+    """
+
+    tensor: Tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one sample."""
+        return tuple(self.tensor.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.tensor)
+
+    def batch(self, index: Tensor) -> Tensor:
+        """(B, *shape) float32; images in channels-last memory, which convolutions prefer."""
+        rows = self.tensor[index]
+        if rows.dtype == torch.uint8:
+            rows = rows.float() / 255
+        return rows.contiguous(memory_format=torch.channels_last) if rows.ndim == 4 else rows
+
+    def embedding(self) -> Floats:
+        """(N, K) the flattened samples, cut to their first 128 principal components."""
+        rows = self.tensor
+        if rows.ndim == 4 and rows[0].numel() > _MAX_PIXELS:
+            rows = F.adaptive_avg_pool2d(rows.float(), _POOLED_SIDE)
+        flat: Floats = rows.flatten(1).float().numpy()
+        if flat.shape[1] <= EMBEDDING_WIDTH:
+            return flat
+        width = min(EMBEDDING_WIDTH, len(flat))
+        components = PCA(width, svd_solver="randomized", random_state=0).fit_transform(flat)
+        return np.asarray(components, dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class SparseInputs:
+    """Samples as rows of a sparse matrix.
+
+    Attributes:
+        matrix: (N, I) float32 CSR.
+        dense: Whether batches are dense; ``nn.Linear`` takes sparse CSR batches as well.
+    """
+
+    matrix: sp.csr_matrix
+    dense: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one sample."""
+        return (int(self.matrix.shape[1]),)
+
+    def __len__(self) -> int:
+        return int(self.matrix.shape[0])
+
+    def batch(self, index: Tensor) -> Tensor:
+        """(B, I) float32, sparse CSR or dense."""
+        rows = self.matrix[index.numpy()]
+        if self.dense:
+            return torch.from_numpy(rows.toarray())
+        with warnings.catch_warnings():
+            # One stands for all: PyTorch calls its sparse CSR layout a beta.
+            warnings.filterwarnings("ignore", message="Sparse (CSR|invariant)")
+            return torch.sparse_csr_tensor(
+                torch.from_numpy(rows.indptr.astype(np.int64)),
+                torch.from_numpy(rows.indices.astype(np.int64)),
+                torch.from_numpy(rows.data),
+                size=rows.shape,
+                check_invariants=False,
+            )
+
+    def embedding(self) -> Floats:
+        """(N, K) latent semantic analysis: the first 128 singular vectors of the matrix."""
+        width = min(EMBEDDING_WIDTH, min(self.matrix.shape) - 1)
+        if width < 1:
+            return np.asarray(self.matrix.toarray(), dtype=np.float32)
+        decomposition = TruncatedSVD(width, random_state=0)
+        return np.asarray(decomposition.fit_transform(self.matrix), dtype=np.float32)

@@ -1,0 +1,33 @@
+"""Loss of the given label: after the last epoch, and averaged over all epochs."""
+
+from chaffinch.core.evidence import Evidence
+from chaffinch.core.scorer import scorer
+from chaffinch.core.types import Codes, Floats
+from chaffinch.scorers.probability import cross_entropy, mean_over_epochs
+
+
+def mean_loss(logits: Floats, codes: Codes) -> Floats:
+    """(N,) cross-entropy averaged over the epochs of (E, N, C) logits."""
+    return mean_over_epochs(logits, lambda epoch: cross_entropy(epoch, codes))
+
+
+@scorer(
+    "loss_last",
+    family="dynamics",
+    needs=("logits",),
+    paper="Huang et al., O2U-Net, ICCV 2019 (small-loss criterion)",
+)
+def loss_last(evidence: Evidence, _seed: int) -> Floats:
+    """Cross-entropy of the given label in the last epoch; blind where the net has memorised."""
+    return cross_entropy(evidence.need("logits")[-1], evidence.labels.codes)
+
+
+@scorer(
+    "loss_mean",
+    family="dynamics",
+    needs=("logits",),
+    paper="Huang et al., O2U-Net, ICCV 2019 (normalised average loss)",
+)
+def loss_mean(evidence: Evidence, _seed: int) -> Floats:
+    """Cross-entropy of the given label averaged over epochs; strong where nets memorise late."""
+    return mean_loss(evidence.need("logits"), evidence.labels.codes)

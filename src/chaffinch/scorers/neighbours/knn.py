@@ -1,0 +1,72 @@
+"""Votes of the nearest neighbours, the sample itself left out."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from chaffinch.core.evidence import Evidence
+from chaffinch.core.scorer import once_per_evidence, scorer
+from chaffinch.core.types import Codes, Floats
+
+NUM_NEIGHBOURS = 10
+_BLOCK_BYTES = 200 * 2**20
+
+
+def nearest(rows: Floats, k: int = NUM_NEIGHBOURS) -> tuple[NDArray[np.int64], Floats]:
+    """The k nearest other samples by cosine similarity, exactly, in blocks of bounded memory.
+
+    Args:
+        rows: (N, K) description of the samples; a row of zeros is similar to none.
+        k: Neighbours a sample, at most N - 1.
+
+    Returns:
+        (N, k) positions, the nearest first, and (N, k) similarities in -1..1.
+    """
+    unit = torch.from_numpy(np.array(rows, dtype=np.float32))
+    unit /= unit.norm(dim=1, keepdim=True).clamp_min_(1e-12)
+    num_samples = len(unit)
+    k = min(k, num_samples - 1)
+    block = max(1, _BLOCK_BYTES // (4 * num_samples))
+    positions, similarities = [], []
+    for start in range(0, num_samples, block):
+        similarity = unit[start : start + block] @ unit.T
+        own = torch.arange(len(similarity))
+        similarity[own, own + start] = -torch.inf
+        best = similarity.topk(k, dim=1)
+        positions.append(best.indices)
+        similarities.append(best.values)
+    return torch.cat(positions).numpy(), torch.cat(similarities).numpy()
+
+
+def votes(
+    neighbours: NDArray[np.int64], similarities: Floats, codes: Codes, num_classes: int
+) -> Floats:
+    """(N, C) share of the neighbours' votes for each class, weighted by similarity.
+
+    Similarities below zero do not vote; a sample with no similar neighbour has even votes.
+    """
+    weights = np.clip(np.asarray(similarities, dtype=np.float64), 0, None)
+    shares = np.zeros((len(neighbours), num_classes))
+    rows = np.broadcast_to(np.arange(len(neighbours))[:, None], neighbours.shape)
+    np.add.at(shares, (rows, codes[neighbours]), weights)
+    total = shares.sum(axis=1, keepdims=True)
+    return np.where(total > 0, shares / np.where(total > 0, total, 1), 1 / num_classes)
+
+
+@once_per_evidence
+def neighbour_votes(evidence: Evidence) -> Floats:
+    """(N, C) votes in the embeddings, or in the network's features where there are none."""
+    neighbours, similarities = nearest(evidence.need_any("embeddings", "features"))
+    return votes(neighbours, similarities, evidence.labels.codes, len(evidence.labels.classes))
+
+
+@scorer(
+    "knn_disagreement",
+    family="neighbours",
+    needs=("embeddings|features",),
+    paper="Zhu et al., SimiFeat, ICML 2022; Bahri et al., Deep k-NN, ICML 2020",
+)
+def knn_disagreement(evidence: Evidence, _seed: int) -> Floats:
+    """Share of the 10 nearest neighbours (cosine) that have another label."""
+    shares = neighbour_votes(evidence)
+    return 1 - shares[np.arange(len(shares)), evidence.labels.codes]

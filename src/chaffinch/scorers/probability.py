@@ -1,0 +1,48 @@
+"""Softmax, margins and losses on logits, one epoch at a time to stay small in memory."""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import logsumexp
+
+from chaffinch.core.types import Codes, Floats
+
+
+def log_softmax(logits: Floats) -> Floats:
+    """(N, C) logits to (N, C) float64 log-probabilities."""
+    wide = np.asarray(logits, dtype=np.float64)
+    normalised: Floats = wide - logsumexp(wide, axis=1, keepdims=True)
+    return normalised
+
+
+def softmax(logits: Floats) -> Floats:
+    """(N, C) logits to (N, C) float64 probabilities."""
+    return np.exp(log_softmax(logits))
+
+
+def pick(values: Floats, codes: Codes) -> Floats:
+    """(N,) the entry of each row of ``values`` (N, C) in the column of its label."""
+    picked: Floats = np.take_along_axis(values, codes[:, None], axis=1)[:, 0]
+    return picked
+
+
+def margin(values: Floats, codes: Codes) -> Floats:
+    """(N,) the label's entry minus the largest other entry of each row of ``values`` (N, C)."""
+    others = np.array(values, dtype=np.float64)
+    own = pick(others, codes)
+    np.put_along_axis(others, codes[:, None], -np.inf, axis=1)
+    margins: Floats = own - others.max(axis=1)
+    return margins
+
+
+def cross_entropy(logits: Floats, codes: Codes) -> Floats:
+    """(N,) loss of the given labels under (N, C) logits."""
+    return -pick(log_softmax(logits), codes)
+
+
+def mean_over_epochs(logits: Floats, function: Callable[[Floats], Floats]) -> Floats:
+    """Mean of ``function(logits[e])`` over the E epochs of (E, N, C) logits, in float64."""
+    total = function(logits[0]).astype(np.float64)
+    for epoch in logits[1:]:
+        total += function(epoch)
+    return total / len(logits)

@@ -1,0 +1,124 @@
+"""Evidence on disk: one ``.npy`` a record, memory-mapped when it is read.
+
+A folder may be half-written (training is going on); it is whole once ``evidence.json`` is there.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from chaffinch.core.errors import InputError, RunError
+from chaffinch.core.evidence import Evidence
+from chaffinch.core.labels import Labels
+
+_MANIFEST = "evidence.json"
+_SAMPLES = "samples.parquet"
+_CLASSES = "classes.parquet"
+
+
+class EvidenceFolder:
+    """Reads and writes the evidence of one run.
+
+    Args:
+        path: The folder; made when something is written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything was written."""
+        return (self.path / _MANIFEST).is_file()
+
+    def array(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Open the float32 record ``name`` for writing; what was written before is kept.
+
+        An existing file of another shape is replaced, and a new one is filled with zeros.
+
+        Raises:
+            InputError: The disk is full.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        file = self.path / f"{name}.npy"
+        if file.is_file():
+            try:
+                kept: NDArray[np.float32] = np.load(file, mmap_mode="r+")
+                if kept.shape == shape:
+                    return kept
+            except (ValueError, EOFError, OSError):
+                pass  # a file cut off by a crash is written anew
+        self._reserve(name, 4 * int(np.prod(shape)))
+        return np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
+
+    def _reserve(self, name: str, size: int) -> None:
+        """Refuse early: writing to a memory map on a full disk kills the process."""
+        stat = os.statvfs(self.path)
+        free = stat.f_bavail * stat.f_frsize
+        if free < size + 2**20:
+            raise InputError(
+                f"{size / 2**20:.0f} MiB of free disk for the record {name!r} in {self.path}",
+                f"{free / 2**20:.0f} MiB",
+                "Free some space or choose another --out, then start again: the scan resumes",
+            )
+
+    def finish(self, evidence: Evidence) -> None:
+        """Write what is not on disk yet and the manifest that makes the folder whole."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for name, array in evidence.records.items():
+            file = self.path / f"{name}.npy"
+            if isinstance(array, np.memmap):
+                array.flush()
+                continue
+            self._reserve(name, array.nbytes)
+            draft = file.with_suffix(".draft.npy")
+            np.save(draft, array)
+            os.replace(draft, file)
+        samples = {"id": evidence.ids, "label": evidence.labels.codes}
+        pd.DataFrame(samples).to_parquet(self.path / _SAMPLES)
+        pd.DataFrame({"label": evidence.labels.classes}).to_parquet(self.path / _CLASSES)
+        manifest: dict[str, Any] = {
+            "records": {name: list(array.shape) for name, array in evidence.records.items()},
+            "bias": evidence.bias,
+        }
+        draft = self.path / (_MANIFEST + ".draft")
+        draft.write_text(json.dumps(manifest, indent=1), "utf-8")
+        os.replace(draft, self.path / _MANIFEST)
+
+    def load(self) -> Evidence:
+        """Read the evidence; records are memory-mapped, not copied.
+
+        Raises:
+            RunError: The folder is not whole or a record is damaged.
+        """
+        if not self.whole:
+            raise RunError(
+                f"evidence in {self.path}",
+                "none that is whole",
+                "Scan again; an interrupted scan resumes",
+            )
+        manifest = json.loads((self.path / _MANIFEST).read_text("utf-8"))
+        records = {}
+        for name, shape in manifest["records"].items():
+            file = self.path / f"{name}.npy"
+            try:
+                records[name] = np.load(file, mmap_mode="r")
+                found = list(records[name].shape)
+            except (OSError, ValueError, EOFError) as error:
+                found = [str(error)]
+            if found != shape:
+                raise RunError(
+                    f"{file.name} of shape {shape} in {self.path}",
+                    str(found),
+                    "The file was damaged; scan again with --overwrite",
+                )
+        samples = pd.read_parquet(self.path / _SAMPLES)
+        classes = pd.read_parquet(self.path / _CLASSES)["label"].to_numpy()
+        labels = Labels(samples["label"].to_numpy(np.int64), classes)
+        ids = samples["id"].to_numpy().astype(np.str_)
+        return Evidence(ids, labels, bias=manifest["bias"], **records)

@@ -1,0 +1,185 @@
+"""A plain training loop that can be killed between any two epochs and goes on to the same end."""
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from chaffinch.core.errors import InputError
+from chaffinch.models.factory import ModelFactory
+from chaffinch.models.inputs import Inputs
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How to train: AdamW under a one-cycle learning rate (Smith and Topin, 2018).
+
+    Attributes:
+        epochs: E.
+        batch_size: Samples a step; an epoch is cut into steps of nearly equal size.
+        learning_rate: The peak of the cycle.
+        weight_decay: Decoupled, per unit of learning rate.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float = 1e-4
+
+
+@dataclass(frozen=True)
+class Training:
+    """One model to train.
+
+    Attributes:
+        name: Names its state file.
+        rows: (n,) positions of the samples to train on.
+        seed: Decides initial weights, order of samples and dropout.
+    """
+
+    name: str
+    rows: Tensor
+    seed: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all trainings of a run share: samples, labels and how to train on them.
+
+    Attributes:
+        inputs: N encoded samples.
+        codes: (N,) labels.
+        factory: Makes the untrained model.
+        schedule: How to train.
+        device: Where.
+    """
+
+    inputs: Inputs
+    codes: Tensor
+    factory: ModelFactory
+    schedule: Schedule
+    device: torch.device
+
+
+OnEpoch = Callable[[int, nn.Module, float], None]
+"""Called after each epoch with its number from 0, the model and the mean learning rate."""
+
+
+class StateFile:
+    """Where a training is kept between epochs, so that a killed run goes on.
+
+    Args:
+        path: The file, or None to keep nothing.
+        seconds: Write at most this often; a small model would spend its time on the disk.
+    """
+
+    def __init__(self, path: Path | None, seconds: float = 5.0) -> None:
+        self._path = path
+        self._seconds = seconds
+        self._written = time.monotonic()
+
+    def load(self) -> dict[str, Any] | None:
+        """The latest state, or None."""
+        if self._path is None or not self._path.is_file():
+            return None
+        state: dict[str, Any] = torch.load(self._path, weights_only=True)
+        return state
+
+    def save(self, make: Callable[[], dict[str, Any]], final: bool) -> None:
+        """Write what ``make`` returns, if it is time or the training is over."""
+        if self._path is None or not (final or time.monotonic() - self._written >= self._seconds):
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._path.with_suffix(".draft")
+        torch.save(make(), draft)
+        os.replace(draft, self._path)
+        self._written = time.monotonic()
+
+
+def train(task: Task, training: Training, on_epoch: OnEpoch, state_file: StateFile) -> nn.Module:
+    """Train one model, from the start or from its state file.
+
+    The process's random state is left as it was.
+
+    Args:
+        task: What to learn.
+        training: Which samples and seed.
+        on_epoch: Called after each epoch that is run here (not for those in the state file).
+        state_file: Where to go on from, and where to keep the state.
+
+    Returns:
+        The trained model, in training mode.
+
+    Raises:
+        InputError: The loss is no longer finite.
+    """
+    schedule, rows = task.schedule, training.rows
+    steps = max(1, math.ceil(len(rows) / schedule.batch_size))
+    devices = [task.device] if task.device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(training.seed)
+        model = task.factory().to(task.device)
+        optimizer = torch.optim.AdamW(
+            [p for p in model.parameters() if p.requires_grad],
+            schedule.learning_rate,
+            weight_decay=schedule.weight_decay,
+            fused=True,
+        )
+        cycle = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, schedule.learning_rate, total_steps=steps * schedule.epochs
+        )
+        parts = {"model": model, "optimizer": optimizer, "cycle": cycle}
+        first = _restore(parts, state_file.load())
+        for epoch in range(first, schedule.epochs):
+            model.train()
+            order = rows[torch.randperm(len(rows))]
+            rate = 0.0
+            for chunk in torch.tensor_split(order, steps):
+                rate += optimizer.param_groups[0]["lr"] / steps
+                _step(model, task, chunk, optimizer)
+                cycle.step()
+            _check_finite(model, epoch)
+            on_epoch(epoch, model, rate)
+            state_file.save(
+                lambda done=epoch + 1: _state(parts, done),  # type: ignore[misc]
+                final=epoch + 1 == schedule.epochs,
+            )
+    return model
+
+
+def _step(model: nn.Module, task: Task, chunk: Tensor, optimizer: torch.optim.Optimizer) -> None:
+    batch = task.inputs.batch(chunk).to(task.device)
+    loss = F.cross_entropy(model(batch), task.codes[chunk].to(task.device))
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+
+
+def _check_finite(model: nn.Module, epoch: int) -> None:
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
+        raise InputError(
+            "a training that stays finite",
+            f"NaN or infinite weights in epoch {epoch + 1}",
+            "Lower the learning rate (--lr) or check the model",
+        )
+
+
+def _state(parts: dict[str, Any], epoch: int) -> dict[str, Any]:
+    state = {name: part.state_dict() for name, part in parts.items()}
+    return {**state, "epoch": epoch, "random": torch.get_rng_state()}
+
+
+def _restore(parts: dict[str, Any], state: dict[str, Any] | None) -> int:
+    if state is None:
+        return 0
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    torch.set_rng_state(state["random"])
+    return int(state["epoch"])

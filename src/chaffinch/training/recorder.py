@@ -1,0 +1,121 @@
+"""The recorder: what models say of every sample, epoch by epoch, straight to disk."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from chaffinch.core.errors import InputError
+from chaffinch.core.types import Floats
+from chaffinch.models.inputs import Inputs
+from chaffinch.models.layers import InputListener, evaluation
+from chaffinch.store import EvidenceFolder
+
+_EVALUATION_BATCH = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What a model says of n samples.
+
+    Attributes:
+        logits: (n, C) float32.
+        features: (n, I) float32 inputs of the last linear layer; None if the model has none.
+    """
+
+    logits: Floats
+    features: Floats | None
+
+
+def evaluate(model: nn.Module, inputs: Inputs, rows: Tensor, layer: nn.Linear | None) -> Outputs:
+    """Run a model over samples in eval mode without gradients; modes are restored.
+
+    Args:
+        model: The model, on any device.
+        inputs: N encoded samples.
+        rows: (n,) positions to evaluate.
+        layer: The layer whose inputs are the features, or None for no features.
+    """
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    logits, features = [], []
+    with evaluation(model), torch.no_grad(), InputListener(layer) as listener:
+        for chunk in torch.split(rows, _EVALUATION_BATCH):
+            logits.append(model(inputs.batch(chunk).to(device)).float().cpu().numpy())
+            if listener.latest is not None:
+                features.append(listener.latest.flatten(1).float().cpu().numpy())
+    return Outputs(np.concatenate(logits), np.concatenate(features) if features else None)
+
+
+def check_outputs(model: nn.Module, inputs: Inputs, num_classes: int) -> None:
+    """Refuse a model that does not answer with one row of C logits a sample.
+
+    Raises:
+        InputError: The model does not run on the inputs, or answers with something else.
+    """
+    rows = torch.arange(min(2, len(inputs)))
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    try:
+        with evaluation(model), torch.no_grad():
+            logits = model(inputs.batch(rows).to(device))
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        raise InputError(
+            f"a model that takes batches of shape (B, {', '.join(map(str, inputs.shape))})",
+            f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            "Give a model that fits the data, or a factory that takes input_shape",
+        ) from error
+    shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+    if shape != (len(rows), num_classes):
+        raise InputError(
+            f"logits of shape (B, C) = ({len(rows)}, {num_classes}) from the model",
+            str(shape),
+            "One output a class, before any softmax; a factory may take num_classes",
+        )
+
+
+class Recorder:
+    """Writes the records of one run into its evidence folder.
+
+    Args:
+        folder: Where the records go.
+        size: (E, N, C).
+        inputs: All N samples.
+    """
+
+    def __init__(self, folder: EvidenceFolder, size: tuple[int, int, int], inputs: Inputs) -> None:
+        self._folder = folder
+        self._size = size
+        self._inputs = inputs
+        self._all = torch.arange(len(inputs))
+
+    def record(self, epoch: int, model: nn.Module, layer: nn.Linear | None) -> None:
+        """Keep what the model trained on all samples says of them after ``epoch``.
+
+        Features are kept from the latest epoch only, their norms from all.
+        """
+        epochs, samples, _classes = self._size
+        outputs = evaluate(model, self._inputs, self._all, layer)
+        self._write("logits", self._size, epoch, outputs.logits)
+        if outputs.features is not None:
+            norms = np.linalg.norm(outputs.features.astype(np.float64), axis=1)
+            self._write("feature_norms", (epochs, samples), epoch, norms.astype(np.float32))
+            if epoch == epochs - 1:
+                kept = self._folder.array("features", outputs.features.shape)
+                kept[:] = outputs.features
+                kept.flush()  # type: ignore[attr-defined]
+
+    def record_rate(self, epoch: int, rate: float) -> None:
+        """Keep the mean learning rate of ``epoch``."""
+        self._write("learning_rates", (self._size[0],), epoch, np.asarray(rate))
+
+    def record_held_out(self, epoch: int, model: nn.Module, rows: Tensor) -> None:
+        """Keep what a fold's model says after ``epoch`` of the ``rows`` that it never saw."""
+        outputs = evaluate(model, self._inputs, rows, None)
+        array = self._folder.array("held_out_logits", self._size)
+        array[epoch, rows.numpy()] = outputs.logits
+        array.flush()  # type: ignore[attr-defined]
+
+    def _write(self, name: str, shape: tuple[int, ...], epoch: int, value: Floats) -> None:
+        array = self._folder.array(name, shape)
+        array[epoch] = value
+        array.flush()  # type: ignore[attr-defined]
