@@ -1,3 +1,38 @@
-"""Chaffinch finds the chaff in your training data."""
+"""Chaffinch finds the chaff in your training data.
+
+Functions are imported when they are first used, so that ``import chaffinch`` is quick.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Findings": "chaffinch.core.findings",
+    "judge": "chaffinch.pipeline.judge",
+    "open_data": "chaffinch.data",
+    "scan": "chaffinch.pipeline.scan",
+}
+_PACKAGES = ("bench", "gradients", "scorers")
+
+__all__ = ["Findings", "bench", "gradients", "judge", "open_data", "scan", "scorers"]
+
+if TYPE_CHECKING:
+    from chaffinch import bench, gradients, scorers
+    from chaffinch.core.findings import Findings
+    from chaffinch.data import open_data
+    from chaffinch.pipeline.judge import judge
+    from chaffinch.pipeline.scan import scan
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"chaffinch.{name}")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'chaffinch' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

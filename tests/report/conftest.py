@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw
 
-from chaffinch.pipeline.run import (
+from chaffinch.store.run import (
     FINDINGS,
     GALLERY,
     RECORD,

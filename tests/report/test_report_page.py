@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from chaffinch.core.errors import RunError
-from chaffinch.pipeline.run import FINDINGS, GALLERY, RECORD
 from chaffinch.report.page import render, write
+from chaffinch.store.run import FINDINGS, GALLERY, RECORD
 
 VOID = {"meta", "img", "br", "input", "link", "hr", "source", "col"}
 URLS = {"src", "href", "srcset", "action", "data", "poster", "xlink:href", "formaction"}

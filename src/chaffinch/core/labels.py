@@ -90,16 +90,17 @@ class Labels:
         Raises:
             InputError: One class only, or a class with a single sample.
         """
-        if len(self.classes) < 2:
+        if np.count_nonzero(self.counts) < 2:
+            only = self.names[int(self.counts.argmax())]
             raise InputError(
                 f"at least two classes in {what}",
-                f"only {self.names[0]!r}" if len(self.classes) else "none",
+                f"only {only!r}",
                 "Check that the right label column was chosen",
             )
-        lonely = np.flatnonzero(self.counts < 2)
+        lonely = np.flatnonzero(self.counts == 1)
         if lonely.size:
             raise InputError(
                 f"at least two samples of every class in {what}",
-                f"{lonely.size} with fewer, such as {self.names[lonely[0]]!r}",
+                f"{lonely.size} with one, such as {self.names[lonely[0]]!r}",
                 "Merge or drop those classes, or check that the label column holds classes",
             )

@@ -181,4 +181,24 @@ class TextEncoder:
 
 def encode_pixels(pixels: NDArray[np.uint8]) -> DenseInputs:
     """Turn (N, H, W, C) bytes into (N, C, H, W); they stay bytes until a batch is asked for."""
-    return DenseInputs(torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))))
+    channels_first = np.array(pixels.transpose(0, 3, 1, 2), order="C")  # a copy: torch may write
+    return DenseInputs(torch.from_numpy(channels_first), scale=True)
+
+
+class TensorEncoder:
+    """Standardise tensors, feature by feature, with the spread of the training samples.
+
+    Args:
+        x: (N, ...) tensors of any type.
+    """
+
+    def __init__(self, x: torch.Tensor) -> None:
+        values = x.float()
+        self._mean = values.mean(dim=0)
+        spread = values.std(dim=0, correction=0)
+        self._scale = torch.where(spread > 0, spread, torch.ones_like(spread))
+
+    def encode(self, x: torch.Tensor) -> DenseInputs:
+        """Encode tensors of the same shape as float32."""
+        limit = MAX_DEVIATIONS
+        return DenseInputs(((x.float() - self._mean) / self._scale).clamp(-limit, limit))

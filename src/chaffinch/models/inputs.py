@@ -42,10 +42,12 @@ class DenseInputs:
     """Samples in one tensor.
 
     Attributes:
-        tensor: (N, ...) float32, or uint8, which batches scale to 0..1.
+        tensor: (N, ...) of any type.
+        scale: Whether batches of uint8 come as floats in 0..1.
     """
 
     tensor: Tensor
+    scale: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -56,9 +58,9 @@ class DenseInputs:
         return len(self.tensor)
 
     def batch(self, index: Tensor) -> Tensor:
-        """(B, *shape) float32; images in channels-last memory, which convolutions prefer."""
+        """(B, *shape); images in channels-last memory, which convolutions prefer."""
         rows = self.tensor[index]
-        if rows.dtype == torch.uint8:
+        if self.scale:
             rows = rows.float() / 255
         return rows.contiguous(memory_format=torch.channels_last) if rows.ndim == 4 else rows
 

@@ -1,1 +1,6 @@
-"""Floor 5: the self-contained HTML report and the terminal summary."""
+"""Floor 2: the self-contained HTML report and the terminal summary of a finished run."""
+
+from chaffinch.report.page import render, write
+from chaffinch.report.terminal import summary
+
+__all__ = ["render", "summary", "write"]

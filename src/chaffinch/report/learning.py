@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chaffinch.pipeline.run import ModelRecord
 from chaffinch.report import wording
 from chaffinch.report.chart import Frame, Tick, line, spread, steps
+from chaffinch.store.run import ModelRecord
 
 _LABEL_GAP = 17.0
 

@@ -11,7 +11,6 @@ from markupsafe import Markup
 
 import chaffinch.scorers  # noqa: F401  (registers the scorers, whose summaries the page shows)
 from chaffinch.core.scorer import SCORERS
-from chaffinch.pipeline.run import FINDINGS, REPORT, RunFolder, RunRecord, write_text
 from chaffinch.report import verdict, wording
 from chaffinch.report.confusion import MOST_CLASSES, confuse
 from chaffinch.report.discovery import discover
@@ -20,9 +19,10 @@ from chaffinch.report.learning import learn
 from chaffinch.report.provenance import trace
 from chaffinch.report.sample import hang
 from chaffinch.report.wording import Naming
+from chaffinch.store.run import FINDINGS, REPORT, RunFolder, RunRecord, write_text
 
 
-def render(run: RunFolder) -> str:
+def render(run: RunFolder, final: Path | None = None) -> str:
     """Build the report of a run.
 
     The same run gives the same text, byte for byte. Whatever comes from the data is escaped, and
@@ -30,6 +30,7 @@ def render(run: RunFolder) -> str:
 
     Args:
         run: A finished run.
+        final: Where the run will be, if it is yet to be moved there.
 
     Returns:
         A whole HTML document.
@@ -56,7 +57,7 @@ def render(run: RunFolder) -> str:
             summaries={name: SCORERS[name].summary for name in scorers if name in SCORERS},
             discovery=discover(findings),
             learning=learn(record.model),
-            provenance=trace(record, run.path),
+            provenance=trace(record, final or run.path),
             findings_file=FINDINGS,
             most_classes=MOST_CLASSES,
             style=_static("style.css") + _static("figure.css"),
@@ -67,11 +68,12 @@ def render(run: RunFolder) -> str:
     return html.encode("utf-8", "replace").decode("utf-8")
 
 
-def write(run: RunFolder) -> Path:
+def write(run: RunFolder, final: Path | None = None) -> Path:
     """Render the report into the run folder.
 
     Args:
         run: A finished run.
+        final: Where the run will be, if it is yet to be moved there.
 
     Returns:
         Path of the written file, ``RUN/report.html``.
@@ -80,7 +82,7 @@ def write(run: RunFolder) -> Path:
         RunError: The run folder is damaged.
     """
     path = run.path / REPORT
-    write_text(path, render(run))
+    write_text(path, render(run, final))
     return path
 
 

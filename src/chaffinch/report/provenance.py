@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaffinch.pipeline.run import FINDINGS, RunRecord
 from chaffinch.report import wording
+from chaffinch.store.run import FINDINGS, RunRecord
 
 Pairs = tuple[tuple[str, str], ...]
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from chaffinch.core.errors import RunError
-from chaffinch.pipeline.run import Exhibit
 from chaffinch.report import wording
 from chaffinch.report.wording import Naming
+from chaffinch.store.run import Exhibit
 
 # Nothing but an image held in the page itself may be drawn: a page must not call out.
 _IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+=*")

@@ -7,11 +7,11 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from chaffinch.pipeline.run import FINDINGS, REPORT, RunFolder, RunRecord
 from chaffinch.report import verdict, wording
 from chaffinch.report.sample import Gallery, Sample, hang
 from chaffinch.report.verdict import Verdict
 from chaffinch.report.wording import Naming
+from chaffinch.store.run import FINDINGS, REPORT, RunFolder, RunRecord
 
 _MOST = 10
 _LABEL_WIDTH = 10

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from chaffinch.core.findings import COLUMNS
-from chaffinch.pipeline.run import RunRecord
 from chaffinch.report import wording
+from chaffinch.store.run import RunRecord
 
 MISLABELLED = "mislabelled"
 

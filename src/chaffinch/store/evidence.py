@@ -56,6 +56,11 @@ class EvidenceFolder:
         self._reserve(name, 4 * int(np.prod(shape)))
         return np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
 
+    def open(self, name: str) -> NDArray[np.float32]:
+        """Open the record ``name`` for reading, memory-mapped."""
+        array: NDArray[np.float32] = np.load(self.path / f"{name}.npy", mmap_mode="r")
+        return array
+
     def _reserve(self, name: str, size: int) -> None:
         """Refuse early: writing to a memory map on a full disk kills the process."""
         stat = os.statvfs(self.path)

@@ -1,0 +1,1 @@
+"""Benchmarks: measured figures, printed as Markdown tables. ``python -m benchmarks`` runs all."""

@@ -1,0 +1,133 @@
+"""The commands. Each turns words into one call of the library and prints what came back."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import chaffinch
+from chaffinch.core.errors import ChaffinchError
+
+app = typer.Typer(
+    help="Chaffinch finds the chaff in your training data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+_RUN = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
+_SEED = Annotated[int, typer.Option(help="Decides every random choice.")]
+_OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")]
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"chaffinch {chaffinch.__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def scan(
+    data: Annotated[str, typer.Argument(help="Table, .npz file or folder of images.")],
+    label: Annotated[str | None, typer.Option(help="Column of the labels.")] = None,
+    validation: Annotated[str | None, typer.Option(help="Clean data of the same kind.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Your model as MODULE:FACTORY or FILE.py:FACTORY.")
+    ] = None,
+    checkpoints: Annotated[
+        str | None, typer.Option(help="Pattern of trained states of --model, scored as they are.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; by default DATA.chaffinch.")] = None,
+    id_column: Annotated[str | None, typer.Option("--id", help="Column of unique keys.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Text column, or several with commas between.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Samples a step.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="Models held back from a part of the data; 0 for none.")
+    ] = None,
+    scorers: Annotated[
+        str | None, typer.Option(help="Score columns wanted, commas between.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    seed: _SEED = 0,
+    overwrite: _OVERWRITE = False,
+) -> None:
+    """Find the samples whose labels are likely wrong, and write a report."""
+    options: dict[str, Any] = {
+        "checkpoints": checkpoints,
+        "id_column": id_column,
+        "text_column": text,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": lr,
+        "folds": folds,
+        "scorers": scorers,
+        "device": device,
+        "seed": seed,
+        "overwrite": overwrite,
+        "out": out or Path(Path(data).name.split(".")[0] + ".chaffinch"),
+    }
+    chaffinch.scan(data, label, model, validation, **options)
+    _show(options["out"])
+
+
+@app.command()
+def report(run: _RUN) -> None:
+    """Write a run's report anew and print its summary."""
+    from chaffinch.report import write
+    from chaffinch.store.run import RunFolder
+
+    write(RunFolder(run))
+    _show(run)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Run folder.")] = Path("chaffinch-demo"),
+    seed: _SEED = 0,
+    overwrite: _OVERWRITE = False,
+) -> None:
+    """The whole job on 1,797 scanned digits with 90 labels made wrong on purpose."""
+    from chaffinch.cli.demo import run_demo
+
+    run_demo(out, seed, overwrite)
+    _show(out)
+
+
+@app.command()
+def scorers() -> None:
+    """List the scorers: name, family, what each looks at, and where it comes from."""
+    table = Table("name", "family", "what it looks at", "needs", box=None, header_style="bold")
+    for name, scorer in chaffinch.scorers.SCORERS.items():
+        needs = ", ".join(need.replace("|", " or ") for need in scorer.needs)
+        table.add_row(name, scorer.family, scorer.summary, needs)
+    Console().print(table)
+
+
+def _show(run: Path) -> None:
+    from chaffinch.report import summary
+    from chaffinch.store.run import RunFolder
+
+    summary(RunFolder(run), Console())
+
+
+def main() -> None:
+    """Run a command; errors made on purpose become one message and an exit status."""
+    try:
+        app()
+    except ChaffinchError as error:
+        typer.echo(f"chaffinch: {error}", err=True)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        typer.echo("chaffinch: stopped; the same command goes on where it was", err=True)
+        sys.exit(130)

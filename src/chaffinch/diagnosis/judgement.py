@@ -1,0 +1,204 @@
+"""From evidence to findings: score, fuse, decide, suggest."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from chaffinch.core.errors import InputError
+from chaffinch.core.evidence import Evidence
+from chaffinch.core.findings import Findings
+from chaffinch.core.labels import Labels
+from chaffinch.core.types import Floats, Mask
+from chaffinch.diagnosis.fusion import calibrate, common_scale, fuse, log_odds
+from chaffinch.diagnosis.mixture import upper_heap
+from chaffinch.diagnosis.noise_model import NoiseModel
+from chaffinch.diagnosis.selection import q_values, select
+from chaffinch.diagnosis.source import held_out_sources
+from chaffinch.scorers import SCORERS, Scorer
+from chaffinch.scorers.dynamics.aum import area_under_margin
+from chaffinch.scorers.dynamics.loss import mean_loss
+from chaffinch.scorers.probability import mean_over_epochs, softmax
+
+IN_SAMPLE_NOTE = (
+    "All predictions come from models that were trained on these very labels. Such models repeat "
+    "part of the errors that they learned, so expect more misses, and take the number of wrong "
+    "labels as a rough guess."
+)
+NEIGHBOURS_NOTE = (
+    "How many labels are wrong was judged from neighbours alone, because no model was held back "
+    "from any sample."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What the diagnosis says of N samples.
+
+    Attributes:
+        suspicion: (N,) calibrated probability that the label is wrong.
+        alternatives: (N, C) how likely each other class is, if the label is wrong; the given
+            class has 0 and each row sums to 1.
+        notes: What a reader must know.
+        details: Figures of the models behind it.
+    """
+
+    suspicion: Floats
+    alternatives: Floats
+    notes: tuple[str, ...]
+    details: Mapping[str, Any]
+
+
+def judge_evidence(
+    evidence: Evidence, scorers: Sequence[str] | None = None, seed: int = 0
+) -> Findings:
+    """Judge N samples from evidence alone.
+
+    Args:
+        evidence: What training and inference yielded.
+        scorers: Names of the scorers whose columns are wanted; all that the evidence allows by
+            default. They do not change the suspicion.
+        seed: Decides every random choice.
+
+    Raises:
+        InputError: Labels that cannot be judged, no predictions and no embeddings, an unknown
+            scorer, or one that the evidence does not allow.
+    """
+    evidence.labels.check_trainable()
+    chosen = choose_scorers(evidence, scorers)
+    verdict = diagnose(evidence, seed)
+    columns = {scorer.name: scorer(evidence, seed) for scorer in chosen}
+    return _findings(evidence, verdict, columns)
+
+
+def choose_scorers(evidence: Evidence, names: Sequence[str] | None) -> list[Scorer]:
+    """The scorers asked for, or all that run on the evidence."""
+    if names is None:
+        return [scorer for _, scorer in SCORERS.items() if scorer.runs_on(evidence)]
+    return [SCORERS[name] for name in dict.fromkeys(names)]
+
+
+def diagnose(evidence: Evidence, seed: int = 0) -> Verdict:
+    """Say how likely each label is wrong and what else it could be.
+
+    Raises:
+        InputError: Neither predictions nor embeddings.
+    """
+    sources = held_out_sources(evidence)
+    if not sources and not evidence.has("logits"):
+        raise InputError(
+            "predictions or embeddings to judge the labels by",
+            "none",
+            "Pass probabilities, logits or embeddings",
+        )
+    if evidence.has("held_out_logits") or not evidence.has("logits"):
+        return _from_held_out(evidence, sources, seed)
+    return _from_training(evidence, sources, seed)
+
+
+def _from_held_out(evidence: Evidence, sources: Sequence[Floats], seed: int) -> Verdict:
+    codes = evidence.labels.codes
+    model = NoiseModel.fit(sources, codes, seed)
+    right = model.posterior(sources, codes)
+    posterior = 1 - right[np.arange(len(codes)), codes]
+    suspicion = calibrate(fuse(posterior, _dynamics(evidence)), posterior)
+    notes = () if evidence.has("held_out_logits") else (NEIGHBOURS_NOTE,)
+    details = {"noise_rate": model.rate, "likelihood": model.likelihood}
+    return Verdict(suspicion, _without(right, evidence.labels), notes, details)
+
+
+def _from_training(evidence: Evidence, sources: Sequence[Floats], seed: int) -> Verdict:
+    codes = evidence.labels.codes
+    total = np.zeros(len(codes))
+    for scores in _dynamics(evidence):
+        spread = float(scores.std())
+        if spread > 0:
+            total += (scores - np.median(scores)) / spread
+    probabilities = mean_over_epochs(evidence.need("logits"), softmax)
+    if sources:
+        # Neighbours add as much as they know: the share of the label's entropy that they explain.
+        model = NoiseModel.fit(sources, codes, seed)
+        right = model.posterior(sources, codes)
+        doubt = 1 - right[np.arange(len(codes)), codes]
+        shares = evidence.labels.counts / len(codes)
+        entropy = -float((shares * np.log(np.maximum(shares, 1e-300))).sum())
+        known = float(np.clip(1 + model.likelihood / max(entropy, 1e-12), 0, 1))
+        total += known * common_scale(log_odds(doubt), doubt)
+    suspicion = upper_heap(total, seed)
+    # The mixture saturates at 0 and 1; keep the order of the scores inside.
+    ranks = np.argsort(np.argsort(total, kind="stable"), kind="stable") / len(total)
+    suspicion = np.clip(suspicion, 1e-6, 1 - 1e-6) + (ranks - 0.5) * 1e-6
+    alternatives = _without(probabilities, evidence.labels)
+    return Verdict(suspicion, alternatives, (IN_SAMPLE_NOTE,), {})
+
+
+def _dynamics(evidence: Evidence) -> list[Floats]:
+    if evidence.logits is None:
+        return []
+    codes = evidence.labels.codes
+    return [mean_loss(evidence.logits, codes), -area_under_margin(evidence.logits, codes)]
+
+
+def _without(probabilities: Floats, labels: Labels) -> Floats:
+    """(N, C) rows with the given class taken out, scaled to sum to one."""
+    others = np.array(probabilities, dtype=np.float64)
+    others[np.arange(len(labels)), labels.codes] = 0
+    others += 1e-12
+    others[np.arange(len(labels)), labels.codes] = 0
+    others /= others.sum(axis=1, keepdims=True)
+    return others
+
+
+def _findings(evidence: Evidence, verdict: Verdict, columns: Mapping[str, Floats]) -> Findings:
+    labels, suspicion = evidence.labels, verdict.suspicion
+    flagged = select(suspicion)
+    best = verdict.alternatives.argmax(axis=1)
+    confidence = suspicion * verdict.alternatives.max(axis=1)
+    named = flagged | (confidence > 0.5)
+    classes = _storable(labels.classes)
+    table = pd.DataFrame(
+        {
+            "id": evidence.ids,
+            "given_label": classes[labels.codes],
+            "suspicion": suspicion,
+            "flagged": flagged,
+            "kind": np.where(flagged, "mislabelled", "clean"),
+            "kind_probability": np.where(flagged, suspicion, 1 - suspicion),
+            "suggested_label": _masked(classes[best], named),
+            "suggestion_confidence": np.where(named, confidence, np.nan),
+            "q_value": q_values(suspicion),
+            **columns,
+        }
+    )
+    return Findings(
+        table,
+        classes,
+        float(suspicion.sum()),
+        _flow(labels, suspicion, verdict.alternatives),
+        verdict.notes,
+        verdict.details,
+    )
+
+
+def _flow(labels: Labels, suspicion: Floats, alternatives: Floats) -> Floats:
+    """(C, C) expected number of samples by given and right label."""
+    size = len(labels.classes)
+    flow = np.zeros((size, size))
+    np.add.at(flow, labels.codes, suspicion[:, None] * alternatives)
+    np.add.at(flow, (labels.codes, labels.codes), 1 - suspicion)
+    return flow
+
+
+def _storable(classes: NDArray[Any]) -> NDArray[Any]:
+    """Class values as one type that a table can hold; mixed ones become text."""
+    if classes.dtype == object and not all(isinstance(value, str) for value in classes):
+        return np.asarray([str(value) for value in classes], dtype=object)
+    return classes
+
+
+def _masked(values: NDArray[Any], keep: Mask) -> "pd.Series[Any]":
+    """A column that keeps its type and is missing where ``keep`` is false."""
+    return pd.Series(pd.array(values)).where(keep)

@@ -1,0 +1,98 @@
+"""From data sets to model inputs, with one encoder fitted on the training data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from chaffinch.core.dataset import Dataset
+from chaffinch.core.errors import InputError
+from chaffinch.core.types import Codes
+from chaffinch.data import ImageData, TableData, TensorData, TextData
+from chaffinch.models.encoding import TableEncoder, TensorEncoder, TextEncoder, encode_pixels
+from chaffinch.models.inputs import DenseInputs, Inputs
+
+Encode = Callable[[Dataset], Inputs]
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """Training samples and, where given, validation samples as model inputs.
+
+    Attributes:
+        inputs: N training samples.
+        validation: M validation samples and their labels as codes of the training classes.
+        notes: What the reader should know about the encoding.
+    """
+
+    inputs: Inputs
+    validation: tuple[Inputs, Codes] | None
+    notes: tuple[str, ...]
+
+    @property
+    def is_image(self) -> bool:
+        """Whether a sample has the shape of an image."""
+        return len(self.inputs.shape) == 3
+
+
+def encode(dataset: Dataset, validation: Dataset | None, own_model: bool) -> Encoded:
+    """Encode the data; the encoder learns from the training samples only.
+
+    Args:
+        dataset: N training samples.
+        validation: M validation samples of the same kind, or None.
+        own_model: Whether a user's model will read them. It gets dense text features, and tensors
+            as they are.
+
+    Raises:
+        InputError: Validation data of another kind, or with classes that training lacks.
+    """
+    encoder, notes = _encoder(dataset, own_model)
+    if validation is None:
+        return Encoded(encoder(dataset), None, notes)
+    if type(validation) is not type(dataset):
+        raise InputError(
+            f"validation data of the kind of the training data ({dataset.modality})",
+            validation.modality,
+            "Give both in the same form",
+        )
+    return Encoded(encoder(dataset), (encoder(validation), _codes(dataset, validation)), notes)
+
+
+def _encoder(dataset: Dataset, own_model: bool) -> tuple[Encode, tuple[str, ...]]:
+    if isinstance(dataset, TableData):
+        table = TableEncoder(dataset.frame)
+        notes: tuple[str, ...] = ()
+        if table.left_out:
+            names = ", ".join(table.left_out)
+            notes = (f"Columns of text that hardly ever repeats were left out: {names}.",)
+        return lambda data: table.encode(data.frame), notes
+    if isinstance(dataset, TextData):
+        text = TextEncoder(dataset.texts, dense=own_model)
+        return lambda data: text.encode(data.texts), ()
+    if isinstance(dataset, ImageData):
+        side, channels = dataset.shape[:2], dataset.shape[2]
+        return lambda data: encode_pixels(data.pixels(side, channels=channels)), ()
+    if isinstance(dataset, TensorData):
+        if own_model:
+            return lambda data: DenseInputs(data.x), ()
+        tensor = TensorEncoder(dataset.x)
+        return lambda data: tensor.encode(data.x), ()
+    raise InputError(
+        "a table, images, texts or tensors", type(dataset).__name__, "Use chaffinch.data.open_data"
+    )
+
+
+def _codes(dataset: Dataset, validation: Dataset) -> Codes:
+    """Validation labels as codes of the training classes."""
+    place = {str(name): code for code, name in enumerate(dataset.labels.classes.tolist())}
+    names = [str(name) for name in validation.labels.classes.tolist()]
+    unknown = [name for name in names if name not in place]
+    if unknown:
+        raise InputError(
+            f"validation labels among the training classes ({', '.join(list(place)[:8])}, ...)",
+            f"{len(unknown)} others, such as {unknown[0]!r}",
+            "Check that both sets use the same labels",
+        )
+    codes = np.asarray([place[name] for name in names], dtype=np.int64)
+    return codes[validation.labels.codes]

@@ -1,0 +1,59 @@
+"""The most suspicious samples in a form that a page or a person can show."""
+
+import base64
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from chaffinch.core.dataset import Dataset
+from chaffinch.core.findings import Findings
+from chaffinch.store.run import Exhibit
+
+MAX_EXHIBITS = 60
+MIN_EXHIBITS = 12
+MAX_TEXT = 2000
+SHOWN_SIDE = 112
+
+
+def gallery(dataset: Dataset, findings: Findings) -> list[Exhibit]:
+    """The flagged samples, at least 12 and at most 60, most suspicious first."""
+    count = min(
+        len(findings), MAX_EXHIBITS, max(MIN_EXHIBITS, int(findings.table["flagged"].sum()))
+    )
+    order = np.argsort(-findings.table["suspicion"].to_numpy(), kind="stable")[:count]
+    return [
+        Exhibit(id=str(dataset.ids[position]), content=_content(dataset.show(int(position))))
+        for position in order
+    ]
+
+
+def _content(shown: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(name): _plain(value) for name, value in shown.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.ndim == 3:
+        return _data_uri(value)
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, str):
+        return value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + " ..."
+    if value is None or isinstance(value, bool | int):
+        return value
+    if pd.isna(value):
+        return None
+    return value if isinstance(value, float) else str(value)
+
+
+def _data_uri(pixels: Any) -> str:
+    image = Image.fromarray(np.asarray(pixels, dtype=np.uint8))
+    scale = max(1, SHOWN_SIDE // max(image.size))
+    if scale > 1:  # small images are enlarged without blur, so that their pixels can be seen
+        image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,121 @@
+"""Options of a scan: checked in one place, with defaults that fit the data."""
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import torch
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from chaffinch.core.errors import InputError
+from chaffinch.core.types import Modality
+from chaffinch.training.loop import Schedule
+
+_LEAST_STEPS = 1000
+_LEARNING_RATES = {"table": 3e-3, "image": 5e-3, "text": 3e-3, "array": 3e-3}
+_MAX_SHARE_OF_BATCH = 40
+
+
+def _listed(value: Any) -> Any:
+    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+
+
+class ScanOptions(BaseModel):
+    """How to train and judge; what is left out is chosen to fit the data.
+
+    Attributes:
+        epochs: Passes over the data; 30 for tables, 6 for texts, enough for images to make about
+            1,000 steps.
+        batch_size: Samples a step; a 40th of the data, between 16 and 128.
+        learning_rate: Peak of the one-cycle schedule.
+        weight_decay: Of AdamW.
+        folds: How many models are each held back from a part of the data to predict it; 5, or 3
+            for images; 0 for none, at a third to a sixth of the time and with less certain
+            findings.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ...
+        seed: Decides every random choice.
+        scorers: Names of the score columns wanted; all that apply by default.
+        id_column: Column of unique keys; ids come from the content by default.
+        text_column: Column(s) of the text.
+        train: False to score the given model as it is.
+        checkpoints: Pattern of files with states of the given model, scored in order as epochs.
+        out: Where to keep the run; nothing is kept by default.
+        overwrite: Whether a run at ``out`` may be replaced.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int | None = Field(default=None, ge=1)
+    batch_size: int | None = Field(default=None, ge=1)
+    learning_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    weight_decay: float = Field(default=1e-4, ge=0, allow_inf_nan=False)
+    folds: int | None = Field(default=None, ge=0)
+    device: str = "auto"
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    scorers: Annotated[list[str] | None, BeforeValidator(_listed)] = None
+    id_column: str | None = None
+    text_column: str | None = None
+    train: bool = True
+    checkpoints: str | None = None
+    out: Path | None = None
+    overwrite: bool = False
+
+    @classmethod
+    def of(cls, **given: Any) -> Self:
+        """Check options.
+
+        Raises:
+            InputError: An unknown option or a value out of range.
+        """
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"]))
+            unknown = first["type"] == "extra_forbidden"
+            raise InputError(
+                "a known option" if unknown else f"a usable value for {name!r}",
+                repr(name) if unknown else f"{first.get('input')!r} ({first['msg']})",
+                f"Options are {', '.join(cls.model_fields)}",
+            ) from error
+
+    def schedule(self, modality: Modality, num_samples: int, is_image: bool) -> Schedule:
+        """The training schedule for N samples of this kind."""
+        guess = 2 ** round(math.log2(max(1, num_samples / _MAX_SHARE_OF_BATCH)))
+        size = self.batch_size or min(128, max(16, guess))
+        steps = math.ceil(num_samples / size)
+        if is_image:
+            epochs = min(40, max(10, math.ceil(_LEAST_STEPS / steps)))
+        else:
+            epochs = 6 if modality == "text" else 30
+        rate = self.learning_rate or _LEARNING_RATES["image" if is_image else modality]
+        return Schedule(self.epochs or epochs, size, rate, self.weight_decay)
+
+    def num_folds(self, is_image: bool, least_class: int) -> int:
+        """K, or 0; every class must have a sample outside each fold.
+
+        Raises:
+            InputError: One fold, which would leave nothing to train on.
+        """
+        folds = self.folds if self.folds is not None else (3 if is_image else 5)
+        if folds == 1:
+            raise InputError("0 or at least 2 folds", "1", "Choose --folds 0, or 3 to 10")
+        return folds if least_class >= 2 else 0
+
+    def torch_device(self) -> torch.device:
+        """The device to train on.
+
+        Raises:
+            InputError: An unknown or absent device.
+        """
+        name = self.device
+        if name == "auto":
+            name = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            device = torch.device(name)
+            torch.empty(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise InputError(
+                "a device that this machine has", repr(self.device), "Choose auto, cpu or cuda"
+            ) from error
+        return device

@@ -1,0 +1,188 @@
+"""The outcome of a scan, and writing it down."""
+
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+import chaffinch
+from chaffinch.core.evidence import Evidence
+from chaffinch.core.findings import Findings
+from chaffinch.core.types import Codes, Floats
+from chaffinch.pipeline.collect import Work
+from chaffinch.pipeline.gallery import gallery
+from chaffinch.store.run import (
+    FINDINGS,
+    GALLERY,
+    RECORD,
+    DataRecord,
+    JudgementRecord,
+    ModelRecord,
+    RunFolder,
+    RunRecord,
+    write_text,
+)
+
+if TYPE_CHECKING:
+    from chaffinch.pipeline.scan import Request
+
+
+class Stopwatch:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a block."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.perf_counter() - start, 3)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """All that a scan yielded.
+
+    Attributes:
+        request: What was asked for.
+        work: How the evidence was collected.
+        evidence: What was collected.
+        findings: What was found.
+        model: The model trained on all samples, or the user's trained one.
+        watch: How long it took.
+    """
+
+    request: "Request"
+    work: Work
+    evidence: Evidence
+    findings: Findings
+    model: nn.Module
+    watch: Stopwatch
+
+    def record(self) -> RunRecord:
+        """``run.json``."""
+        findings, labels = self.findings, self.evidence.labels
+        options = self.request.options
+        validation = self.request.validation
+        trained_here = options.train and not options.checkpoints
+        schedule = self.work.schedule
+        settings = {
+            "epochs": schedule.epochs,
+            "batch_size": schedule.batch_size,
+            "learning_rate": schedule.learning_rate,
+            "folds": self.work.folds,
+        }
+        chosen = options.model_dump(mode="json", exclude={"out", "overwrite", "seed", "device"})
+        return RunRecord(
+            chaffinch=chaffinch.__version__,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            data=DataRecord(
+                source=self.request.dataset.source,
+                fingerprint=self.request.dataset.fingerprint,
+                modality=self.request.dataset.modality,
+                samples=len(labels),
+                classes=labels.names,
+                class_counts=labels.counts.tolist(),
+                validation_samples=0 if validation is None else len(validation),
+            ),
+            model=self._model_record(),
+            judgement=JudgementRecord(
+                flagged=int(findings.table["flagged"].sum()),
+                estimated_errors=round(findings.estimated_errors, 6),
+                flow=None if findings.flow is None else np.round(findings.flow, 6).tolist(),
+                scorers=findings.scorers,
+                notes=[*self.work.encoded.notes, *findings.notes],
+                details=dict(findings.details),
+            ),
+            configuration={**chosen, **(settings if trained_here else {"train": False})},
+            seed=options.seed,
+            device=str(self.work.device),
+            versions=_versions(),
+            timings=self.watch.seconds,
+            demo=self._demo(),
+        )
+
+    def _model_record(self) -> ModelRecord:
+        evidence = self.evidence
+        codes = evidence.labels.codes
+        logits = evidence.need("logits")
+        accuracy = None
+        if evidence.validation_codes is not None:
+            predicted = evidence.need("validation_logits").argmax(axis=1)
+            accuracy = float((predicted == evidence.validation_codes).mean())
+        return ModelRecord(
+            name=type(self.model).__name__,
+            parameters=sum(parameter.numel() for parameter in self.model.parameters()),
+            epochs=len(logits),
+            training_accuracy=_accuracies(logits, codes),
+            held_out_accuracy=_accuracies(evidence.held_out_logits, codes),
+            validation_accuracy=accuracy,
+        )
+
+    def _demo(self) -> dict[str, Any] | None:
+        known = self.request.known_errors
+        if known is None:
+            return None
+        flagged = self.findings.table["flagged"].to_numpy()
+        hits = int((flagged & known).sum())
+        return {
+            "injected": int(known.sum()),
+            "found": hits,
+            "precision": hits / max(1, int(flagged.sum())),
+            "recall": hits / max(1, int(known.sum())),
+        }
+
+
+def write_outcome(outcome: Outcome, folder: Path) -> None:
+    """Write findings, gallery and, last, the record that makes the folder a run."""
+    draft = folder / (FINDINGS + ".draft")
+    outcome.findings.table.to_parquet(draft, index=False)
+    draft.replace(folder / FINDINGS)
+    exhibits = gallery(outcome.request.dataset, outcome.findings)
+    content = ",\n".join(exhibit.model_dump_json() for exhibit in exhibits)
+    write_text(folder / GALLERY, f"[{content}]\n")
+    write_text(folder / RECORD, outcome.record().model_dump_json(indent=1) + "\n")
+
+
+def findings_of(run: RunFolder) -> Findings:
+    """Read the findings of a finished run back."""
+    record = run.record
+    table = run.findings
+    flow = record.judgement.flow
+    return Findings(
+        table,
+        np.unique(table["given_label"].to_numpy()),
+        record.judgement.estimated_errors,
+        None if flow is None else np.asarray(flow),
+        tuple(record.judgement.notes),
+        record.judgement.details,
+    )
+
+
+def _accuracies(logits: Floats | None, codes: Codes) -> list[float]:
+    if logits is None:
+        return []
+    return [round(float((epoch.argmax(axis=1) == codes).mean()), 6) for epoch in logits]
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "pandas": pd.__version__,
+        "threads": str(torch.get_num_threads()),
+    }

@@ -1,0 +1,101 @@
+"""One run folder, one piece of work: claiming it, going on with it, publishing it whole."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chaffinch.core.errors import InputError, RunError
+from chaffinch.store.run import RECORD, partial_folder, write_text
+
+_PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is about; two runs with equal plans yield equal findings.
+
+    Attributes:
+        fingerprint: Of the data (and validation data).
+        configuration: All that decides the outcome.
+    """
+
+    fingerprint: str
+    configuration: dict[str, Any]
+
+    def as_text(self) -> str:
+        """The plan as JSON."""
+        content = {"fingerprint": self.fingerprint, "configuration": self.configuration}
+        return json.dumps(content, indent=1, sort_keys=True, default=str)
+
+
+def claim(out: Path, plan: Plan, overwrite: bool) -> Path:
+    """Make or find the folder in which the run is put together.
+
+    Args:
+        out: Where the finished run will be.
+        plan: What is to be done.
+        overwrite: Whether a run that is there may be replaced.
+
+    Returns:
+        The unfinished folder beside ``out``; it holds what an interrupted scan of the same plan
+        had done.
+
+    Raises:
+        RunError: ``out`` or its unfinished folder holds other work.
+        InputError: The folder cannot be made.
+    """
+    if out.exists() and not overwrite and not _same(out, plan):
+        raise RunError(
+            f"a free place, or a run of the same data and options, at {out}",
+            "a run of another data set or with other options"
+            if (out / RECORD).is_file()
+            else "something that is not a run",
+            "Choose another --out, or replace it with --overwrite",
+        )
+    if out.exists() and overwrite and not (out / RECORD).is_file() and not _empty(out):
+        raise RunError(
+            f"a run to overwrite at {out}", "something that is not a run", "Choose another --out"
+        )
+    partial = partial_folder(out)
+    if partial.exists() and not _same(partial, plan):
+        if not overwrite:
+            raise RunError(
+                f"an interrupted scan of the same data and options in {partial}",
+                "one of another data set or with other options",
+                "Choose another --out, or start afresh with --overwrite",
+            )
+        shutil.rmtree(partial)
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+        write_text(partial / _PLAN, plan.as_text())
+    except OSError as error:
+        raise InputError(
+            f"a place to write to at {partial}", error.strerror or str(error), "Check --out"
+        ) from error
+    return partial
+
+
+def finished(out: Path, plan: Plan) -> bool:
+    """Whether the very same run is there already, whole."""
+    return (out / RECORD).is_file() and _same(out, plan)
+
+
+def publish(partial: Path, out: Path) -> None:
+    """Put the finished folder in its place; readers see the old run or the new one, whole."""
+    old = out.with_name(out.name + ".replaced")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    partial.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _same(folder: Path, plan: Plan) -> bool:
+    file = folder / _PLAN
+    return file.is_file() and file.read_text("utf-8") == plan.as_text()
+
+
+def _empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())

@@ -1,0 +1,211 @@
+"""`scan`: from labelled data to findings and, where asked, a run folder."""
+
+import errno
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import chaffinch
+from chaffinch import report
+from chaffinch.core.dataset import Dataset
+from chaffinch.core.errors import InputError
+from chaffinch.core.evidence import Evidence
+from chaffinch.core.findings import Findings
+from chaffinch.core.types import Mask
+from chaffinch.data import open_data
+from chaffinch.diagnosis.judgement import judge_evidence
+from chaffinch.models.checkpoint import find_checkpoints
+from chaffinch.models.factory import ModelFactory, default_factory, factory_from
+from chaffinch.pipeline.collect import STATE, Work, collect_by_training, collect_from_trained
+from chaffinch.pipeline.encode import encode
+from chaffinch.pipeline.options import ScanOptions
+from chaffinch.pipeline.outcome import Outcome, Stopwatch, findings_of, write_outcome
+from chaffinch.pipeline.resume import Plan, claim, finished, publish
+from chaffinch.scorers import SCORERS
+from chaffinch.store import EvidenceFolder
+from chaffinch.store.run import RunFolder
+
+Model = nn.Module | Callable[..., nn.Module] | str
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What a scan is asked to do, after all checks that need no training.
+
+    Attributes:
+        dataset: The data.
+        validation: Validation data, or None.
+        model: The user's model, or None for the default.
+        options: The checked options.
+        known_errors: (N,) samples known to be wrong, in demonstrations; only reported.
+    """
+
+    dataset: Dataset
+    validation: Dataset | None
+    model: Model | None
+    options: ScanOptions
+    known_errors: Mask | None = None
+
+
+def scan(
+    data: Any,
+    label: str | None = None,
+    model: Model | None = None,
+    validation: Any = None,
+    **options: Any,
+) -> Findings:
+    """Find the samples of a labelled data set whose labels are likely wrong.
+
+    Args:
+        data: What `chaffinch.data.open_data` takes: a path, a DataFrame, ``(X, y)``, a torch or
+            Hugging Face data set, ...
+        label: Column of the labels, where it is not obvious.
+        model: Your own model: an ``nn.Module``, a function that makes one, or
+            ``"module:function"``. A small default model is trained otherwise.
+        validation: Clean labelled data of the same kind; adds accuracy and influence on it.
+        **options: See `chaffinch.pipeline.options.ScanOptions`; ``out="run"`` keeps the run, with
+            report, in a folder and lets an interrupted scan go on where it was.
+
+    Returns:
+        Findings, one row a sample in the order of the data.
+
+    Raises:
+        InputError: Data, labels, model or options that are not usable.
+        RunError: ``out`` holds another run.
+    """
+    return perform(prepare(data, label, model, validation, options))
+
+
+def prepare(
+    data: Any, label: str | None, model: Model | None, validation: Any, options: dict[str, Any]
+) -> Request:
+    """Check everything that can be checked before any work is done."""
+    known_errors = options.pop("known_errors", None)
+    checked = ScanOptions.of(**options)
+    for name in checked.scorers or ():
+        SCORERS[name]
+    if (not checked.train or checked.checkpoints) and model is None:
+        raise InputError("a model to score as it is", "none", "Name the trained model with --model")
+    text = checked.text_column
+    dataset = open_data(data, label=label, id_column=checked.id_column, text_column=text)
+    held = None
+    if validation is not None:
+        # Validation samples need no keys of their own: rows are never matched between the sets.
+        held = open_data(validation, label=label, text_column=text, trainable=False)
+    return Request(dataset, held, model, checked, known_errors)
+
+
+def perform(request: Request) -> Findings:
+    """Do the work of a scan: collect evidence, judge, and keep the run where asked."""
+    options = request.options
+    if options.out is None:
+        with tempfile.TemporaryDirectory(prefix="chaffinch-") as folder, _full_disk(Path(folder)):
+            return _collect_and_judge(request, Path(folder)).findings
+    plan = _plan(request)
+    if not options.overwrite and finished(options.out, plan):
+        return findings_of(RunFolder(options.out))
+    partial = claim(options.out, plan, options.overwrite)
+    with _full_disk(partial), _nothing_left(partial):
+        outcome = _collect_and_judge(request, partial)
+        write_outcome(outcome, partial)
+        report.write(RunFolder(partial), final=options.out)
+        shutil.rmtree(partial / STATE, ignore_errors=True)
+        publish(partial, options.out)
+    return outcome.findings
+
+
+def _collect_and_judge(request: Request, folder: Path) -> Outcome:
+    watch = Stopwatch()
+    options, dataset = request.options, request.dataset
+    with watch.stage("encoding"):
+        encoded = encode(dataset, request.validation, request.model is not None)
+    shape, num_classes = encoded.inputs.shape, len(dataset.labels.classes)
+    factory = _factory(request, shape, num_classes)
+    work = Work(
+        dataset,
+        encoded,
+        factory,
+        options.schedule(dataset.modality, len(dataset), encoded.is_image),
+        options.num_folds(encoded.is_image, int(dataset.labels.counts.min())),
+        options.torch_device(),
+        options.seed,
+        folder,
+    )
+    with watch.stage("evidence"):
+        evidence, model = _collect(request, work)
+    with watch.stage("judging"):
+        findings = judge_evidence(evidence, options.scorers, options.seed)
+    return Outcome(request, work, evidence, findings, model, watch)
+
+
+def _factory(request: Request, shape: tuple[int, ...], num_classes: int) -> ModelFactory:
+    if request.model is None:
+        return default_factory(request.dataset.modality, shape, num_classes)
+    return factory_from(request.model, shape, num_classes)
+
+
+def _collect(request: Request, work: Work) -> tuple[Evidence, nn.Module]:
+    options = request.options
+    if options.train and not options.checkpoints:
+        return collect_by_training(work)
+    paths = find_checkpoints(options.checkpoints) if options.checkpoints else []
+    return collect_from_trained(work, work.factory(), paths)
+
+
+def _plan(request: Request) -> Plan:
+    options = request.options
+    configuration = options.model_dump(mode="json", exclude={"out", "overwrite"})
+    configuration["model"] = _identity(request.model)
+    configuration["validation"] = request.validation and request.validation.fingerprint
+    configuration["versions"] = [chaffinch.__version__, torch.__version__]
+    if options.checkpoints:
+        paths = find_checkpoints(options.checkpoints)
+        configuration["checkpoint_files"] = [str(path) for path in paths]
+    return Plan(request.dataset.fingerprint, configuration)
+
+
+def _identity(model: Model | None) -> str | None:
+    """What tells one model from another: its name, and for an instance its weights."""
+    if model is None or isinstance(model, str):
+        return model
+    if not isinstance(model, nn.Module):
+        return f"{getattr(model, '__module__', '')}:{getattr(model, '__qualname__', repr(model))}"
+    hasher = hashlib.blake2b(digest_size=16)
+    for name, value in model.state_dict().items():
+        hasher.update(name.encode())
+        hasher.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return f"{type(model).__name__} {hasher.hexdigest()}"
+
+
+@contextmanager
+def _full_disk(folder: Path) -> Iterator[None]:
+    """Say what to do when the disk fills up; what was done so far stays."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(
+            f"free disk space for {folder}",
+            "a full disk",
+            "Free some space and start again: what was done is kept and the scan goes on",
+        ) from error
+
+
+@contextmanager
+def _nothing_left(partial: Path) -> Iterator[None]:
+    """Bad input leaves no folder behind, unless there is finished training in it."""
+    try:
+        yield
+    except InputError:
+        if not (partial / STATE).exists() and not EvidenceFolder(partial / "evidence").whole:
+            shutil.rmtree(partial, ignore_errors=True)
+        raise
