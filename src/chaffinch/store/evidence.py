@@ -58,7 +58,7 @@ class EvidenceFolder:
 
     def open(self, name: str) -> NDArray[np.float32]:
         """Open the record ``name`` for reading, memory-mapped."""
-        array: NDArray[np.float32] = np.load(self.path / f"{name}.npy", mmap_mode="r")
+        array: NDArray[np.float32] = np.load(self.path / f"{name}.npy", mmap_mode="c")
         return array
 
     def _reserve(self, name: str, size: int) -> None:
@@ -112,7 +112,8 @@ class EvidenceFolder:
         for name, shape in manifest["records"].items():
             file = self.path / f"{name}.npy"
             try:
-                records[name] = np.load(file, mmap_mode="r")
+                # Copy on write: as good as read-only, and torch takes it without a copy.
+                records[name] = np.load(file, mmap_mode="c")
                 found = list(records[name].shape)
             except (OSError, ValueError, EOFError) as error:
                 found = [str(error)]

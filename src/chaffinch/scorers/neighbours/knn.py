@@ -9,7 +9,8 @@ from chaffinch.core.scorer import once_per_evidence, scorer
 from chaffinch.core.types import Codes, Floats
 
 NUM_NEIGHBOURS = 10
-_BLOCK_BYTES = 200 * 2**20
+MAX_WIDTH = 128
+_BLOCK_BYTES = 32 * 2**20
 
 
 def nearest(rows: Floats, k: int = NUM_NEIGHBOURS) -> tuple[NDArray[np.int64], Floats]:
@@ -38,6 +39,27 @@ def nearest(rows: Floats, k: int = NUM_NEIGHBOURS) -> tuple[NDArray[np.int64], F
     return torch.cat(positions).numpy(), torch.cat(similarities).numpy()
 
 
+def compress(rows: Floats, width: int = MAX_WIDTH) -> Floats:
+    """Project wide descriptions on their leading right singular vectors.
+
+    A search costs N x N x K operations; cosines hardly change when the directions in which the
+    samples hardly differ from zero are dropped.
+
+    Args:
+        rows: (N, K) descriptions.
+        width: Columns to keep.
+
+    Returns:
+        (N, min(K, width)) float32; the rows themselves where they are narrow enough.
+    """
+    wide = torch.from_numpy(np.asarray(rows, dtype=np.float32))
+    if wide.shape[1] <= width:
+        return np.asarray(rows, dtype=np.float32)
+    _, vectors = torch.linalg.eigh((wide.T @ wide).double())  # ascending eigenvalues
+    projected: Floats = (wide @ vectors[:, -width:].float()).numpy()
+    return projected
+
+
 def votes(
     neighbours: NDArray[np.int64], similarities: Floats, codes: Codes, num_classes: int
 ) -> Floats:
@@ -56,7 +78,7 @@ def votes(
 @once_per_evidence
 def neighbour_votes(evidence: Evidence) -> Floats:
     """(N, C) votes in the embeddings, or in the network's features where there are none."""
-    neighbours, similarities = nearest(evidence.need_any("embeddings", "features"))
+    neighbours, similarities = nearest(compress(evidence.need_any("embeddings", "features")))
     return votes(neighbours, similarities, evidence.labels.codes, len(evidence.labels.classes))
 
 
