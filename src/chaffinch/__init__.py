@@ -6,7 +6,9 @@ Functions are imported when they are first used, so that ``import chaffinch`` is
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from chaffinch.core.version import VERSION
+
+__version__ = VERSION
 
 _HOMES = {
     "Findings": "chaffinch.core.findings",

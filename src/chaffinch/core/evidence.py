@@ -149,6 +149,8 @@ def _check(name: str, array: NDArray[Any], letters: tuple[str, ...], sizes: dict
 
 def _finite(array: NDArray[Any]) -> bool:
     """Check block by block: a mask of a whole memory-mapped record would double its footprint."""
+    if not array.size:
+        return True
     rows = array.reshape(-1, array.shape[-1]) if array.ndim > 1 else array[:, None]
     step = max(1, 4_000_000 // max(1, rows.shape[1]))
     return all(np.isfinite(rows[start : start + step]).all() for start in range(0, len(rows), step))

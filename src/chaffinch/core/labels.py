@@ -58,6 +58,8 @@ class Labels:
         Raises:
             InputError: No label, a missing one, or an array that is not one-dimensional.
         """
+        if hasattr(values, "__array__") and not isinstance(values, pd.Series):
+            values = np.asarray(values)  # tensors too: one by one they would all be different
         if isinstance(values, np.ndarray) and values.ndim != 1:
             raise InputError(
                 f"one label a sample in {what}",

@@ -49,6 +49,8 @@ class Scorer:
         """
         for need in self.needs:
             evidence.need_any(*need.split("|"))
+        if not len(evidence):
+            return np.zeros(0)
         scores = np.asarray(self.function(evidence, seed), dtype=np.float64)
         if scores.shape != (len(evidence),) or not np.isfinite(scores).all():
             raise InputError(

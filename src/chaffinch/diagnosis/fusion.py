@@ -50,7 +50,9 @@ def fuse(posterior: Floats, dynamics: Sequence[Floats]) -> Floats:
     """
     total = common_scale(log_odds(posterior), posterior)
     for scores in dynamics:
-        total = total + common_scale(scores, posterior) / len(dynamics)
+        scaled = common_scale(scores, posterior)
+        # Where the errors lie within the spread of all samples, the scale would blow up noise.
+        total = total + scaled / max(1.0, float(scaled.var())) / len(dynamics)
     return total
 
 

@@ -39,7 +39,7 @@ class _Numeric:
         scale = float(filled.std())
         mean = float(filled.mean())
         # A constant column has only rounding error for a spread.
-        constant = scale <= 1e-9 * max(1.0, abs(mean))
+        constant = scale <= 1e-9 * abs(mean)
         return cls(
             str(column.name), median, mean, 1.0 if constant else scale, known.size < values.size
         )
@@ -76,8 +76,16 @@ class _Categorical:
 
 def _numbers(column: "pd.Series[Any]") -> NDArray[np.float64]:
     if pd.api.types.is_datetime64_any_dtype(column):
-        column = column.astype("int64").where(column.notna())
-    return column.astype(object).where(column.notna(), np.nan).to_numpy(np.float64)
+        # One unit for all tables: a file may keep seconds where another keeps nanoseconds.
+        column = column.dt.as_unit("us").astype("int64").where(column.notna())
+    try:
+        return column.astype(object).where(column.notna(), np.nan).to_numpy(np.float64)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"numbers in the column {str(column.name)!r}, as in the training table",
+            str(error),
+            "Give both tables the same columns",
+        ) from error
 
 
 def _texts(column: "pd.Series[Any]") -> "pd.Series[str]":
@@ -125,7 +133,7 @@ class TableEncoder:
         """Encode a table with the same columns as (N, I) float32.
 
         Raises:
-            InputError: A column is missing.
+            InputError: A column is missing, or holds text where it held numbers.
         """
         frame = frame.rename(columns=str)
         missing = [column.name for column in self._columns if column.name not in frame.columns]

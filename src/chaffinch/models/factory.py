@@ -2,19 +2,30 @@
 
 import copy
 import importlib
+import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
+import torch
 from torch import nn
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.identity import digest
 from chaffinch.core.types import Modality
 from chaffinch.models.defaults import MLP, BagOfTerms, SmallResNet
 
 ModelFactory = Callable[[], nn.Module]
 """Makes a fresh, untrained model; called under a seed, so that it is the same every time."""
+
+
+def make_model(factory: ModelFactory, seed: int) -> nn.Module:
+    """Make a model under a seed; the process's random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return factory()
 
 
 def default_factory(modality: Modality, shape: tuple[int, ...], num_classes: int) -> ModelFactory:
@@ -67,16 +78,14 @@ def factory_from(
 
 def _import(name: str) -> Callable[..., nn.Module]:
     place, _, attribute = name.partition(":")
-    if not attribute:
+    if not place or not attribute:
         raise InputError("--model as MODULE:FACTORY", repr(name), "For example mynet.py:build")
     path = Path(place)
-    if path.suffix == ".py":
-        if not path.is_file():
-            raise InputError(f"a file at {place}", "none", "Check the path of --model")
-        sys.path.insert(0, str(path.resolve().parent))
-        place = path.stem
+    if path.suffix == ".py" and not path.is_file():
+        raise InputError(f"a file at {place}", "none", "Check the path of --model")
     try:
-        function = getattr(importlib.import_module(place), attribute)
+        module = _run(path.resolve()) if path.suffix == ".py" else importlib.import_module(place)
+        function = getattr(module, attribute)
     except (ImportError, AttributeError) as error:
         raise InputError(
             f"an importable factory {name!r}",
@@ -87,3 +96,16 @@ def _import(name: str) -> Callable[..., nn.Module]:
         raise InputError(f"a callable {name!r}", type(function).__name__, "Name a function")
     made: Callable[..., nn.Module] = function
     return made
+
+
+def _run(path: Path) -> ModuleType:
+    """Run a file as a module of its own: another one of the same name may be loaded already."""
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))  # for what stands beside it
+    name = f"chaffinch_model_{digest(str(path).encode())}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot load {path}")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -21,7 +21,7 @@ def last_linear(model: nn.Module, batch: Tensor) -> nn.Linear | None:
 
     def keep(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
         if isinstance(module, nn.Linear):
-            outputs[module] = output
+            outputs[module] = output.clone()  # what follows may work in place
 
     hooks = [m.register_forward_hook(keep) for m in model.modules() if isinstance(m, nn.Linear)]
     try:
@@ -33,8 +33,7 @@ def last_linear(model: nn.Module, batch: Tensor) -> nn.Linear | None:
     if not isinstance(logits, Tensor):
         return None
     for layer, output in reversed(list(outputs.items())):
-        same_shape = output.shape == logits.shape and output.ndim == 2
-        if same_shape and (output is logits or torch.equal(output, logits)):
+        if output.ndim == 2 and torch.equal(output.to(logits.dtype), logits):
             return layer
     return None
 

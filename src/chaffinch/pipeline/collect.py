@@ -15,7 +15,7 @@ from chaffinch.core.evidence import Evidence
 from chaffinch.core.progress import Step, track
 from chaffinch.core.types import Codes
 from chaffinch.models.checkpoint import load_checkpoint
-from chaffinch.models.factory import ModelFactory
+from chaffinch.models.factory import ModelFactory, make_model
 from chaffinch.models.layers import last_linear
 from chaffinch.pipeline.encode import Encoded
 from chaffinch.store import EvidenceFolder
@@ -74,7 +74,7 @@ def collect_by_training(work: Work) -> tuple[Evidence, nn.Module]:
     store = EvidenceFolder(work.folder / "evidence")
     recorder = Recorder(store, size, inputs)
     task = Task(inputs, codes, work.factory, work.schedule, work.device)
-    fresh = work.factory().to(work.device)
+    fresh = make_model(work.factory, work.seed).to(work.device)
     check_outputs(fresh, inputs, size[2])
     fold = fold_of(labels.codes, work.folds, work.seed) if work.folds else None
     with track("training", epochs * (1 + work.folds)) as advance:

@@ -48,6 +48,7 @@ def judge(
         trained = trained[None]
     width = next((a.shape[-1] for a in (held_out, trained) if a is not None), None)
     given = _labels(labels, width)
+    given.check_trainable()
     evidence = Evidence(
         _ids(options.get("ids"), len(given)),
         given,

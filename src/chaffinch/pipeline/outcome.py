@@ -14,10 +14,10 @@ import pandas as pd
 import torch
 from torch import nn
 
-import chaffinch
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
 from chaffinch.core.types import Codes, Floats
+from chaffinch.core.version import VERSION
 from chaffinch.pipeline.collect import Work
 from chaffinch.pipeline.gallery import gallery
 from chaffinch.store.run import (
@@ -87,7 +87,7 @@ class Outcome:
         }
         chosen = options.model_dump(mode="json", exclude={"out", "overwrite", "seed", "device"})
         return RunRecord(
-            chaffinch=chaffinch.__version__,
+            chaffinch=VERSION,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             data=DataRecord(
                 source=self.request.dataset.source,

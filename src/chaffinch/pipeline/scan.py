@@ -13,17 +13,17 @@ from typing import Any
 import torch
 from torch import nn
 
-import chaffinch
 from chaffinch import report
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
 from chaffinch.core.types import Mask
+from chaffinch.core.version import VERSION
 from chaffinch.data import open_data
 from chaffinch.diagnosis.judgement import judge_evidence
 from chaffinch.models.checkpoint import find_checkpoints
-from chaffinch.models.factory import ModelFactory, default_factory, factory_from
+from chaffinch.models.factory import ModelFactory, default_factory, factory_from, make_model
 from chaffinch.pipeline.collect import STATE, Work, collect_by_training, collect_from_trained
 from chaffinch.pipeline.encode import encode
 from chaffinch.pipeline.options import ScanOptions
@@ -157,7 +157,7 @@ def _collect(request: Request, work: Work) -> tuple[Evidence, nn.Module]:
     if options.train and not options.checkpoints:
         return collect_by_training(work)
     paths = find_checkpoints(options.checkpoints) if options.checkpoints else []
-    return collect_from_trained(work, work.factory(), paths)
+    return collect_from_trained(work, make_model(work.factory, work.seed), paths)
 
 
 def _plan(request: Request) -> Plan:
@@ -165,7 +165,7 @@ def _plan(request: Request) -> Plan:
     configuration = options.model_dump(mode="json", exclude={"out", "overwrite"})
     configuration["model"] = _identity(request.model)
     configuration["validation"] = request.validation and request.validation.fingerprint
-    configuration["versions"] = [chaffinch.__version__, torch.__version__]
+    configuration["versions"] = [VERSION, torch.__version__]
     if options.checkpoints:
         paths = find_checkpoints(options.checkpoints)
         configuration["checkpoint_files"] = [str(path) for path in paths]

@@ -49,7 +49,9 @@ def summary(run: RunFolder, console: Console) -> None:
         console.print()
         console.print(_notes(outcome))
     console.print()
-    console.print(_places(run))
+    for place in _places(run):
+        # The terminal may wrap a long path; broken by us it could not be copied.
+        console.print(place, soft_wrap=True)
 
 
 def _headline(outcome: Verdict) -> Text:
@@ -124,17 +126,13 @@ def _columns(shown: Sequence[Sample], width: int) -> list[tuple[str, str, int, l
     ]
 
 
-def _places(run: RunFolder) -> Table:
-    grid = _grid()
-    if (run.path / REPORT).is_file():
-        grid.add_row(_safe("Report"), _path(run, REPORT))
-    grid.add_row(_safe("Findings"), _path(run, FINDINGS))
-    return grid
-
-
-def _path(run: RunFolder, name: str) -> Text:
-    # Folded, not clipped: a path is there to be copied.
-    return Text(_flat((run.path / name).as_posix()), overflow="fold")
+def _places(run: RunFolder) -> list[Text]:
+    places = {"Report": REPORT} if (run.path / REPORT).is_file() else {}
+    places["Findings"] = FINDINGS
+    return [
+        Text.assemble((f"{name:<13}", _SLATE), _flat((run.path / file).as_posix()))
+        for name, file in places.items()
+    ]
 
 
 def _notes(outcome: Verdict) -> Table:

@@ -1,0 +1,120 @@
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import chaffinch as cf
+from chaffinch.core.errors import InputError, RunError
+from chaffinch.pipeline import collect
+from chaffinch.store.run import RunFolder, partial_folder
+from chaffinch.training.loop import StateFile
+from chaffinch.training.recorder import Recorder
+
+OPTIONS = {"epochs": 6, "folds": 2, "batch_size": 16, "seed": 4}
+
+
+@pytest.fixture
+def whole(csv, tmp_path):
+    cf.scan(csv, out=tmp_path / "whole", **OPTIONS)
+    return (tmp_path / "whole" / "findings.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("epochs_done", [0, 1, 5, 6, 8, 12, 17])
+def test_stopped_after_any_epoch_it_goes_on_to_the_same_bytes(
+    csv, tmp_path, monkeypatch, whole, epochs_done
+):
+    monkeypatch.setattr(collect, "StateFile", lambda path, _seconds: StateFile(path, 0.0))
+    left = [epochs_done]
+    record, record_held_out = Recorder.record, Recorder.record_held_out
+
+    def counted(method):
+        def call(self, *arguments):
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            method(self, *arguments)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "record", counted(record))
+        patch.setattr(Recorder, "record_held_out", counted(record_held_out))
+        with pytest.raises(KeyboardInterrupt):
+            cf.scan(csv, out=tmp_path / "run", **OPTIONS)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(RunError, match="an unfinished one"):
+        RunFolder(tmp_path / "run")
+    trained = []
+    step = collect.train
+
+    def spy(task, training, on_epoch, state_file):
+        state = state_file.load()
+        trained.append(0 if state is None else state["epoch"])
+        return step(task, training, on_epoch, state_file)
+
+    monkeypatch.setattr(collect, "train", spy)
+    cf.scan(csv, out=tmp_path / "run", **OPTIONS)
+    assert sum(trained) == epochs_done  # nothing that was done is done again
+    assert (tmp_path / "run" / "findings.parquet").read_bytes() == whole
+    assert not partial_folder(tmp_path / "run").exists()
+
+
+def test_killed_for_real_and_started_again(csv, tmp_path, whole):
+    out = tmp_path / "run"
+    flags = ["--epochs", "6", "--folds", "2", "--batch-size", "16", "--seed", "4"]
+    command = [sys.executable, "-m", "chaffinch", "scan", str(csv), "--out", str(out), *flags]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    record = partial_folder(out) / "evidence" / "logits.npy"
+    deadline = time.monotonic() + 60
+    while not record.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (out / "run.json").exists()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (out / "findings.parquet").read_bytes() == whole
+
+
+def test_an_interrupted_scan_of_other_data_is_not_mixed_in(csv, table, tmp_path, monkeypatch):
+    def stop(*_arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "record_held_out", stop)
+        with pytest.raises(KeyboardInterrupt):
+            cf.scan(csv, out=tmp_path / "run", **OPTIONS)
+    with pytest.raises(RunError, match=r"interrupted scan of the same data.*another data set"):
+        cf.scan(table.iloc[:100], out=tmp_path / "run", **OPTIONS)
+    cf.scan(table.iloc[:100], out=tmp_path / "run", overwrite=True, **OPTIONS)
+    assert RunFolder(tmp_path / "run").record.data.samples == 100
+
+
+def test_a_full_disk_is_said_and_work_is_kept(csv, tmp_path, monkeypatch, whole):
+    def full(*_arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("chaffinch.pipeline.scan.write_outcome", full)
+        with pytest.raises(InputError, match=r"free disk space.*full disk.*goes on"):
+            cf.scan(csv, out=out, **OPTIONS)
+    assert not out.exists()
+    assert partial_folder(out).exists()
+    monkeypatch.setattr(collect, "train", _done)
+    cf.scan(csv, out=out, **OPTIONS)
+    assert (out / "findings.parquet").read_bytes() == whole
+
+
+def _done(task, training, on_epoch, state_file):
+    from chaffinch.training.loop import train
+
+    state = state_file.load()
+    assert state is not None
+    assert state["epoch"] == OPTIONS["epochs"]
+    return train(task, training, on_epoch, state_file)
