@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from chaffinch.bench.inject import uniform_flips
+from chaffinch.core.labels import Labels
+from chaffinch.data import ImageData
 from chaffinch.pipeline.scan import perform, prepare
 
 RATE = 0.05
@@ -22,4 +24,5 @@ def run_demo(out: Path, seed: int, overwrite: bool) -> None:
     images = (digits.images * (255 / 16)).round().astype(np.uint8)
     labels, errors = uniform_flips(digits.target, RATE, seed)
     options = {"out": out, "seed": seed, "overwrite": overwrite, "known_errors": errors}
-    perform(prepare((images, labels), None, None, None, options))
+    data = ImageData.of_arrays(images, Labels.of(labels), source="digits of scikit-learn")
+    perform(prepare(data, None, None, None, options))

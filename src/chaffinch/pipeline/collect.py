@@ -21,6 +21,7 @@ from chaffinch.pipeline.encode import Encoded
 from chaffinch.store import EvidenceFolder
 from chaffinch.training.loop import Schedule, StateFile, Task, Training, train
 from chaffinch.training.recorder import Recorder, check_outputs, evaluate
+from chaffinch.training.threads import threads_for
 
 STATE = "state"
 
@@ -77,7 +78,8 @@ def collect_by_training(work: Work) -> tuple[Evidence, nn.Module]:
     fresh = make_model(work.factory, work.seed).to(work.device)
     check_outputs(fresh, inputs, size[2])
     fold = fold_of(labels.codes, work.folds, work.seed) if work.folds else None
-    with track("training", epochs * (1 + work.folds)) as advance:
+    total = epochs * (1 + work.folds)
+    with threads_for(fresh, inputs.shape), track("training", total) as advance:
         everyone = Training("full", torch.arange(len(inputs)), work.seed)
         model = _train(work, task, everyone, _FullRun(recorder, inputs, advance))
         for number in range(work.folds):
