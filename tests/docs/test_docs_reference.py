@@ -1,0 +1,145 @@
+"""The documentation names everything that there is, and nothing that there is not."""
+
+import re
+import tomllib
+
+import pytest
+import typer
+from markdown_page import DOCS, PAGES, README, ROOT, anchors, links, names, prose, section, table
+
+import chaffinch
+from chaffinch.cli.app import app
+from chaffinch.core.evidence import _SHAPES
+from chaffinch.core.findings import COLUMNS
+from chaffinch.data.array import LABEL_KEYS, SAMPLE_KEYS
+from chaffinch.data.column import LABEL_NAMES
+from chaffinch.data.file import READERS
+from chaffinch.data.folder import FILE_NAMES, LABEL_TABLES
+from chaffinch.pipeline.options import ScanOptions
+from chaffinch.scorers import SCORERS
+from chaffinch.store import run
+
+SCAN, FINDINGS = DOCS / "scan.md", DOCS / "findings.md"
+SCORERS_PAGE, ARCHITECTURE = DOCS / "scorers.md", DOCS / "architecture.md"
+
+COMMANDS = typer.main.get_command(app).commands
+CLI_OPTIONS = sorted(
+    {
+        option
+        for command in COMMANDS.values()
+        for parameter in command.params
+        for option in parameter.opts
+        if option.startswith("--") and option != "--help"
+    }
+)
+
+
+def mentioned(*pages):
+    return set().union(*(names(prose(page)) for page in pages))
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_is_documented(name):
+    text = README.read_text("utf-8") + SCAN.read_text("utf-8")
+    assert re.search(rf"chaffinch {name}\b", text)
+
+
+@pytest.mark.parametrize("option", [*CLI_OPTIONS, "--version"])
+def test_every_option_is_documented(option):
+    text = README.read_text("utf-8") + SCAN.read_text("utf-8")
+    assert re.search(rf"{option}(?![\w-])", text)
+
+
+def test_the_table_of_options_is_that_of_the_program():
+    rows = table(SCAN, "shell")
+    in_shell = {name for row in rows for name in names(row[0])}
+    in_python = {name for row in rows for name in names(row[1])}
+    scan = {o for p in COMMANDS["scan"].params for o in p.opts if o.startswith("--")}
+    assert in_shell == scan - {"--help"}
+    assert in_python == {"label", "validation", "model", *ScanOptions.model_fields}
+
+
+def test_documented_commands_exist():
+    typed = set().union(*(re.findall(r"`chaffinch (\w+)", prose(page)) for page in PAGES))
+    assert typed <= set(COMMANDS)
+
+
+def test_every_format_and_name_that_is_looked_for_is_documented():
+    wanted = {*READERS, ".npz", *LABEL_NAMES, *SAMPLE_KEYS, *LABEL_KEYS, *LABEL_TABLES, *FILE_NAMES}
+    assert wanted <= mentioned(SCAN)
+
+
+def test_every_file_of_a_run_is_documented():
+    files = {run.FINDINGS, run.RECORD, run.GALLERY, run.REPORT, f"{run.EVIDENCE}/", "plan.json"}
+    assert {name for row in table(SCAN, "file") for name in names(row[0])} == files
+
+
+@pytest.mark.parametrize("page", [README, FINDINGS], ids=lambda page: page.stem)
+def test_the_columns_are_documented_in_order(page):
+    assert [row[0].strip("`") for row in table(page, "column")] == list(COLUMNS)
+
+
+@pytest.mark.parametrize("name", SCORERS)
+def test_every_scorer_has_its_section(name):
+    scorer, text = SCORERS[name], section(SCORERS_PAGE, name)
+    for part in ("**Family**", "**Needs**", "**Cost**", "**Paper**", "**Value**", "**Good for**"):
+        assert part in text
+    assert f"**Family** {scorer.family}." in text
+    needed = {record for need in scorer.needs for record in need.split("|")}
+    listed = re.search(r"\*\*Needs\*\*(.*?)\*\*Cost\*\*", text, re.S)[1]
+    assert names(listed) == needed
+
+
+def test_the_table_of_scorers_is_complete():
+    rows = table(SCORERS_PAGE, "scorer")
+    assert [(*names(row[0]), row[1]) for row in rows] == [
+        (name, scorer.family) for name, scorer in SCORERS.items()
+    ]
+
+
+def test_the_records_of_evidence_are_documented():
+    rows = table(ARCHITECTURE, "record")
+    documented = {row[0].strip("`"): row[1] for row in rows}
+    tuples = {name: str(letters).replace("'", "") for name, letters in _SHAPES.items()}
+    assert documented == tuples
+
+
+def test_the_floors_are_those_of_the_contract():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    contract = [set(re.findall(r"chaffinch\.(\w+)", layer)) for layer in layers]
+    rows = table(ARCHITECTURE, "floor")
+    assert [names(row[1]) for row in rows] == contract
+    assert [int(row[0]) for row in rows] == list(range(len(contract)))[::-1]
+
+
+def test_the_floors_hold_every_package():
+    packages = {init.parent.name for init in (ROOT / "src" / "chaffinch").glob("*/__init__.py")}
+    assert {name for row in table(ARCHITECTURE, "floor") for name in names(row[1])} == packages
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"], ids=lambda page: page.stem
+)
+def test_internal_links_resolve(page):
+    for link in links(page):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name}: {link}"
+        assert not anchor or anchor in anchors(target), f"{page.name}: {link}"
+
+
+def test_the_index_links_every_page():
+    pages = {page.name for page in DOCS.glob("*.md")} - {"index.md"}
+    assert pages <= set(links(DOCS / "index.md"))
+
+
+def test_pictures_are_small():
+    for picture in (DOCS / "images").iterdir():
+        assert picture.stat().st_size < 300_000
+
+
+def test_the_changelog_has_this_version():
+    assert f"## [{chaffinch.__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
