@@ -120,3 +120,14 @@ def test_demo_finds_most_of_what_was_put_in(monkeypatch, capsys, tmp_path):
     assert demo["recall"] > 0.9
     assert "Known truth" in printed
     assert app.info.help
+
+
+def test_ctrl_c_says_that_nothing_is_lost(monkeypatch, capsys, csv, tmp_path):
+    def stop(*_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("chaffinch.pipeline.collect.train", stop)
+    words = ("scan", str(csv), "--label", "answer", "--out", str(tmp_path / "run"), *QUICK)
+    status, _, error = run(monkeypatch, capsys, *words)
+    assert status == 130
+    assert "goes on where it was" in error

@@ -78,3 +78,22 @@ def test_bad_input_says_what_to_do(evidence, arguments, options, words):
     labels, _, probabilities, _, _ = evidence
     with pytest.raises(InputError, match=words):
         cf.judge(*arguments(labels, probabilities), **options)
+
+
+@pytest.mark.parametrize("count", [40, 300, 1500])
+def test_labels_that_cannot_be_learned_are_not_flagged_but_said(count):
+    random = np.random.default_rng(count)
+    labels = random.integers(0, 3, count)
+    findings = cf.judge(labels, softmax(random.normal(size=(count, 3))))
+    assert not findings.table["flagged"].any()
+    assert any("hardly better than a guess" in note for note in findings.notes)
+
+
+def test_hard_but_learnable_labels_are_judged():
+    random = np.random.default_rng(0)
+    truth = np.arange(2000) % 2
+    labels, _ = cf.bench.inject.uniform_flips(truth, 0.2, seed=1)
+    logits = np.eye(2)[truth] * 2 + random.normal(size=(2000, 2))
+    findings = cf.judge(labels, softmax(logits))
+    assert findings.table["flagged"].sum() > 200
+    assert not any("hardly better" in note for note in findings.notes)

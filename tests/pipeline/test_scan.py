@@ -354,3 +354,22 @@ def test_the_random_state_of_the_caller_is_left_alone(blobs):
     cf.scan((X, labels), **QUICK)
     assert torch.equal(before, torch.get_rng_state())
     assert (np_before == np.random.get_state()[1]).all()  # noqa: NPY002 - the state under test
+
+
+def test_an_edited_model_file_is_another_run(csv, tmp_path):
+    net = tmp_path / "net.py"
+    source = "from torch import nn\ndef build(num_classes): return nn.Linear(4, num_classes)\n"
+    net.write_text(source)
+    options = {**QUICK, "out": tmp_path / "run", "model": f"{net}:build"}
+    cf.scan(csv, **options)
+    cf.scan(csv, **options)
+    net.write_text(source + "# changed\n")
+    with pytest.raises(RunError, match="with other options"):
+        cf.scan(csv, **options)
+
+
+def test_validation_may_have_the_key_column_or_not(table):
+    keyed = table.assign(key=[f"a rather long key, number {n}" for n in range(len(table))])
+    for validation in (keyed.iloc[:60], table.iloc[:60]):
+        findings = cf.scan(keyed, validation=validation, id_column="key", **QUICK)
+        assert "validation_influence" in findings.scorers

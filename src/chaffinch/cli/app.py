@@ -1,6 +1,8 @@
 """The commands. Each turns words into one call of the library and prints what came back."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,9 +77,10 @@ def scan(
         "device": device,
         "seed": seed,
         "overwrite": overwrite,
-        "out": out or Path(Path(data).name.split(".")[0] + ".chaffinch"),
+        "out": out or Path(Path(data).resolve().name.split(".")[0] + ".chaffinch"),
     }
-    chaffinch.scan(data, label, model, validation, **options)
+    with _interruptible():
+        chaffinch.scan(data, label, model, validation, **options)
     _show(options["out"])
 
 
@@ -100,18 +103,29 @@ def demo(
     """The whole job on 1,797 scanned digits with 90 labels made wrong on purpose."""
     from chaffinch.cli.demo import run_demo
 
-    run_demo(out, seed, overwrite)
+    with _interruptible():
+        run_demo(out, seed, overwrite)
     _show(out)
 
 
 @app.command()
 def scorers() -> None:
     """List the scorers: name, family, what each looks at, and where it comes from."""
-    table = Table("name", "family", "what it looks at", "needs", box=None, header_style="bold")
+    table = Table("name", "family", "what it looks at", "paper", box=None, header_style="bold")
+    table.columns[0].no_wrap = True
     for name, scorer in chaffinch.scorers.SCORERS.items():
-        needs = ", ".join(need.replace("|", " or ") for need in scorer.needs)
-        table.add_row(name, scorer.family, scorer.summary, needs)
+        table.add_row(name, scorer.family, scorer.summary, scorer.paper)
     Console().print(table)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C is no accident: say that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("chaffinch: stopped; the same command goes on where it was", err=True)
+        raise typer.Exit(130) from None
 
 
 def _show(run: Path) -> None:
@@ -128,6 +142,3 @@ def main() -> None:
     except ChaffinchError as error:
         typer.echo(f"chaffinch: {error}", err=True)
         sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        typer.echo("chaffinch: stopped; the same command goes on where it was", err=True)
-        sys.exit(130)

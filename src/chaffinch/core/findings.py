@@ -24,8 +24,8 @@ COLUMNS = (
 """The columns that every findings table starts with; one column a scorer follows.
 
 ``suspicion`` is in 0..1, higher = worse. ``q_value`` is the false-discovery rate expected if this
-sample and all more suspicious ones were flagged. ``suggested_label`` is empty (missing) where no
-other class is likelier than the given one.
+sample and all more suspicious ones were flagged. ``suggested_label`` is the likeliest other class
+of flagged samples, and of any sample for which it is likelier than not; it is missing elsewhere.
 """
 
 

@@ -16,17 +16,26 @@ from chaffinch.core.types import Floats, Mask
 from chaffinch.diagnosis.fusion import calibrate, common_scale, fuse, log_odds
 from chaffinch.diagnosis.mixture import upper_heap
 from chaffinch.diagnosis.noise_model import NoiseModel
-from chaffinch.diagnosis.selection import q_values, select
+from chaffinch.diagnosis.selection import LEAST_SUSPICION, q_values, select
 from chaffinch.diagnosis.source import held_out_sources
 from chaffinch.scorers import SCORERS, Scorer
 from chaffinch.scorers.dynamics.aum import area_under_margin
 from chaffinch.scorers.dynamics.loss import mean_loss
 from chaffinch.scorers.probability import mean_over_epochs, softmax
 
+LEAST_EXPLAINED = 0.02
+"""Share of the labels' entropy that predictions must explain for anything to be flagged."""
+
 IN_SAMPLE_NOTE = (
     "All predictions come from models that were trained on these very labels. Such models repeat "
     "part of the errors that they learned, so expect more misses, and take the number of wrong "
     "labels as a rough guess."
+)
+UNLEARNABLE_NOTE = (
+    "The model predicts labels that it has not seen hardly better than a guess by the frequency of "
+    "the classes, so nothing is flagged: wrong labels cannot be told from right ones by it. Try "
+    "another model, more epochs or better features, and check that features and labels belong "
+    "together."
 )
 NEIGHBOURS_NOTE = (
     "How many labels are wrong was judged from neighbours alone, because no model was held back "
@@ -107,7 +116,19 @@ def _from_held_out(evidence: Evidence, sources: Sequence[Floats], seed: int) -> 
     suspicion = calibrate(fuse(posterior, _dynamics(evidence)), posterior)
     notes = () if evidence.has("held_out_logits") else (NEIGHBOURS_NOTE,)
     details = {"noise_rate": model.rate, "likelihood": model.likelihood}
+    # Each parameter of the model explains about half a nat of pure chance.
+    by_chance = len(sources) / len(codes)
+    if explained_share(model, evidence.labels) < LEAST_EXPLAINED + by_chance:
+        notes = (*notes, UNLEARNABLE_NOTE)
+        suspicion = suspicion * (LEAST_SUSPICION / 2)
     return Verdict(suspicion, _without(right, evidence.labels), notes, details)
+
+
+def explained_share(model: NoiseModel, labels: Labels) -> float:
+    """Share of the entropy of the given labels that the predictions explain, in 0..1."""
+    shares = labels.counts[labels.counts > 0] / len(labels)
+    entropy = -float((shares * np.log(shares)).sum())
+    return float(np.clip(1 + model.likelihood / max(entropy, 1e-12), 0, 1))
 
 
 def _from_training(evidence: Evidence, sources: Sequence[Floats], seed: int) -> Verdict:
@@ -123,9 +144,7 @@ def _from_training(evidence: Evidence, sources: Sequence[Floats], seed: int) -> 
         model = NoiseModel.fit(sources, codes, seed)
         right = model.posterior(sources, codes)
         doubt = 1 - right[np.arange(len(codes)), codes]
-        shares = evidence.labels.counts / len(codes)
-        entropy = -float((shares * np.log(np.maximum(shares, 1e-300))).sum())
-        known = float(np.clip(1 + model.likelihood / max(entropy, 1e-12), 0, 1))
+        known = explained_share(model, evidence.labels)
         total += known * common_scale(log_odds(doubt), doubt)
     suspicion = upper_heap(total, seed)
     # The mixture saturates at 0 and 1; keep the order of the scores inside.

@@ -10,6 +10,9 @@ from sklearn.mixture import GaussianMixture
 
 from chaffinch.core.types import Floats
 
+SEPARATION = 2.0
+"""Least distance of the means in root mean square spreads; clean data reach 1.6."""
+
 
 def upper_heap(scores: Floats, seed: int = 0) -> Floats:
     """Probability that each score belongs to the upper of two normal heaps.
@@ -20,7 +23,8 @@ def upper_heap(scores: Floats, seed: int = 0) -> Floats:
 
     Returns:
         (N,) in 0..1, never falling with the score. Zero throughout where one heap describes the
-        scores as well as two (Bayesian information criterion).
+        scores as well as two (Bayesian information criterion), or where the two overlap so much
+        that they are rather one skewed heap (Ashman's D below 2; Ashman et al., 1994).
     """
     column = np.asarray(scores, dtype=np.float64)[:, None]
     spread = float(column.std())
@@ -33,6 +37,8 @@ def upper_heap(scores: Floats, seed: int = 0) -> Floats:
         return np.zeros(len(column))
     lower, upper = np.argsort(two.means_[:, 0])
     means = two.means_[:, 0]
+    if means[upper] - means[lower] < SEPARATION * np.sqrt(two.covariances_[:, 0, 0].mean()):
+        return np.zeros(len(column))
     precisions = two.precisions_[:, 0, 0]
     heights = np.log(two.weights_) + np.log(precisions) / 2
     z = column[:, 0]

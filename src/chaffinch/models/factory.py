@@ -76,6 +76,19 @@ def factory_from(
     return make
 
 
+def source_of(name: str) -> Path | None:
+    """The file behind ``"module:callable"`` or ``"file.py:callable"``, if there is one."""
+    place = name.partition(":")[0]
+    if place.endswith(".py"):
+        return Path(place) if Path(place).is_file() else None
+    try:
+        spec = importlib.util.find_spec(place)
+    except (ImportError, ValueError):
+        return None
+    found = spec is not None and spec.origin is not None and Path(spec.origin).is_file()
+    return Path(str(spec.origin)) if spec is not None and found else None
+
+
 def _import(name: str) -> Callable[..., nn.Module]:
     place, _, attribute = name.partition(":")
     if not place or not attribute:

@@ -23,7 +23,13 @@ from chaffinch.core.version import VERSION
 from chaffinch.data import open_data
 from chaffinch.diagnosis.judgement import judge_evidence
 from chaffinch.models.checkpoint import find_checkpoints
-from chaffinch.models.factory import ModelFactory, default_factory, factory_from, make_model
+from chaffinch.models.factory import (
+    ModelFactory,
+    default_factory,
+    factory_from,
+    make_model,
+    source_of,
+)
 from chaffinch.pipeline.collect import STATE, Work, collect_by_training, collect_from_trained
 from chaffinch.pipeline.encode import encode
 from chaffinch.pipeline.options import ScanOptions
@@ -98,9 +104,21 @@ def prepare(
     dataset = open_data(data, label=label, id_column=checked.id_column, text_column=text)
     held = None
     if validation is not None:
-        # Validation samples need no keys of their own: rows are never matched between the sets.
-        held = open_data(validation, label=label, text_column=text, trainable=False)
+        held = _open_validation(validation, label, checked)
     return Request(dataset, held, model, checked, known_errors)
+
+
+def _open_validation(data: Any, label: str | None, options: ScanOptions) -> Dataset:
+    """Validation rows are never matched with others, so their key column may be missing."""
+    text = options.text_column
+    try:
+        return open_data(
+            data, label=label, id_column=options.id_column, text_column=text, trainable=False
+        )
+    except InputError:
+        if options.id_column is None:
+            raise
+        return open_data(data, label=label, text_column=text, trainable=False)
 
 
 def perform(request: Request) -> Findings:
@@ -168,14 +186,17 @@ def _plan(request: Request) -> Plan:
     configuration["versions"] = [VERSION, torch.__version__]
     if options.checkpoints:
         paths = find_checkpoints(options.checkpoints)
-        configuration["checkpoint_files"] = [str(path) for path in paths]
+        configuration["checkpoint_files"] = {str(path): _content(path) for path in paths}
     return Plan(request.dataset.fingerprint, configuration)
 
 
 def _identity(model: Model | None) -> str | None:
-    """What tells one model from another: its name, and for an instance its weights."""
-    if model is None or isinstance(model, str):
-        return model
+    """What tells one model from another: its name, and its source file or its weights."""
+    if model is None:
+        return None
+    if isinstance(model, str):
+        source = source_of(model)
+        return model if source is None else f"{model} {_content(source)}"
     if not isinstance(model, nn.Module):
         return f"{getattr(model, '__module__', '')}:{getattr(model, '__qualname__', repr(model))}"
     hasher = hashlib.blake2b(digest_size=16)
@@ -183,6 +204,11 @@ def _identity(model: Model | None) -> str | None:
         hasher.update(name.encode())
         hasher.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return f"{type(model).__name__} {hasher.hexdigest()}"
+
+
+def _content(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
