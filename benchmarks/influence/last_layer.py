@@ -1,0 +1,138 @@
+"""Influence of a last layer at N = 50,000, I = 512, C = 10: seconds and peak memory.
+
+    OMP_NUM_THREADS=2 python benchmarks/influence/last_layer.py [--samples N] [--repeat R] [case ...]
+
+Prints a Markdown table. Every case runs in a process of its own. Memory is the peak of the whole
+process above what it was before the factors (features and errors) were made, as a multiple of the
+factors. Wall seconds are the median; CPU seconds tell how busy a shared machine was.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+
+import chaffinch.influence as ci
+from chaffinch.influence.bilinear import mean_gradient
+from chaffinch.influence.solvers.datainf import MeanInverse
+from chaffinch.influence.solvers.ekfac import KroneckerInverse
+
+CLASSES, INPUTS, TARGETS = 10, 512, 10_000
+
+
+def make(samples: int, seed: int) -> ci.LastLayer:
+    """Rectified features and the probabilities of a classifier with 10 % of its labels flipped."""
+    source = torch.Generator().manual_seed(seed)
+    centres = torch.randn(CLASSES, INPUTS, generator=torch.Generator().manual_seed(0))
+    y = torch.randint(0, CLASSES, (samples,), generator=source)
+    h = torch.randn(samples, INPUTS, generator=source).add_(centres[y], alpha=0.3).relu_()
+    logits = h @ (0.15 * centres.T)
+    flipped = torch.rand(samples, generator=source) < 0.1
+    y = torch.where(flipped, (y + 1) % CLASSES, y)
+    return ci.LastLayer.from_logits(logits, y, h)
+
+
+def tracin(layer: ci.LastLayer) -> None:
+    """Inner products with 10,000 targets, in row blocks, each used up at once."""
+    block, targets = layer.block, make(TARGETS, 1).block
+    totals = torch.zeros(len(layer))
+    for start in range(0, len(layer), 400):
+        rows = slice(start, start + 400)
+        totals[rows] = block.take(rows).dot(targets).sum(1)
+
+
+def datainf(layer: ci.LastLayer) -> None:
+    """DataInf on the mean loss of 10,000 targets."""
+    vector = mean_gradient(make(TARGETS, 1).block)
+    solved = MeanInverse(layer.block, None, layer).apply(vector)
+    layer.block.matvec(solved.values)
+
+
+def solved_self(curvature: str) -> Callable[[ci.LastLayer], None]:
+    """Self-influence of all samples from bare evidence."""
+
+    def run(layer: ci.LastLayer) -> None:
+        codes = (layer.probabilities - layer.errors).argmax(1)
+        p, h = layer.probabilities, layer.features
+        ci.last_layer_self_influence(p, codes, h, curvature=curvature)
+
+    return run
+
+
+def ekfac(layer: ci.LastLayer) -> None:
+    """Self-influence of all samples with the given labels."""
+    KroneckerInverse(layer.block, layer.block, None).diagonal()
+
+
+CASES: dict[str, tuple[str, Callable[[ci.LastLayer], None]]] = {
+    "norms": ("self-influence, identity (squared norms)", solved_self("identity")),
+    "ekfac": ("self-influence, EK-FAC", ekfac),
+    "datainf": ("DataInf to the mean of 10,000 targets", datainf),
+    "tracin": ("TracIn to 10,000 targets, each", tracin),
+    "datainf-self": ("self-influence, DataInf", solved_self("datainf")),
+    "fisher": ("self-influence, exact empirical Fisher", solved_self("fisher")),
+    "exact": ("self-influence, exact damped Hessian (5,130 x 5,130)", solved_self("exact")),
+}
+
+
+def peak() -> float:
+    """Peak resident memory of this process in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(case: str, samples: int, repeat: int) -> dict[str, float]:
+    """Run one case in this process."""
+    torch.zeros(64, 64) @ torch.zeros(64, 64)  # start the threads and the linear algebra library
+    CASES[case][1](make(2000, 0))
+    before = peak()
+    layer = make(samples, 0)
+    wall, processor = [], []
+    for _ in range(repeat):
+        start, busy = time.perf_counter(), time.process_time()
+        CASES[case][1](layer)
+        wall.append(time.perf_counter() - start)
+        processor.append(time.process_time() - busy)
+    factors = 4 * samples * (INPUTS + CLASSES) / 2**20
+    return {
+        "wall": statistics.median(wall),
+        "cpu": statistics.median(processor),
+        "peak": peak() - before,
+        "factors": factors,
+    }
+
+
+def main() -> None:
+    """Measure all or some cases, and print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("cases", nargs="*", default=list(CASES))
+    parser.add_argument("--samples", type=int, default=50_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--single", action="store_true", help="measure here and print JSON")
+    options = parser.parse_args()
+    if options.single:
+        print(json.dumps(measure(options.cases[0], options.samples, options.repeat)))
+        return
+    print(
+        f"N = {options.samples:,}, I = {INPUTS}, C = {CLASSES}, {torch.get_num_threads()} threads"
+    )
+    print("\n| work | wall s | CPU s | peak MiB | x factors |\n|---|---|---|---|---|")
+    for case in options.cases:
+        command = [sys.executable, __file__, case, "--single", f"--samples={options.samples}"]
+        command.append(f"--repeat={options.repeat}")
+        found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        ratio = found["peak"] / found["factors"]
+        print(
+            f"| {CASES[case][0]} | {found['wall']:.2f} | {found['cpu']:.2f} "
+            f"| {found['peak']:.0f} | {ratio:.2f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

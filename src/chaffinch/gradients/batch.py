@@ -1,0 +1,99 @@
+"""Batches of inputs and targets from a torch Dataset, arrays, or encoded inputs."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import default_collate
+
+from chaffinch.core.errors import InputError
+from chaffinch.gradients.rows import as_tensor
+
+Batch: TypeAlias = tuple[Any, Any]
+
+
+def batches(data: Any, model: nn.Module, size: int, limit: int | None = None) -> Iterator[Batch]:
+    """Consecutive batches (x, y) on the device of the model, float inputs in its element type.
+
+    Args:
+        data: A torch Dataset of (x, y), or a pair (X, y) of arrays, tensors, mappings of tensors,
+            or of inputs with a ``batch(index)`` method.
+        model: The model they are for.
+        size: Samples in a batch.
+        limit: Only the first so many samples.
+
+    Raises:
+        InputError: Data of another kind, X and y of different lengths, or no positive size.
+    """
+    if size < 1:
+        raise InputError("a batch size of at least 1", str(size), "Pass a larger batch_size")
+    count = length(data)
+    stop = count if limit is None else min(count, limit)
+    place = _place(model)
+    for start in range(0, stop, size):
+        x, y = _rows(data, start, min(start + size, stop))
+        yield _move(x, *place), _move(y, *place)
+
+
+def length(data: Any) -> int:
+    """N, how many samples the data hold."""
+    if isinstance(data, tuple | list) and len(data) == 2:
+        counts = [_length(one) for one in data]
+        if counts[0] != counts[1]:
+            raise InputError(
+                "as many targets as inputs", f"{counts[1]} for {counts[0]}", "Align X and y"
+            )
+        return counts[0]
+    if isinstance(data, Tensor | np.ndarray | tuple | list) or not hasattr(data, "__getitem__"):
+        raise InputError(
+            "a torch Dataset of (x, y) or a pair (X, y)",
+            type(data).__name__,
+            "Pass the targets with the inputs; of a DataLoader pass its dataset",
+        )
+    return len(data)
+
+
+def _length(part: Any) -> int:
+    return _length(next(iter(part.values()))) if isinstance(part, Mapping) else len(part)
+
+
+def _rows(data: Any, start: int, stop: int) -> Batch:
+    if isinstance(data, tuple | list):
+        return _slice(data[0], start, stop), _slice(data[1], start, stop)
+    items = [data[i] for i in range(start, stop)]
+    if not isinstance(items[0], tuple | list) or len(items[0]) != 2:
+        raise InputError(
+            "a dataset whose items are pairs (x, y)",
+            type(items[0]).__name__,
+            "Wrap it in a Dataset that returns (x, y)",
+        )
+    x, y = default_collate([tuple(item) for item in items])
+    return x, y
+
+
+def _slice(part: Any, start: int, stop: int) -> Any:
+    if hasattr(part, "batch"):
+        return part.batch(torch.arange(start, stop))
+    if isinstance(part, Mapping):
+        return {name: _slice(value, start, stop) for name, value in part.items()}
+    rows = part[start:stop]
+    return rows if isinstance(rows, Tensor) else as_tensor(np.asarray(rows))
+
+
+def _place(model: nn.Module) -> tuple[torch.device, torch.dtype]:
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            return parameter.device, parameter.dtype
+    return torch.device("cpu"), torch.get_default_dtype()
+
+
+def _move(part: Any, device: torch.device, dtype: torch.dtype) -> Any:
+    if isinstance(part, Mapping):
+        return {name: _move(value, device, dtype) for name, value in part.items()}
+    if isinstance(part, tuple | list):
+        return tuple(_move(value, device, dtype) for value in part)
+    if not isinstance(part, Tensor):
+        return part
+    return part.to(device, dtype) if part.is_floating_point() else part.to(device)

@@ -1,0 +1,101 @@
+"""Per-sample gradients of parameters without a rule, by `torch.func`."""
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+
+from chaffinch.gradients.layer import Target
+from chaffinch.gradients.objective import Loss
+from chaffinch.gradients.piece import Dense, Piece
+from chaffinch.gradients.recorder import call
+
+
+class GradientFallbackWarning(UserWarning):
+    """Some parameters have no rule; their gradients are exact, but slower and materialised."""
+
+
+def per_sample(
+    model: nn.Module, targets: list[Target], x: Any, y: Any, loss: Loss
+) -> dict[str, Piece]:
+    """Materialised gradients of some parameters, by vmap, or one sample at a time if that fails.
+
+    Args:
+        model: The model, in eval mode.
+        targets: The parameters.
+        x: Inputs of N samples, tensors whose first axis is the samples.
+        y: Their targets.
+        loss: One loss a sample.
+    """
+    parameters = {target.name: target.parameter.detach() for target in targets}
+
+    def single(chosen: dict[str, Tensor], one_x: Any, one_y: Any) -> Tensor:
+        arguments = _map(one_x, lambda tensor: tensor.unsqueeze(0))
+        keywords = arguments if isinstance(arguments, dict) else {}
+        positional = () if keywords else arguments
+        outputs = functional_call(model, chosen, positional, keywords)
+        return loss(outputs, _map(one_y, lambda tensor: tensor.unsqueeze(0))).sum()
+
+    try:
+        with warnings.catch_warnings():  # one warning, that of the plan, has said it is slower
+            warnings.filterwarnings("ignore", message="There is a performance drop")
+            values = vmap(grad(single), in_dims=(None, 0, 0))(parameters, x, y)
+    except (RuntimeError, TypeError, ValueError):  # what fails for good fails again below
+        values = _one_by_one(model, targets, x, y, loss)
+    return {
+        target.name: Dense(values[target.name].detach().flatten(1), target.parameter.shape)
+        for target in targets
+    }
+
+
+def _one_by_one(
+    model: nn.Module, targets: list[Target], x: Any, y: Any, loss: Loss
+) -> dict[str, Tensor]:
+    rows: dict[str, list[Tensor]] = {target.name: [] for target in targets}
+    for i in range(count(y)):
+        values = single_gradient(model, targets, row(x, i), row(y, i), loss)
+        for target, value in zip(targets, values, strict=True):
+            rows[target.name].append(torch.zeros_like(target.parameter) if value is None else value)
+    return {name: torch.stack(values) for name, values in rows.items()}
+
+
+def single_gradient(
+    model: nn.Module, targets: list[Target], x: Any, y: Any, loss: Loss
+) -> list[Tensor | None]:
+    """Gradients of the loss of one batch by plain autograd; None where a parameter is unused."""
+    total = loss(call(model, x), y).sum()
+    if not total.requires_grad:
+        return [None] * len(targets)
+    chosen = [target.parameter for target in targets]
+    values = torch.autograd.grad(total, chosen, allow_unused=True)
+    return [None if v is None else v.to_dense() if v.is_sparse else v for v in values]
+
+
+def row(part: Any, i: int) -> Any:
+    """One sample of a batch, as a dense and contiguous batch of one.
+
+    With channels last, PyTorch 2.13 crashes in the backward pass of a first GroupNorm on the CPU.
+    """
+
+    def cut(tensor: Tensor) -> Tensor:
+        dense = tensor if tensor.layout == torch.strided else tensor.to_dense()
+        return dense[i : i + 1].contiguous()
+
+    return _map(part, cut)
+
+
+def count(part: Any) -> int:
+    """N, the first axis of the first tensor."""
+    if isinstance(part, dict):
+        return count(next(iter(part.values())))
+    return count(part[0]) if isinstance(part, tuple) else len(part)
+
+
+def _map(part: Any, function: Any) -> Any:
+    if isinstance(part, dict):
+        return {name: _map(value, function) for name, value in part.items()}
+    if isinstance(part, tuple):
+        return tuple(_map(value, function) for value in part)
+    return function(part)

@@ -1,0 +1,126 @@
+"""Which parameters to capture: by "all", "last", name, glob, type or a function."""
+
+import fnmatch
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from torch import nn
+
+from chaffinch.core.errors import InputError
+
+Selector: TypeAlias = str | type[nn.Module]
+Layers: TypeAlias = Selector | Sequence[Selector] | Callable[[str, nn.Module], bool]
+
+
+@dataclass(frozen=True)
+class Use:
+    """One place where a parameter is registered; tied parameters have several.
+
+    Attributes:
+        module: The module that owns it.
+        attribute: Its name in the module.
+    """
+
+    module: nn.Module
+    attribute: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """A parameter to capture.
+
+    Attributes:
+        name: Its name in ``model.named_parameters()``.
+        parameter: Itself.
+        uses: All places where it is registered.
+    """
+
+    name: str
+    parameter: nn.Parameter
+    uses: tuple[Use, ...]
+
+
+def choose(model: nn.Module, layers: Layers, order: Callable[[], list[nn.Module]]) -> list[Target]:
+    """The trainable parameters of the chosen layers, in the order of ``named_parameters()``.
+
+    Args:
+        model: The model.
+        layers: "all"; "last", the layer with a weight matrix that is used last; names or globs
+            of modules or parameters; module types; or a function of name and module. A chosen
+            module brings all modules inside it.
+        order: Modules in the order of use, asked for only if "last" is wanted.
+
+    Raises:
+        InputError: Something that matches no layer, or layers without trainable parameters.
+    """
+    targets = _trainable(model)
+    if layers == "all":
+        chosen = targets
+    elif layers == "last":
+        last = _last(order() or list(model.modules()))
+        chosen = [t for t in targets if any(use.module is last for use in t.uses)]
+    elif callable(layers) and not isinstance(layers, type):
+        wanted = {id(module) for name, module in model.named_modules() if layers(name, module)}
+        chosen = _inside(model, targets, wanted)
+    else:
+        selectors = [layers] if isinstance(layers, str | type) else list(layers)
+        chosen = _matching(model, targets, selectors)
+    if not chosen:
+        raise InputError(
+            "layers with trainable parameters",
+            f"none in {layers!r}",
+            "Choose other layers, or set requires_grad on their parameters",
+        )
+    return chosen
+
+
+def _trainable(model: nn.Module) -> list[Target]:
+    uses: dict[int, list[Use]] = {}
+    for module in model.modules():
+        for attribute, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
+            uses.setdefault(id(parameter), []).append(Use(module, attribute))
+    return [
+        Target(name, parameter, tuple(uses[id(parameter)]))
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    ]
+
+
+def _last(order: list[nn.Module]) -> nn.Module | None:
+    def trains(module: nn.Module, axes: int) -> bool:
+        own = module.parameters(recurse=False)
+        return any(one.requires_grad and one.ndim >= axes for one in own)
+
+    for axes in (2, 0):  # a layer with a weight matrix, else any with parameters
+        for module in reversed(order):
+            if trains(module, axes):
+                return module
+    return None
+
+
+def _matching(model: nn.Module, targets: list[Target], selectors: list[Selector]) -> list[Target]:
+    modules = dict(model.named_modules(remove_duplicate=False))
+    names: set[str] = set()
+    for selector in selectors:
+        if isinstance(selector, str):
+            hits = {id(m) for name, m in modules.items() if fnmatch.fnmatchcase(name, selector)}
+            direct = {t.name for t in targets if fnmatch.fnmatchcase(t.name, selector)}
+        else:
+            hits, direct = {id(m) for m in modules.values() if isinstance(m, selector)}, set()
+        if not hits and not direct:
+            known = [name for name, m in modules.items() if name and not list(m.children())]
+            listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+            raise InputError(
+                "names, globs or types of layers of the model",
+                getattr(selector, "__name__", repr(selector)),
+                f"Its layers: {listed or 'only the model itself'}",
+            )
+        names |= direct | {target.name for target in _inside(model, targets, hits)}
+    return [target for target in targets if target.name in names]
+
+
+def _inside(model: nn.Module, targets: list[Target], chosen: set[int]) -> list[Target]:
+    """Targets used in a chosen module or anywhere below one."""
+    inside = {id(m) for top in model.modules() if id(top) in chosen for m in top.modules()}
+    return [target for target in targets if any(id(use.module) in inside for use in target.uses)]

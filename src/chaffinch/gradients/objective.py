@@ -1,0 +1,79 @@
+"""The loss of each sample whose gradient is captured."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from chaffinch.core.errors import InputError
+from chaffinch.gradients.rows import widen
+
+Loss: TypeAlias = Callable[[Any, Any], Tensor]
+
+
+def cross_entropy(outputs: Any, targets: Tensor) -> Tensor:
+    """(N,) cross-entropy of logits (N, C), or of an output with such ``logits``.
+
+    Args:
+        outputs: Logits (N, C) of at least two classes.
+        targets: (N,) class codes, or (N, C) class probabilities.
+
+    Raises:
+        InputError: Outputs of another shape, or codes outside 0..C-1.
+    """
+    logits = getattr(outputs, "logits", outputs)
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[1] < 2:
+        shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise InputError(
+            "logits (N, C) of two or more classes from the model",
+            str(shape),
+            "Pass loss=, a function of outputs and targets that returns one loss a sample",
+        )
+    if targets.is_floating_point() and targets.shape == logits.shape:
+        return F.cross_entropy(widen(logits), widen(targets), reduction="none")
+    if not _are_codes(targets, logits.shape[1]):
+        raise InputError(
+            f"targets (N,) with codes 0 to {logits.shape[1] - 1}",
+            f"shape {tuple(targets.shape)} of {targets.dtype}, such as {targets.flatten()[:1]}",
+            "Encode the labels as codes of the model's classes",
+        )
+    return F.cross_entropy(widen(logits), targets.long(), reduction="none")
+
+
+def sample_losses(loss: Loss, outputs: Any, targets: Any, samples: int, start: int) -> Tensor:
+    """(N,) losses of a batch, checked.
+
+    Args:
+        loss: Function of outputs and targets.
+        outputs: What the model returned.
+        targets: The targets of the batch.
+        samples: N, the size of the batch.
+        start: Position of the first sample of the batch, for the message.
+
+    Raises:
+        InputError: Not one loss a sample, or a loss that is not finite.
+    """
+    losses = loss(outputs, targets)
+    if losses.shape != (samples,):
+        raise InputError(
+            f"one loss for each of {samples} samples",
+            f"shape {tuple(losses.shape)}",
+            "Use reduction='none', and add up the positions of a sample",
+        )
+    bad = torch.nonzero(~torch.isfinite(losses.detach()))
+    if len(bad):
+        first = int(bad[0])
+        raise InputError(
+            "a finite loss for every sample",
+            f"{float(losses.detach()[first])} for the sample at position {start + first}",
+            "Look at that sample, or for a model that has diverged",
+        )
+    return losses
+
+
+def _are_codes(targets: Tensor, classes: int) -> bool:
+    if targets.ndim != 1 or targets.is_floating_point():
+        return False
+    return not len(targets) or 0 <= int(targets.min()) <= int(targets.max()) < classes

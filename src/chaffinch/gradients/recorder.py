@@ -1,0 +1,73 @@
+"""Recording what layers saw: hooks and modes that are always put back."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a module in a forward pass.
+
+    Attributes:
+        module: The module.
+        layer_input: Its first argument, detached.
+        edge: Where the gradient of its output comes by in the backward pass; taken before
+            anything changes the output in place.
+    """
+
+    module: nn.Module
+    layer_input: Tensor
+    edge: GradientEdge
+
+
+@contextmanager
+def recording(modules: Iterable[nn.Module]) -> Iterator[list[Call]]:
+    """Record the calls of modules whose output needs a gradient; the hooks come off at the end."""
+    calls: list[Call] = []
+
+    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
+        given = args[0] if args else kwargs.get("input")
+        if isinstance(out, Tensor) and out.requires_grad and isinstance(given, Tensor):
+            calls.append(Call(module, given.detach(), get_gradient_edge(out)))
+
+    with hooked(modules, hook):
+        yield calls
+
+
+@contextmanager
+def hooked(modules: Iterable[nn.Module], hook: Callable[..., None]) -> Iterator[None]:
+    """Call ``hook(module, args, kwargs, output)`` after each call of the modules."""
+    handles = []
+    try:
+        for module in modules:
+            handles.append(module.register_forward_hook(hook, with_kwargs=True))  # noqa: PERF401
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Eval mode with gradients on; afterwards every module has the mode that it had."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        with torch.enable_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def call(model: nn.Module, x: Any) -> Any:
+    """Call a model on a batch: a tensor, a tuple of arguments or a mapping of keywords."""
+    if isinstance(x, dict):
+        return model(**x)
+    return model(*x) if isinstance(x, tuple) else model(x)
