@@ -15,9 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from benchmarks.gradients.measure import median_seconds, table
 from torch import Tensor
 
+from benchmarks.gradients.measure import median_seconds, table
 from chaffinch.gradients import GradientBlock
 
 FEATURES, CLASSES = 512, 10
@@ -104,7 +104,8 @@ def main() -> None:
             ratio = seconds / taken["forming the dense matrix"]
             rows[name] += [f"{1000 * seconds:.1f}", f"{ratio:.4f}"]
     for name in operations(block):
-        command = [sys.executable, "-m", "benchmarks.gradients.last_layer", "--samples", str(count), "--memory-of", name]
+        command = [sys.executable, "-m", "benchmarks.gradients.last_layer"]
+        command += ["--samples", str(count), "--memory-of", name]
         found = subprocess.run(command, capture_output=True, text=True, check=True)
         rows[name].append(f"{float(found.stdout):.2f}")
     rows["forming the dense matrix"].append(f"{block.num_parameters / block.floats_per_sample:.1f}")

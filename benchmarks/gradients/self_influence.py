@@ -14,11 +14,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from benchmarks.gradients.measure import median_seconds, table
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.utils.data import TensorDataset
 
+from benchmarks.gradients.measure import median_seconds, table
 from chaffinch.gradients import squared_norms
 
 try:

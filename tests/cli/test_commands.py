@@ -90,6 +90,14 @@ def test_scorers_are_listed(monkeypatch, capsys):
         assert name in printed
 
 
+def test_estimators_are_listed(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    status, printed, _ = run(monkeypatch, capsys, "estimators")
+    assert status == 0
+    for name in chaffinch.influence.ESTIMATORS:
+        assert name in printed
+
+
 def test_version(monkeypatch, capsys):
     status, printed, _ = run(monkeypatch, capsys, "--version")
     assert status == 0

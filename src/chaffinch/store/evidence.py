@@ -86,7 +86,7 @@ class EvidenceFolder:
             os.replace(draft, file)
         samples = {"id": evidence.ids, "label": evidence.labels.codes}
         pd.DataFrame(samples).to_parquet(self.path / _SAMPLES)
-        pd.DataFrame({"label": evidence.labels.classes}).to_parquet(self.path / _CLASSES)
+        pd.DataFrame({"label": _storable(evidence.labels)}).to_parquet(self.path / _CLASSES)
         manifest: dict[str, Any] = {
             "records": {name: list(array.shape) for name, array in evidence.records.items()},
             "bias": evidence.bias,
@@ -107,9 +107,13 @@ class EvidenceFolder:
                 "none that is whole",
                 "Scan again; an interrupted scan resumes",
             )
-        manifest = json.loads((self.path / _MANIFEST).read_text("utf-8"))
+        try:
+            manifest = json.loads((self.path / _MANIFEST).read_text("utf-8"))
+            shapes, bias = dict(manifest["records"]), bool(manifest["bias"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._damaged(_MANIFEST, str(error)) from error
         records = {}
-        for name, shape in manifest["records"].items():
+        for name, shape in shapes.items():
             file = self.path / f"{name}.npy"
             try:
                 # Copy on write: as good as read-only, and torch takes it without a copy.
@@ -118,13 +122,25 @@ class EvidenceFolder:
             except (OSError, ValueError, EOFError) as error:
                 found = [str(error)]
             if found != shape:
-                raise RunError(
-                    f"{file.name} of shape {shape} in {self.path}",
-                    str(found),
-                    "The file was damaged; scan again with --overwrite",
-                )
-        samples = pd.read_parquet(self.path / _SAMPLES)
-        classes = pd.read_parquet(self.path / _CLASSES)["label"].to_numpy()
+                raise self._damaged(f"{file.name} of shape {shape}", str(found))
+        samples = self._table(_SAMPLES)
+        classes = self._table(_CLASSES)["label"].to_numpy()
         labels = Labels(samples["label"].to_numpy(np.int64), classes)
         ids = samples["id"].to_numpy().astype(np.str_)
-        return Evidence(ids, labels, bias=manifest["bias"], **records)
+        return Evidence(ids, labels, bias=bias, **records)
+
+    def _table(self, name: str) -> pd.DataFrame:
+        try:
+            return pd.read_parquet(self.path / name)
+        except (OSError, ValueError) as error:
+            raise self._damaged(name, str(error)) from error
+
+    def _damaged(self, expected: str, got: str) -> RunError:
+        remedy = "The file was damaged; scan again with --overwrite"
+        return RunError(f"{expected} in {self.path}", got, remedy)
+
+
+def _storable(labels: Labels) -> NDArray[Any]:
+    """Class values as one type that a file can hold; mixed ones become text."""
+    mixed = len({type(value) for value in labels.classes.tolist()}) > 1
+    return np.asarray(labels.names, dtype=object) if mixed else labels.classes

@@ -61,7 +61,7 @@ def check_outputs(model: nn.Module, inputs: Inputs, num_classes: int) -> None:
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise InputError(
             f"a model that takes batches of shape (B, {', '.join(map(str, inputs.shape))})",
-            f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
             "Give a model that fits the data, or a factory that takes input_shape",
         ) from error
     shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__

@@ -52,11 +52,11 @@ def compress(rows: Floats, width: int = MAX_WIDTH) -> Floats:
     Returns:
         (N, min(K, width)) float32; the rows themselves where they are narrow enough.
     """
-    wide = torch.from_numpy(np.asarray(rows, dtype=np.float32))
+    wide = np.asarray(rows, dtype=np.float32)
     if wide.shape[1] <= width:
-        return np.asarray(rows, dtype=np.float32)
-    _, vectors = torch.linalg.eigh((wide.T @ wide).double())  # ascending eigenvalues
-    projected: Floats = (wide @ vectors[:, -width:].float()).numpy()
+        return wide
+    _, vectors = np.linalg.eigh((wide.T @ wide).astype(np.float64))  # ascending eigenvalues
+    projected: Floats = wide @ vectors[:, -width:].astype(np.float32)
     return projected
 
 

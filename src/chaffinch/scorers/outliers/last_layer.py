@@ -1,7 +1,6 @@
 """The factored last-layer gradient of each sample, from saved evidence."""
 
 import numpy as np
-import torch
 
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.scorer import once_per_evidence
@@ -22,6 +21,4 @@ def last_layer_gradients(evidence: Evidence) -> GradientBlock:
     """The gradients of the last epoch's model, one a sample, as (errors, features) factors."""
     errors = output_errors(evidence.need("logits")[-1], evidence.labels.codes)
     features = np.asarray(evidence.need("features"), dtype=np.float32)
-    return GradientBlock.from_last_layer(
-        torch.from_numpy(errors), torch.from_numpy(features), bias=evidence.bias
-    )
+    return GradientBlock.from_last_layer(errors, features, bias=evidence.bias)

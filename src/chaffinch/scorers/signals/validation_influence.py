@@ -18,13 +18,9 @@ from chaffinch.scorers.outliers.last_layer import last_layer_gradients, output_e
 )
 def validation_influence(evidence: Evidence, _seed: int) -> Floats:
     """How much a gradient step on the sample raises the mean validation loss (grad-dot)."""
-    codes = evidence.validation_codes
-    if codes is None:
-        evidence.need("validation_codes")
-    errors = output_errors(evidence.need("validation_logits"), np.asarray(codes))
+    codes = np.asarray(evidence.need("validation_codes"), dtype=np.int64)
+    errors = output_errors(evidence.need("validation_logits"), codes)
     features = np.asarray(evidence.need("validation_features"), dtype=np.float32)
-    targets = GradientBlock.from_last_layer(
-        torch.from_numpy(errors), torch.from_numpy(features), bias=evidence.bias
-    )
+    targets = GradientBlock.from_last_layer(errors, features, bias=evidence.bias)
     mean = targets.weighted_sum(torch.full((len(errors),), 1 / len(errors)))
     return -last_layer_gradients(evidence).matvec(mean).numpy()

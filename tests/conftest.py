@@ -1,0 +1,92 @@
+"""What all tests share: one hypothesis profile, one thread, made-up evidence of known truth."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+from numpy.typing import NDArray
+
+from chaffinch.core.evidence import Evidence
+from chaffinch.core.labels import Labels
+
+# No deadline: the machines that run this are shared, and slow is not wrong. Always the same
+# examples, so that a red test is red for everyone.
+settings.register_profile("chaffinch", deadline=None, derandomize=True, max_examples=30)
+settings.load_profile("chaffinch")
+
+# Many small models: threads only slow them down.
+torch.set_num_threads(1)
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """Evidence on well separated classes, of which some labels are wrong.
+
+    `evidence` has every record; `truth` (N,) are the right classes as codes.
+    """
+
+    evidence: Evidence
+    truth: NDArray[np.int64]
+
+    @property
+    def errors(self) -> NDArray[np.bool_]:
+        return self.truth != self.evidence.labels.codes
+
+    def only(self, *names: str) -> Evidence:
+        """The evidence with no other records than these."""
+        dropped = {name: None for name in self.evidence.records if name not in names}
+        return replace(self.evidence, **dropped)
+
+
+def make_synthetic(
+    num_samples: int = 240,
+    num_classes: int = 3,
+    rate: float = 0.1,
+    seed: int = 0,
+    epochs: int = 3,
+) -> Synthetic:
+    """Blobs, and the logits of a linear layer that grows surer of them epoch by epoch."""
+    random = np.random.default_rng(seed)
+    width = num_classes + 3
+    centres = 4 * np.eye(num_classes, width) + 0.3 * random.normal(size=width)
+
+    def draw(codes: NDArray[np.int64]) -> NDArray[np.float32]:
+        noise = random.normal(size=(len(codes), width))
+        return (centres[codes] + noise).astype(np.float32)
+
+    def answer(features: NDArray[np.float32], passes: int) -> NDArray[np.float32]:
+        weight = (centres - centres.mean(0)).T
+        growth = np.linspace(0.1, 0.3, passes)[:, None, None]
+        noise = random.normal(size=(passes, len(features), num_classes))
+        return (growth * ((features - centres.mean(0)) @ weight) + 0.1 * noise).astype(np.float32)
+
+    truth = np.arange(num_samples) % num_classes
+    given = truth.copy()
+    wrong = random.choice(num_samples, round(rate * num_samples), replace=False)
+    given[wrong] = (truth[wrong] + random.integers(1, num_classes, len(wrong))) % num_classes
+    features = draw(truth)
+    validation_codes = np.arange(4 * num_classes) % num_classes
+    validation_features = draw(validation_codes)
+    evidence = Evidence(
+        np.asarray([f"s{number}" for number in range(num_samples)]),
+        Labels(given, np.arange(num_classes)),
+        logits=answer(features, epochs),
+        held_out_logits=answer(features, epochs),
+        features=features,
+        feature_norms=np.tile(np.linalg.norm(features, axis=1), (epochs, 1)),
+        embeddings=draw(truth),
+        learning_rates=np.linspace(0.1, 0.01, epochs).astype(np.float32),
+        validation_logits=answer(validation_features, 1)[0],
+        validation_features=validation_features,
+        validation_codes=validation_codes,
+    )
+    return Synthetic(evidence, truth)
+
+
+@pytest.fixture(scope="session")
+def synthetic() -> Callable[..., Synthetic]:
+    """The maker of evidence, see `make_synthetic`."""
+    return make_synthetic

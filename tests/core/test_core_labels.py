@@ -1,0 +1,92 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chaffinch.core.errors import InputError
+from chaffinch.core.labels import Labels
+
+
+@pytest.mark.parametrize(
+    ("values", "classes"),
+    [
+        (["b", "a", "b"], ["a", "b"]),
+        ([10, 9, 10], [9, 10]),
+        ([True, False, True], [False, True]),
+        ([0.5, -1.0, 0.5], [-1.0, 0.5]),
+        (["x", 1, "x"], [1, "x"]),
+        (np.asarray([2, 0, 2]), [0, 2]),
+        (pd.Series(["b", "a", "b"], index=[7, 8, 9]), ["a", "b"]),
+        (pd.Series([2, 1, 2], dtype="Int64"), [1, 2]),
+        (pd.Categorical(["b", "a", "b"], categories=["b", "a", "unused"]), ["a", "b"]),
+        (torch.tensor([3, 1, 3]), [1, 3]),
+        ((label for label in ("b", "a", "b")), ["a", "b"]),
+    ],
+    ids=[
+        *("str", "int", "bool", "float", "mixed", "array", "series"),
+        *("nullable", "categorical", "tensor", "generator"),
+    ],
+)
+def test_classes_are_sorted_and_values_come_back(values, classes):
+    labels = Labels.of(values)
+    assert labels.classes.tolist() == classes
+    assert labels.codes.tolist() == [1, 0, 1]
+    assert labels.values.tolist() == [classes[1], classes[0], classes[1]]
+    assert labels.names == [str(value) for value in classes]
+    assert labels.counts.tolist() == [1, 2]
+    assert len(labels) == 3
+
+
+@given(st.lists(st.integers(-5, 5), min_size=1, max_size=30))
+def test_codes_name_the_values(values):
+    labels = Labels.of(values)
+    assert labels.values.tolist() == values
+    assert labels.classes.tolist() == sorted(set(values))
+    assert labels.counts.sum() == len(values)
+
+
+def test_taking_some_keeps_the_classes():
+    some = Labels.of(["a", "b", "c"]).take(np.asarray([2, 2]))
+    assert some.values.tolist() == ["c", "c"]
+    assert some.counts.tolist() == [0, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([], "Expected at least one sample in column 'y'; got none"),
+        (["a", None, float("nan")], "a label in every row of column 'y'; got 2 missing of 3"),
+        (np.eye(3), r"one label a sample in column 'y'; got an array of shape \(3, 3\)"),
+        (torch.eye(2), r"got an array of shape \(2, 2\). Pass class labels, not one-hot rows"),
+    ],
+    ids=["empty", "missing", "one-hot", "one-hot tensor"],
+)
+def test_labels_that_are_none(values, words):
+    with pytest.raises(InputError, match=words):
+        Labels.of(values, "column 'y'")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (["a", "a"], "at least two classes in column 'y'; got only 'a'"),
+        (
+            ["a", "a", "b", "c"],
+            "at least two samples of every class .* got 2 with one, such as 'b'",
+        ),
+    ],
+)
+def test_labels_that_no_classifier_can_learn(values, words):
+    with pytest.raises(InputError, match=words):
+        Labels.of(values).check_trainable("column 'y'")
+
+
+def test_one_class_that_occurs_among_several():
+    with pytest.raises(InputError, match="only 'b'"):
+        Labels.of(["a", "b", "b"]).take(np.asarray([1, 2])).check_trainable()
+
+
+def test_a_class_without_samples_can_be_learned_around():
+    Labels(np.asarray([0, 0, 2, 2]), np.arange(3)).check_trainable()

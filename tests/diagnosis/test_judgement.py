@@ -1,0 +1,318 @@
+"""From evidence to findings: what the table says, and whether it finds what was planted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import f1_score, roc_auc_score
+
+from chaffinch.core.errors import InputError
+from chaffinch.core.evidence import Evidence
+from chaffinch.core.findings import COLUMNS
+from chaffinch.core.labels import Labels
+from chaffinch.diagnosis.judgement import (
+    IN_SAMPLE_NOTE,
+    LEAST_EXPLAINED,
+    NEIGHBOURS_NOTE,
+    UNLEARNABLE_NOTE,
+    choose_scorers,
+    diagnose,
+    explained_share,
+    judge_evidence,
+)
+from chaffinch.diagnosis.noise_model import NoiseModel
+from chaffinch.diagnosis.source import held_out_sources, smoothed_votes
+from chaffinch.scorers import SCORERS
+
+RECORDS = {
+    "held-out": ("held_out_logits",),
+    "in-sample": ("logits",),
+    "embeddings": ("embeddings",),
+    "held-out and in-sample": ("held_out_logits", "logits"),
+    "in-sample and embeddings": ("logits", "embeddings"),
+    "everything": (
+        *("logits", "held_out_logits", "features", "feature_norms", "embeddings"),
+        *("learning_rates", "validation_logits", "validation_features", "validation_codes"),
+    ),
+}
+EACH = pytest.mark.parametrize("names", RECORDS.values(), ids=RECORDS)
+TYPES = {
+    "str": (["ant", "bee", "cat"], "string"),
+    "int": ([3, 7, 20], "Int64"),
+    "bool": ([False, True], "boolean"),
+    "float": ([0.5, 1.5, 2.0], "Float64"),
+}
+
+
+@EACH
+@pytest.mark.parametrize("num_classes", [2, 4])
+def test_flips_in_separated_classes_are_found(synthetic, names, num_classes):
+    scores, estimates, suggestions = [], [], []
+    for seed in range(3):
+        made = synthetic(num_samples=800, num_classes=num_classes, seed=seed)
+        findings = judge_evidence(made.only(*names), [], seed)
+        flagged = findings.table["flagged"].to_numpy()
+        scores.append(f1_score(made.errors, flagged))
+        estimates.append(findings.estimated_errors / made.errors.sum())
+        hits = flagged & made.errors
+        suggested = findings.table["suggested_label"][hits].to_numpy(np.int64)
+        suggestions.append((suggested == made.truth[hits]).mean())
+    assert np.mean(scores) > 0.9
+    assert min(scores) > 0.8
+    assert np.mean(estimates) == pytest.approx(1, abs=0.2)
+    assert min(suggestions) > 0.95
+
+
+@EACH
+@pytest.mark.parametrize("num_classes", [2, 4])
+@pytest.mark.parametrize("seed", range(2))
+def test_clean_data_are_left_alone(synthetic, names, num_classes, seed):
+    made = synthetic(num_samples=800, num_classes=num_classes, rate=0, seed=seed)
+    findings = judge_evidence(made.only(*names), [], seed)
+    assert findings.table["flagged"].mean() <= 0.015
+    assert findings.estimated_errors <= 0.02 * 800
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_net_that_has_memorised_the_labels_does_not_spoil_held_out_evidence(synthetic, seed):
+    made = synthetic(num_samples=800, num_classes=3, seed=seed)
+    random = np.random.default_rng(seed)
+    memorised = random.normal(size=(1, 800, 3))
+    memorised[0, np.arange(800), made.evidence.labels.codes] += 12
+    evidence = replace(made.only("held_out_logits"), logits=memorised)
+    assert f1_score(made.errors, judge_evidence(evidence, []).table["flagged"]) > 0.85
+
+
+@EACH
+def test_the_table_keeps_its_promises(synthetic, names):
+    evidence = synthetic().only(*names)
+    findings = judge_evidence(evidence)
+    table = findings.table
+    scorers = [name for name, scorer in SCORERS.items() if scorer.runs_on(evidence)]
+    assert tuple(table.columns) == (*COLUMNS, *scorers)
+    assert findings.scorers == scorers
+    assert table["id"].tolist() == evidence.ids.tolist()
+    assert table["given_label"].tolist() == evidence.labels.values.tolist()
+    for name in ("suspicion", "kind_probability", "q_value"):
+        assert table[name].between(0, 1).all()
+    assert table["flagged"].dtype == np.bool_
+    flagged = table["flagged"].to_numpy()
+    assert (table["kind"] == np.where(flagged, "mislabelled", "clean")).all()
+    sure = np.where(flagged, table["suspicion"], 1 - table["suspicion"])
+    np.testing.assert_array_equal(table["kind_probability"], sure)
+    named = table["suggested_label"].notna().to_numpy()
+    assert named[flagged].all()
+    assert (table["suggestion_confidence"].notna() == named).all()
+    confidence = table["suggestion_confidence"][named]
+    assert (confidence <= table["suspicion"][named] + 1e-12).all()
+    assert (table["suggested_label"][named] != table["given_label"][named]).all()
+    for name in scorers:
+        np.testing.assert_array_equal(table[name], SCORERS[name](evidence, 0))
+
+
+@EACH
+def test_expected_errors_and_their_flow_add_up(synthetic, names):
+    evidence = synthetic().only(*names)
+    findings = judge_evidence(evidence, [])
+    suspicion = findings.table["suspicion"].to_numpy()
+    assert findings.estimated_errors == pytest.approx(suspicion.sum(), rel=1e-12)
+    assert (findings.flow >= 0).all()
+    np.testing.assert_allclose(findings.flow.sum(axis=1), evidence.labels.counts, rtol=1e-9)
+    off_diagonal = findings.flow.sum() - findings.flow.trace()
+    assert off_diagonal == pytest.approx(findings.estimated_errors, rel=1e-9)
+
+
+def test_the_flow_goes_from_the_given_to_the_right_label(synthetic):
+    made = synthetic(num_samples=900, num_classes=3, rate=0)
+    codes = made.truth.copy()
+    codes[np.flatnonzero(codes == 0)[:60]] = 2
+    evidence = replace(made.only("held_out_logits"), labels=Labels(codes, np.arange(3)))
+    flow = judge_evidence(evidence, []).flow
+    assert flow[2, 0] == pytest.approx(60, abs=8)
+    assert np.delete(flow.ravel(), [0, 4, 6, 8]).max() < 5
+
+
+@EACH
+def test_the_same_seed_gives_the_same_findings_byte_for_byte(synthetic, names):
+    tables = [judge_evidence(synthetic().only(*names), seed=5).table for _ in range(2)]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    bytes_of = [table.to_csv().encode() for table in tables]
+    assert bytes_of[0] == bytes_of[1]
+
+
+@EACH
+def test_rows_follow_their_ids(synthetic, names):
+    evidence = synthetic().only(*names)
+    order = np.random.default_rng(0).permutation(len(evidence))
+    moved = judge_evidence(evidence.take(order), []).table.set_index("id")
+    still = judge_evidence(evidence, []).table.set_index("id").loc[evidence.ids[order]]
+    np.testing.assert_allclose(moved["suspicion"], still["suspicion"], atol=1e-3)
+    assert (moved["flagged"] == still["flagged"]).mean() > 0.99
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_labels_keep_their_values_and_their_type(synthetic, kind):
+    values, stored = TYPES[kind]
+    made = synthetic(num_classes=len(values))
+    given = np.asarray(values)[made.evidence.labels.codes]
+    evidence = replace(made.only("held_out_logits"), labels=Labels.of(given))
+    findings = judge_evidence(evidence, [])
+    table = findings.table
+    assert table["given_label"].tolist() == given.tolist()
+    assert pd.api.types.pandas_dtype(table["given_label"].dtype) == pd.Series(given).dtype
+    assert table["suggested_label"].dtype == stored
+    named = table["suggested_label"].dropna()
+    assert len(named)
+    assert {type(value) for value in named.tolist()} == {type(value) for value in values}
+    assert set(named.tolist()) <= set(values)
+    assert findings.classes.tolist() == values
+
+
+def test_labels_of_mixed_types_become_text(synthetic, tmp_path):
+    made = synthetic(num_classes=3)
+    values = np.asarray([1, "1.5", None], dtype=object)
+    values[2] = (1, 2)
+    labels = Labels(made.evidence.labels.codes, values)
+    findings = judge_evidence(replace(made.only("held_out_logits"), labels=labels), [])
+    assert findings.classes.tolist() == ["1", "1.5", "(1, 2)"]
+    assert findings.table["given_label"].isin(["1", "1.5", "(1, 2)"]).all()
+    findings.table.to_parquet(tmp_path / "findings.parquet")
+
+
+def test_notes_say_what_the_evidence_lacks(synthetic):
+    notes = {
+        kind: judge_evidence(synthetic().only(*names), []).notes for kind, names in RECORDS.items()
+    }
+    assert notes == {
+        "held-out": (),
+        "in-sample": (IN_SAMPLE_NOTE,),
+        "embeddings": (NEIGHBOURS_NOTE,),
+        "held-out and in-sample": (),
+        "in-sample and embeddings": (IN_SAMPLE_NOTE,),
+        "everything": (),
+    }
+
+
+def test_details_give_the_rate_of_the_noise_model(synthetic):
+    details = judge_evidence(synthetic().only("held_out_logits"), []).details
+    assert details["noise_rate"] == pytest.approx(0.1, abs=0.03)
+    assert details["likelihood"] < 0
+
+
+def test_alternatives_leave_the_given_class_out(synthetic):
+    for names in RECORDS.values():
+        evidence = synthetic().only(*names)
+        alternatives = diagnose(evidence).alternatives
+        np.testing.assert_allclose(alternatives.sum(axis=1), 1)
+        assert not alternatives[np.arange(len(evidence)), evidence.labels.codes].any()
+
+
+def test_in_sample_suspicion_keeps_the_order_of_the_scores(synthetic):
+    suspicion = diagnose(synthetic(epochs=1).only("logits")).suspicion
+    assert len(np.unique(suspicion)) == len(suspicion)
+    assert ((suspicion > 0) & (suspicion < 1)).all()
+
+
+def test_neighbours_help_where_all_models_saw_the_labels(synthetic):
+    made = synthetic(num_samples=600)
+    random = np.random.default_rng(0)
+    blurred = made.evidence.logits + 6 * random.normal(size=made.evidence.logits.shape)
+    alone = replace(made.only("logits"), logits=blurred)
+    helped = replace(alone, embeddings=made.evidence.embeddings)
+    before, after = (roc_auc_score(made.errors, diagnose(e).suspicion) for e in (alone, helped))
+    assert after > before + 0.04
+
+
+def test_constant_predictions_tell_nothing(synthetic):
+    evidence = replace(synthetic().only("logits"), logits=np.zeros((2, 240, 3)))
+    assert not judge_evidence(evidence, []).table["flagged"].any()
+
+
+@pytest.mark.parametrize("samples", [60, 2000])
+def test_labels_that_cannot_be_learned_flag_nothing_and_say_so(synthetic, samples):
+    evidence = synthetic(num_samples=samples).only("held_out_logits", "embeddings")
+    mixed = np.random.default_rng(0).permutation(evidence.labels.codes)
+    findings = judge_evidence(replace(evidence, labels=Labels(mixed, np.arange(3))), [])
+    assert UNLEARNABLE_NOTE in findings.notes
+    assert not findings.table["flagged"].any()
+    assert len(findings.table["suspicion"].unique()) > 2  # the ranking is kept
+    assert UNLEARNABLE_NOTE not in judge_evidence(evidence, []).notes
+
+
+def test_labels_that_can_hardly_be_learned_are_still_judged():
+    random = np.random.default_rng(0)
+    codes = np.arange(4000) % 2
+    weak = random.normal(size=(1, 4000, 2))
+    weak[0, np.arange(4000), codes] += 0.7
+    evidence = Evidence(
+        np.arange(4000).astype(str), Labels(codes, np.arange(2)), held_out_logits=weak
+    )
+    assert judge_evidence(evidence, []).notes == ()
+
+
+def test_the_explained_share_is_that_of_the_entropy_of_the_labels():
+    labels = Labels(np.asarray([0, 0, 0, 2]), np.arange(3))  # class 1 has no sample
+    entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
+    for likelihood, share in [(0, 1), (-entropy, 0), (-entropy / 4, 0.75), (-9, 0)]:
+        model = NoiseModel(np.ones(1), 0.1, likelihood)
+        assert explained_share(model, labels) == pytest.approx(share, abs=1e-12)
+    assert 0 < LEAST_EXPLAINED < 0.1
+
+
+def test_scorers_are_chosen_by_name_and_once(synthetic):
+    evidence = synthetic().evidence
+    assert [s.name for s in choose_scorers(evidence, ["aum", "loss_mean", "aum"])] == [
+        "aum",
+        "loss_mean",
+    ]
+    findings = judge_evidence(evidence, ["loss_mean"])
+    assert findings.scorers == ["loss_mean"]
+    np.testing.assert_array_equal(
+        findings.table["suspicion"], judge_evidence(evidence).table["suspicion"]
+    )
+
+
+def test_an_unknown_scorer_is_met_with_the_likeliest_name(synthetic):
+    with pytest.raises(InputError, match=r"scorer; got 'los_mean'. Did you mean 'loss_mean'\?"):
+        judge_evidence(synthetic().evidence, ["los_mean"])
+
+
+def test_a_scorer_that_the_evidence_does_not_allow_is_refused(synthetic):
+    with pytest.raises(InputError, match="'embeddings' or 'features'"):
+        judge_evidence(synthetic().only("logits"), ["knn_disagreement"])
+
+
+@pytest.mark.parametrize("names", [(), ("features",), ("learning_rates", "feature_norms")])
+def test_evidence_without_predictions_is_refused(synthetic, names):
+    with pytest.raises(InputError, match="Pass probabilities, logits or embeddings"):
+        judge_evidence(synthetic().only(*names))
+
+
+@pytest.mark.parametrize(("codes", "words"), [([0, 0, 0], "two classes"), ([0, 0, 1], "with one")])
+def test_labels_that_cannot_be_judged_are_refused(codes, words):
+    evidence = Evidence(
+        np.asarray(["a", "b", "c"]), Labels.of(codes), embeddings=np.ones((3, 2), np.float32)
+    )
+    with pytest.raises(InputError, match=words):
+        judge_evidence(evidence)
+
+
+def test_sources_are_the_last_epoch_the_mean_and_the_neighbours(synthetic):
+    evidence = synthetic(epochs=3).only("held_out_logits", "embeddings", "logits", "features")
+    assert len(held_out_sources(evidence)) == 3
+    assert len(held_out_sources(replace(evidence, embeddings=None))) == 2
+    one_epoch = replace(evidence, held_out_logits=evidence.held_out_logits[:1], embeddings=None)
+    assert len(held_out_sources(one_epoch)) == 1
+    # Neighbours in features that were learned with the labels are no held-out source.
+    assert held_out_sources(replace(evidence, held_out_logits=None, embeddings=None)) == []
+    last, mean, _ = held_out_sources(evidence)
+    wide = evidence.held_out_logits.astype(np.float64)
+    logs = wide - np.log(np.exp(wide).sum(axis=2, keepdims=True))
+    np.testing.assert_allclose(last, logs[-1], atol=1e-9)
+    np.testing.assert_allclose(mean, logs.mean(axis=0), atol=1e-9)
+
+
+def test_smoothed_votes_spread_half_a_vote():
+    smoothed = np.exp(smoothed_votes(np.asarray([[1.0, 0.0], [0.5, 0.5]]), neighbours=10))
+    np.testing.assert_allclose(smoothed, [[10.25 / 10.5, 0.25 / 10.5], [0.5, 0.5]])
