@@ -26,12 +26,14 @@ def test_class_pairs_equal_the_dense_sums(samples, inputs, size, bias, blocks, s
         class_pairs._ROWS, class_pairs._STRIP = blocks
         matrix = class_pairs.assemble(h, bias, lambda one: w[one], size)
         forms = class_pairs.quadratic_forms(matrix, h, bias, d)
+        direct = class_pairs.forms_of_sum(h, bias, d, lambda one: w[one])
     finally:
         class_pairs._ROWS, class_pairs._STRIP = rows, strip
     truth = torch.einsum("nab,ni,nj->aibj", w, wide, wide).reshape(matrix.shape)
     g = torch.einsum("na,ni->nai", d, wide).flatten(1)
     assert close(matrix, truth)
     assert close(forms, ((g @ truth) * g).sum(1))
+    assert close(direct, ((g @ truth) * g).sum(1))
 
 
 @given(classes=st.integers(2, 9))

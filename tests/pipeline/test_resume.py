@@ -10,6 +10,7 @@ import pytest
 import chaffinch as cf
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.pipeline import collect
+from chaffinch.store import EvidenceFolder
 from chaffinch.store.run import RunFolder, partial_folder
 from chaffinch.training.loop import StateFile
 from chaffinch.training.recorder import Recorder
@@ -93,6 +94,28 @@ def test_an_interrupted_scan_of_other_data_is_not_mixed_in(csv, table, tmp_path,
         cf.scan(table.iloc[:100], out=tmp_path / "run", **OPTIONS)
     cf.scan(table.iloc[:100], out=tmp_path / "run", overwrite=True, **OPTIONS)
     assert RunFolder(tmp_path / "run").record.data.samples == 100
+
+
+@pytest.mark.parametrize("damage", ["lost", "cut"])
+def test_lost_records_are_made_again(csv, tmp_path, monkeypatch, whole, damage):
+    monkeypatch.setattr(collect, "StateFile", lambda path, _seconds: StateFile(path, 0.0))
+
+    def stop(*_arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("chaffinch.pipeline.scan.judge_evidence", stop)
+        patch.setattr(EvidenceFolder, "finish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            cf.scan(csv, out=tmp_path / "run", **OPTIONS)
+    for name in ("logits", "held_out_logits"):
+        record = partial_folder(tmp_path / "run") / "evidence" / f"{name}.npy"
+        if damage == "lost":
+            record.unlink()
+        else:
+            os.truncate(record, 500)
+    cf.scan(csv, out=tmp_path / "run", **OPTIONS)
+    assert (tmp_path / "run" / "findings.parquet").read_bytes() == whole
 
 
 def test_a_full_disk_is_said_and_work_is_kept(csv, tmp_path, monkeypatch, whole):

@@ -77,6 +77,7 @@ def collect_by_training(work: Work) -> tuple[Evidence, nn.Module]:
     task = Task(inputs, codes, work.factory, work.schedule, work.device)
     fresh = make_model(work.factory, work.seed).to(work.device)
     check_outputs(fresh, inputs, size[2])
+    _forget_states_without_records(work.folder / STATE, recorder)
     fold = fold_of(labels.codes, work.folds, work.seed) if work.folds else None
     total = epochs * (1 + work.folds)
     with threads_for(fresh, inputs.shape), track("training", total) as advance:
@@ -95,6 +96,14 @@ def collect_by_training(work: Work) -> tuple[Evidence, nn.Module]:
         names += ["features", "feature_norms"]
     records: dict[str, Any] = {name: store.open(name) for name in names}
     return _finish(work, store, records, (model, layer)), model
+
+
+def _forget_states_without_records(states: Path, recorder: Recorder) -> None:
+    """Epochs whose records were lost or cut off are run again."""
+    for record, trainings in (("logits", "full.pt"), ("held_out_logits", "fold-*.pt")):
+        if not recorder.holds(record):
+            for file in states.glob(trainings):
+                file.unlink()
 
 
 def _train(work: Work, task: Task, training: Training, on_epoch: Any) -> nn.Module:

@@ -46,15 +46,19 @@ class EvidenceFolder:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         file = self.path / f"{name}.npy"
-        if file.is_file():
-            try:
-                kept: NDArray[np.float32] = np.load(file, mmap_mode="r+")
-                if kept.shape == shape:
-                    return kept
-            except (ValueError, EOFError, OSError):
-                pass  # a file cut off by a crash is written anew
+        if self.holds(name, shape):
+            kept: NDArray[np.float32] = np.load(file, mmap_mode="r+")
+            return kept
         self._reserve(name, 4 * int(np.prod(shape)))
         return np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
+
+    def holds(self, name: str, shape: tuple[int, ...]) -> bool:
+        """Whether the record ``name`` is on disk, whole and of this shape."""
+        try:
+            found: tuple[int, ...] = np.load(self.path / f"{name}.npy", mmap_mode="r").shape
+        except (ValueError, EOFError, OSError):
+            return False  # not there, or cut off by a crash
+        return found == shape
 
     def open(self, name: str) -> NDArray[np.float32]:
         """Open the record ``name`` for reading, memory-mapped."""

@@ -88,6 +88,10 @@ class Recorder:
         self._inputs = inputs
         self._all = torch.arange(len(inputs))
 
+    def holds(self, name: str) -> bool:
+        """Whether the (E, N, C) record ``name`` was begun and is not damaged."""
+        return self._folder.holds(name, self._size)
+
     def record(self, epoch: int, model: nn.Module, layer: nn.Linear | None) -> None:
         """Keep what the model trained on all samples says of them after ``epoch``.
 
