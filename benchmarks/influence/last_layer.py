@@ -1,6 +1,6 @@
 """Influence of a last layer at N = 50,000, I = 512, C = 10: seconds and peak memory.
 
-    OMP_NUM_THREADS=2 python benchmarks/influence/last_layer.py [--samples N] [--repeat R] [case ...]
+    OMP_NUM_THREADS=2 python -m benchmarks.influence.last_layer [--samples N] [case ...]
 
 Prints a Markdown table. Every case runs in a process of its own. Memory is the peak of the whole
 process above what it was before the factors (features and errors) were made, as a multiple of the
@@ -9,12 +9,12 @@ factors. Wall seconds are the median; CPU seconds tell how busy a shared machine
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -40,11 +40,10 @@ def make(samples: int, seed: int) -> ci.LastLayer:
 
 def tracin(layer: ci.LastLayer) -> None:
     """Inner products with 10,000 targets, in row blocks, each used up at once."""
-    block, targets = layer.block, make(TARGETS, 1).block
-    totals = torch.zeros(len(layer))
-    for start in range(0, len(layer), 400):
-        rows = slice(start, start + 400)
-        totals[rows] = block.take(rows).dot(targets).sum(1)
+    targets, totals = make(TARGETS, 1), torch.zeros(len(layer))
+    for start in range(0, len(layer), 100):
+        rows = slice(start, start + 100)
+        totals[rows] = layer.dot(targets, rows).sum(1)
 
 
 def datainf(layer: ci.LastLayer) -> None:
@@ -81,17 +80,24 @@ CASES: dict[str, tuple[str, Callable[[ci.LastLayer], None]]] = {
 }
 
 
-def peak() -> float:
-    """Peak resident memory of this process in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def resident(which: str) -> float:
+    """Memory of this process in MiB: VmRSS for now, VmHWM for the peak since `clear_peak`."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(which)) / 1024
+
+
+def clear_peak() -> None:
+    """Forget the peak so far (Linux)."""
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def measure(case: str, samples: int, repeat: int) -> dict[str, float]:
     """Run one case in this process."""
     torch.zeros(64, 64) @ torch.zeros(64, 64)  # start the threads and the linear algebra library
     CASES[case][1](make(2000, 0))
-    before = peak()
+    before = resident("VmRSS")
     layer = make(samples, 0)
+    clear_peak()
     wall, processor = [], []
     for _ in range(repeat):
         start, busy = time.perf_counter(), time.process_time()
@@ -102,7 +108,7 @@ def measure(case: str, samples: int, repeat: int) -> dict[str, float]:
     return {
         "wall": statistics.median(wall),
         "cpu": statistics.median(processor),
-        "peak": peak() - before,
+        "peak": resident("VmHWM") - before,
         "factors": factors,
     }
 
@@ -123,8 +129,8 @@ def main() -> None:
     )
     print("\n| work | wall s | CPU s | peak MiB | x factors |\n|---|---|---|---|---|")
     for case in options.cases:
-        command = [sys.executable, __file__, case, "--single", f"--samples={options.samples}"]
-        command.append(f"--repeat={options.repeat}")
+        command = [sys.executable, "-m", "benchmarks.influence.last_layer", case, "--single"]
+        command += [f"--samples={options.samples}", f"--repeat={options.repeat}"]
         found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
         ratio = found["peak"] / found["factors"]
         print(

@@ -12,18 +12,32 @@ __version__ = VERSION
 
 _HOMES = {
     "Findings": "chaffinch.core.findings",
+    "attribute": "chaffinch.influence",
     "judge": "chaffinch.pipeline.judge",
     "open_data": "chaffinch.data",
     "scan": "chaffinch.pipeline.scan",
+    "self_influence": "chaffinch.influence",
 }
-_PACKAGES = ("bench", "gradients", "scorers")
+_PACKAGES = ("bench", "gradients", "influence", "scorers")
 
-__all__ = ["Findings", "bench", "gradients", "judge", "open_data", "scan", "scorers"]
+__all__ = [
+    "Findings",
+    "attribute",
+    "bench",
+    "gradients",
+    "influence",
+    "judge",
+    "open_data",
+    "scan",
+    "scorers",
+    "self_influence",
+]
 
 if TYPE_CHECKING:
-    from chaffinch import bench, gradients, scorers
+    from chaffinch import bench, gradients, influence, scorers
     from chaffinch.core.findings import Findings
     from chaffinch.data import open_data
+    from chaffinch.influence import attribute, self_influence
     from chaffinch.pipeline.judge import judge
     from chaffinch.pipeline.scan import scan
 

@@ -118,6 +118,16 @@ def scorers() -> None:
     Console().print(table)
 
 
+@app.command()
+def estimators() -> None:
+    """List the influence estimators: name, what each computes, what it costs, and the paper."""
+    table = Table("name", "what it computes", "cost", "paper", box=None, header_style="bold")
+    table.columns[0].no_wrap = True
+    for name, preset in chaffinch.influence.ESTIMATORS.items():
+        table.add_row(name, preset.summary, preset.cost, preset.paper)
+    Console().print(table)
+
+
 @contextmanager
 def _interruptible() -> Iterator[None]:
     """Ctrl-C is no accident: say that nothing is lost."""

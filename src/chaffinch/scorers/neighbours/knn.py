@@ -27,16 +27,18 @@ def nearest(rows: Floats, k: int = NUM_NEIGHBOURS) -> tuple[NDArray[np.int64], F
     unit /= unit.norm(dim=1, keepdim=True).clamp_min_(1e-12)
     num_samples = len(unit)
     k = min(k, num_samples - 1)
-    block = max(1, _BLOCK_BYTES // (4 * num_samples))
-    positions, similarities = [], []
+    block = min(num_samples, max(1, _BLOCK_BYTES // (4 * num_samples)))
+    # Written in place: blocks allocated between results that stay would scatter over the heap.
+    buffer = torch.empty(block, num_samples)
+    positions = torch.empty(num_samples, k, dtype=torch.int64)
+    similarities = torch.empty(num_samples, k)
     for start in range(0, num_samples, block):
-        similarity = unit[start : start + block] @ unit.T
-        own = torch.arange(len(similarity))
-        similarity[own, own + start] = -torch.inf
-        best = similarity.topk(k, dim=1)
-        positions.append(best.indices)
-        similarities.append(best.values)
-    return torch.cat(positions).numpy(), torch.cat(similarities).numpy()
+        rows_here = unit[start : start + block]
+        stop = start + len(rows_here)
+        similarity = torch.mm(rows_here, unit.T, out=buffer[: len(rows_here)])
+        similarity.diagonal(start).fill_(-torch.inf)
+        torch.topk(similarity, k, out=(similarities[start:stop], positions[start:stop]))
+    return positions.numpy(), similarities.numpy()
 
 
 def compress(rows: Floats, width: int = MAX_WIDTH) -> Floats:
