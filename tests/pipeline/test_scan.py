@@ -373,3 +373,22 @@ def test_validation_may_have_the_key_column_or_not(table):
     for validation in (keyed.iloc[:60], table.iloc[:60]):
         findings = cf.scan(keyed, validation=validation, id_column="key", **QUICK)
         assert "validation_influence" in findings.scorers
+
+
+def test_kept_checkpoints_serve_influence_over_epochs(blobs, tmp_path):
+    X, labels, _ = blobs
+    data = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(labels))
+    out = tmp_path / "run"
+    build = lambda: nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))  # noqa: E731
+    findings = cf.scan(data, model=build, out=out, keep_checkpoints=True, **QUICK)
+    assert len(list((out / "checkpoints").iterdir())) == 8
+    rates = np.load(out / "evidence" / "learning_rates.npy")
+    traced = cf.self_influence(
+        build(),
+        data,
+        "tracin",
+        layers="last",
+        checkpoints=str(out / "checkpoints" / "*.pt"),
+        learning_rates=rates.tolist(),
+    )
+    np.testing.assert_allclose(traced, findings.table["self_influence"], rtol=1e-4, atol=1e-7)

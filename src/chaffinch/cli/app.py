@@ -60,6 +60,9 @@ def scan(
     scorers: Annotated[
         str | None, typer.Option(help="Score columns wanted, commas between.")
     ] = None,
+    keep_checkpoints: Annotated[
+        bool, typer.Option("--keep-checkpoints", help="Keep the weights after every epoch.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     seed: _SEED = 0,
     overwrite: _OVERWRITE = False,
@@ -74,6 +77,7 @@ def scan(
         "learning_rate": lr,
         "folds": folds,
         "scorers": scorers,
+        "keep_checkpoints": keep_checkpoints,
         "device": device,
         "seed": seed,
         "overwrite": overwrite,

@@ -24,6 +24,7 @@ from chaffinch.training.recorder import Recorder, check_outputs, evaluate
 from chaffinch.training.threads import threads_for
 
 STATE = "state"
+CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,7 @@ class Work:
         seed: Decides weights, order and folds.
         folder: Where evidence and training states go.
         state_seconds: Keep a training's state at most this often.
+        keep_checkpoints: Whether the full training's weights are kept after every epoch.
     """
 
     dataset: Dataset
@@ -51,6 +53,7 @@ class Work:
     seed: int
     folder: Path
     state_seconds: float = 5.0
+    keep_checkpoints: bool = False
 
 
 def fold_of(codes: Codes, folds: int, seed: int) -> Tensor:
@@ -73,7 +76,8 @@ def collect_by_training(work: Work) -> tuple[Evidence, nn.Module]:
     epochs = work.schedule.epochs
     size = (epochs, len(inputs), len(labels.classes))
     store = EvidenceFolder(work.folder / "evidence")
-    recorder = Recorder(store, size, inputs)
+    checkpoints = work.folder / CHECKPOINTS if work.keep_checkpoints else None
+    recorder = Recorder(store, size, inputs, checkpoints)
     task = Task(inputs, codes, work.factory, work.schedule, work.device)
     fresh = make_model(work.factory, work.seed).to(work.device)
     check_outputs(fresh, inputs, size[2])

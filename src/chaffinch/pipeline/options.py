@@ -39,6 +39,8 @@ class ScanOptions(BaseModel):
         text_column: Column(s) of the text.
         train: False to score the given model as it is.
         checkpoints: Pattern of files with states of the given model, scored in order as epochs.
+        keep_checkpoints: Whether ``out/checkpoints`` gets the weights after every epoch, for
+            influence over checkpoints.
         out: Where to keep the run; nothing is kept by default.
         overwrite: Whether a run at ``out`` may be replaced.
     """
@@ -57,6 +59,7 @@ class ScanOptions(BaseModel):
     text_column: str | None = None
     train: bool = True
     checkpoints: str | None = None
+    keep_checkpoints: bool = False
     out: Path | None = None
     overwrite: bool = False
 

@@ -156,6 +156,7 @@ def _collect_and_judge(request: Request, folder: Path) -> Outcome:
         options.torch_device(),
         options.seed,
         folder,
+        keep_checkpoints=options.keep_checkpoints,
     )
     with watch.stage("evidence"):
         evidence, model = _collect(request, work)

@@ -72,6 +72,13 @@ OnEpoch = Callable[[int, nn.Module, float], None]
 """Called after each epoch with its number from 0, the model and the mean learning rate."""
 
 
+def save_whole(state: dict[str, Any], path: Path) -> None:
+    """Save with torch so that readers see either the old or the whole new file."""
+    draft = path.with_suffix(".draft")
+    torch.save(state, draft)
+    os.replace(draft, path)
+
+
 class StateFile:
     """Where a training is kept between epochs, so that a killed run goes on.
 
@@ -97,9 +104,7 @@ class StateFile:
         if self._path is None or not (final or time.monotonic() - self._written >= self._seconds):
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._path.with_suffix(".draft")
-        torch.save(make(), draft)
-        os.replace(draft, self._path)
+        save_whole(make(), self._path)
         self._written = time.monotonic()
 
 

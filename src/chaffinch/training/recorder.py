@@ -1,6 +1,7 @@
 """The recorder: what models say of every sample, epoch by epoch, straight to disk."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from chaffinch.core.types import Floats
 from chaffinch.models.inputs import Inputs
 from chaffinch.models.layers import InputListener, evaluation
 from chaffinch.store import EvidenceFolder
+from chaffinch.training.loop import save_whole
 
 _EVALUATION_BATCH = 1024
 
@@ -80,23 +82,35 @@ class Recorder:
         folder: Where the records go.
         size: (E, N, C).
         inputs: All N samples.
+        checkpoints: Where to keep the weights after every epoch, or None to keep none.
     """
 
-    def __init__(self, folder: EvidenceFolder, size: tuple[int, int, int], inputs: Inputs) -> None:
+    def __init__(
+        self,
+        folder: EvidenceFolder,
+        size: tuple[int, int, int],
+        inputs: Inputs,
+        checkpoints: Path | None = None,
+    ) -> None:
         self._folder = folder
+        self._checkpoints = checkpoints
         self._size = size
         self._inputs = inputs
         self._all = torch.arange(len(inputs))
 
     def holds(self, name: str) -> bool:
         """Whether the (E, N, C) record ``name`` was begun and is not damaged."""
-        return self._folder.holds(name, self._size)
+        kept = self._checkpoints is None or self._checkpoints.is_dir()
+        return kept and self._folder.holds(name, self._size)
 
     def record(self, epoch: int, model: nn.Module, layer: nn.Linear | None) -> None:
         """Keep what the model trained on all samples says of them after ``epoch``.
 
         Features are kept from the latest epoch only, their norms from all.
         """
+        if self._checkpoints is not None:
+            self._checkpoints.mkdir(exist_ok=True)
+            save_whole(model.state_dict(), self._checkpoints / f"epoch-{epoch + 1:04}.pt")
         epochs, samples, _classes = self._size
         outputs = evaluate(model, self._inputs, self._all, layer)
         self._write("logits", self._size, epoch, outputs.logits)
