@@ -51,6 +51,9 @@ def scan(
     text: Annotated[
         str | None, typer.Option(help="Text column, or several with commas between.")
     ] = None,
+    embedder: Annotated[
+        Path | None, typer.Option(help="Folder of an encoder that embeds texts.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples a step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
@@ -72,6 +75,7 @@ def scan(
         "checkpoints": checkpoints,
         "id_column": id_column,
         "text_column": text,
+        "embedder": embedder,
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": lr,

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
-from chaffinch.core.types import Codes
+from chaffinch.core.types import Codes, Modality
 from chaffinch.data import ImageData, TableData, TensorData, TextData
 from chaffinch.models.encoding import TableEncoder, TensorEncoder, TextEncoder, encode_pixels
 from chaffinch.models.inputs import DenseInputs, Inputs
+from chaffinch.models.sentence import SentenceEncoder
 
 Encode = Callable[[Dataset], Inputs]
 
@@ -23,11 +25,13 @@ class Encoded:
         inputs: N training samples.
         validation: M validation samples and their labels as codes of the training classes.
         notes: What the reader should know about the encoding.
+        modality: What the inputs are to a model; texts become a table of numbers by embedding.
     """
 
     inputs: Inputs
     validation: tuple[Inputs, Codes] | None
     notes: tuple[str, ...]
+    modality: Modality
 
     @property
     def is_image(self) -> bool:
@@ -35,7 +39,12 @@ class Encoded:
         return len(self.inputs.shape) == 3
 
 
-def encode(dataset: Dataset, validation: Dataset | None, own_model: bool) -> Encoded:
+def encode(
+    dataset: Dataset,
+    validation: Dataset | None,
+    own_model: bool,
+    embedder: SentenceEncoder | None = None,
+) -> Encoded:
     """Encode the data; the encoder learns from the training samples only.
 
     Args:
@@ -43,20 +52,46 @@ def encode(dataset: Dataset, validation: Dataset | None, own_model: bool) -> Enc
         validation: M validation samples of the same kind, or None.
         own_model: Whether a user's model will read them. It gets dense text features, and tensors
             as they are.
+        embedder: What turns texts into embeddings; without one they become TF-IDF terms.
 
     Raises:
         InputError: Validation data of another kind, or with classes that training lacks.
     """
-    encoder, notes = _encoder(dataset, own_model)
+    modality: Modality = dataset.modality
+    if embedder is None:
+        encoder, notes = _encoder(dataset, own_model)
+    else:
+        encoder, notes = _sentence_encoder(dataset, embedder), ()
+        modality = "table"
     if validation is None:
-        return Encoded(encoder(dataset), None, notes)
+        return Encoded(encoder(dataset), None, notes, modality)
     if type(validation) is not type(dataset):
         raise InputError(
             f"validation data of the kind of the training data ({dataset.modality})",
             validation.modality,
             "Give both in the same form",
         )
-    return Encoded(encoder(dataset), (encoder(validation), _codes(dataset, validation)), notes)
+    held = encoder(validation), _codes(dataset, validation)
+    return Encoded(encoder(dataset), held, notes, modality)
+
+
+def _sentence_encoder(dataset: Dataset, embedder: SentenceEncoder) -> Encode:
+    if not isinstance(dataset, TextData):
+        raise InputError(
+            "texts to embed",
+            f"data of modality {dataset.modality!r}",
+            "Leave --embedder out, or name the text column with --text",
+        )
+
+    train = torch.from_numpy(embedder.encode(dataset.texts))
+    scaled = TensorEncoder(train)
+
+    def encoder(data: Dataset) -> Inputs:
+        if data is dataset or not isinstance(data, TextData):
+            return scaled.encode(train)
+        return scaled.encode(torch.from_numpy(embedder.encode(data.texts)))
+
+    return encoder
 
 
 def _encoder(dataset: Dataset, own_model: bool) -> tuple[Encode, tuple[str, ...]]:

@@ -37,6 +37,7 @@ class ScanOptions(BaseModel):
         scorers: Names of the score columns wanted; all that apply by default.
         id_column: Column of unique keys; ids come from the content by default.
         text_column: Column(s) of the text.
+        embedder: Folder of a Transformers encoder that embeds texts; needs the extra ``[text]``.
         train: False to score the given model as it is.
         checkpoints: Pattern of files with states of the given model, scored in order as epochs.
         keep_checkpoints: Whether ``out/checkpoints`` gets the weights after every epoch, for
@@ -57,6 +58,7 @@ class ScanOptions(BaseModel):
     scorers: Annotated[list[str] | None, BeforeValidator(_listed)] = None
     id_column: str | None = None
     text_column: str | None = None
+    embedder: Path | None = None
     train: bool = True
     checkpoints: str | None = None
     keep_checkpoints: bool = False

@@ -18,7 +18,7 @@ from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
-from chaffinch.core.types import Mask
+from chaffinch.core.types import Mask, Modality
 from chaffinch.core.version import VERSION
 from chaffinch.data import open_data
 from chaffinch.diagnosis.judgement import judge_evidence
@@ -30,6 +30,7 @@ from chaffinch.models.factory import (
     make_model,
     source_of,
 )
+from chaffinch.models.sentence import SentenceEncoder
 from chaffinch.pipeline.collect import STATE, Work, collect_by_training, collect_from_trained
 from chaffinch.pipeline.encode import encode
 from chaffinch.pipeline.options import ScanOptions
@@ -144,16 +145,18 @@ def _collect_and_judge(request: Request, folder: Path) -> Outcome:
     watch = Stopwatch()
     options, dataset = request.options, request.dataset
     with watch.stage("encoding"):
-        encoded = encode(dataset, request.validation, request.model is not None)
+        device = options.torch_device()
+        embedder = SentenceEncoder(options.embedder, device) if options.embedder else None
+        encoded = encode(dataset, request.validation, request.model is not None, embedder)
     shape, num_classes = encoded.inputs.shape, len(dataset.labels.classes)
-    factory = _factory(request, shape, num_classes)
+    factory = _factory(request, encoded.modality, shape, num_classes)
     work = Work(
         dataset,
         encoded,
         factory,
-        options.schedule(dataset.modality, len(dataset), encoded.is_image),
+        options.schedule(encoded.modality, len(dataset), encoded.is_image),
         options.num_folds(encoded.is_image, int(dataset.labels.counts.min())),
-        options.torch_device(),
+        device,
         options.seed,
         folder,
         keep_checkpoints=options.keep_checkpoints,
@@ -165,9 +168,11 @@ def _collect_and_judge(request: Request, folder: Path) -> Outcome:
     return Outcome(request, work, evidence, findings, model, watch)
 
 
-def _factory(request: Request, shape: tuple[int, ...], num_classes: int) -> ModelFactory:
+def _factory(
+    request: Request, modality: Modality, shape: tuple[int, ...], num_classes: int
+) -> ModelFactory:
     if request.model is None:
-        return default_factory(request.dataset.modality, shape, num_classes)
+        return default_factory(modality, shape, num_classes)
     return factory_from(request.model, shape, num_classes)
 
 
