@@ -21,6 +21,8 @@ FRAME = pd.DataFrame(
     }
 )
 
+CUT_OFF = gzip.compress(b"a,label\n", mtime=0)[:15]
+
 
 @pytest.fixture
 def written(tmp_path):
@@ -159,7 +161,7 @@ def test_whole_numbers_with_empty_cells_keep_their_ids(tmp_path):
         ("t.csv", b"a,label\n\xff,x\n", r"text in UTF-8 in t\.csv"),
         ("t.csv", b"a,label\ninf,x\n1,x\n", r"finite numbers .* in t\.csv; .* in 'a'"),
         ("t.csv.gz", b"a,label\n", r"a \.csv file that can be read; got t\.csv\.gz \(Not a gz"),
-        ("t.csv.gz", gzip.compress(b"a,label\n", mtime=0)[:15], r"t\.csv\.gz \(Compressed file ended"),
+        ("t.csv.gz", CUT_OFF, r"t\.csv\.gz \(Compressed file ended"),
         ("t.parquet", b"PAR", r"a \.parquet file that can be read; got t\.parquet \("),
         ("t.arrow", b"ARROW", r"a \.arrow file that can be read; got t\.arrow \("),
         ("t.jsonl", b'{"a": 1}\n{"a"', r"one JSON object a line in t\.jsonl; got line 2: "),
