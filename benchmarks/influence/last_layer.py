@@ -4,7 +4,9 @@
 
 Prints a Markdown table. Every case runs in a process of its own. Memory is the peak of the whole
 process above what it was before the factors (features and errors) were made, as a multiple of the
-factors. Wall seconds are the median; CPU seconds tell how busy a shared machine was.
+factors. Targets count in the peak; the temporaries of drawing data and the packing buffers that
+the linear algebra library keeps for each thread do not. Wall seconds are the median; CPU seconds
+tell how busy a shared machine was.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 
@@ -24,6 +27,8 @@ from chaffinch.influence.solvers.datainf import MeanInverse
 from chaffinch.influence.solvers.ekfac import KroneckerInverse
 
 CLASSES, INPUTS, TARGETS = 10, 512, 10_000
+WITH_TARGETS = ("datainf", "tracin")
+Run: TypeAlias = Callable[[ci.LastLayer, ci.LastLayer], None]
 
 
 def make(samples: int, seed: int) -> ci.LastLayer:
@@ -38,25 +43,27 @@ def make(samples: int, seed: int) -> ci.LastLayer:
     return ci.LastLayer.from_logits(logits, y, h)
 
 
-def tracin(layer: ci.LastLayer) -> None:
-    """Inner products with 10,000 targets, in row blocks, each used up at once."""
-    targets, totals = make(TARGETS, 1), torch.zeros(len(layer))
-    for start in range(0, len(layer), 100):
-        rows = slice(start, start + 100)
-        totals[rows] = layer.dot(targets, rows).sum(1)
+def tracin(layer: ci.LastLayer, targets: ci.LastLayer) -> None:
+    """Inner products with 10,000 targets, in tiles, each used up at once."""
+    totals = torch.zeros(len(layer))
+    for first in range(0, len(targets), 1000):
+        some = targets.take(slice(first, first + 1000))
+        for start in range(0, len(layer), 1000):
+            rows = slice(start, start + 1000)
+            totals[rows] += layer.dot(some, rows).sum(1)
 
 
-def datainf(layer: ci.LastLayer) -> None:
+def datainf(layer: ci.LastLayer, targets: ci.LastLayer) -> None:
     """DataInf on the mean loss of 10,000 targets."""
-    vector = mean_gradient(make(TARGETS, 1).block)
+    vector = mean_gradient(targets.block)
     solved = MeanInverse(layer.block, None, layer).apply(vector)
     layer.block.matvec(solved.values)
 
 
-def solved_self(curvature: str) -> Callable[[ci.LastLayer], None]:
+def solved_self(curvature: str) -> Run:
     """Self-influence of all samples from bare evidence."""
 
-    def run(layer: ci.LastLayer) -> None:
+    def run(layer: ci.LastLayer, _targets: ci.LastLayer) -> None:
         codes = (layer.probabilities - layer.errors).argmax(1)
         p, h = layer.probabilities, layer.features
         ci.last_layer_self_influence(p, codes, h, curvature=curvature)
@@ -64,12 +71,12 @@ def solved_self(curvature: str) -> Callable[[ci.LastLayer], None]:
     return run
 
 
-def ekfac(layer: ci.LastLayer) -> None:
+def ekfac(layer: ci.LastLayer, _targets: ci.LastLayer) -> None:
     """Self-influence of all samples with the given labels."""
     KroneckerInverse(layer.block, layer.block, None).diagonal()
 
 
-CASES: dict[str, tuple[str, Callable[[ci.LastLayer], None]]] = {
+CASES: dict[str, tuple[str, Run]] = {
     "norms": ("self-influence, identity (squared norms)", solved_self("identity")),
     "ekfac": ("self-influence, EK-FAC", ekfac),
     "datainf": ("DataInf to the mean of 10,000 targets", datainf),
@@ -93,15 +100,16 @@ def clear_peak() -> None:
 
 def measure(case: str, samples: int, repeat: int) -> dict[str, float]:
     """Run one case in this process."""
-    torch.zeros(64, 64) @ torch.zeros(64, 64)  # start the threads and the linear algebra library
-    CASES[case][1](make(2000, 0))
+    run = CASES[case][1]
+    run(make(2000, 0), make(100, 1))
+    torch.zeros(4096, 512) @ torch.zeros(512, 1024)  # makes every thread pack as large as it will
     before = resident("VmRSS")
-    layer = make(samples, 0)
+    layer, targets = make(samples, 0), make(TARGETS if case in WITH_TARGETS else 1, 1)
     clear_peak()
     wall, processor = [], []
     for _ in range(repeat):
         start, busy = time.perf_counter(), time.process_time()
-        CASES[case][1](layer)
+        run(layer, targets)
         wall.append(time.perf_counter() - start)
         processor.append(time.process_time() - busy)
     factors = 4 * samples * (INPUTS + CLASSES) / 2**20

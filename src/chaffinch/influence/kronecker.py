@@ -10,7 +10,7 @@ from chaffinch.gradients.factored import Factored
 from chaffinch.gradients.piece import Dense, Piece
 from chaffinch.gradients.rows import row_blocks
 
-_BUDGET = 1 << 21
+_BUDGET = 1 << 20
 
 
 @final
@@ -38,9 +38,9 @@ class KroneckerBasis:
         self.left = torch.linalg.eigh(outer)[1].to(weight.dtype)
         total = weight.like.new_zeros(self.groups, self.outputs, width, dtype=weight.dtype)
         for d, h in self._factors(weight):
-            left, right = d @ self.left, h @ self.right
+            left, right = _turned(d, self.left), _turned(h, self.right)
             if d.shape[2] == 1:  # the square of an outer product is that of the squares
-                left, right = left[:, :, 0].square(), right[:, :, 0].square()
+                left, right = left[:, :, 0].square_(), right[:, :, 0].square_()
                 total += left.permute(1, 2, 0) @ right.transpose(0, 1)
             else:
                 total += (left.mT @ right).square().sum(0)
@@ -73,12 +73,12 @@ class KroneckerBasis:
         inverse = 1 / (self.variances + damping)
         parts = [weight.like.new_zeros(0, dtype=weight.dtype)]
         for d, h in self._factors(weight):
-            left, right = d @ self.left, h @ self.right
+            left, right = _turned(d, self.left), _turned(h, self.right)
             if d.shape[2] == 1:
-                mapped = left.square() @ inverse
-                parts.append((mapped * right.square()).sum((1, 2, 3)))
+                mapped = _turned(left.square_(), inverse)
+                parts.append(mapped.mul_(right.square_()).sum((1, 2, 3)))
             else:
-                parts.append(((left.mT @ right).square() * inverse).sum((1, 2, 3)))
+                parts.append((left.mT @ right).square_().mul_(inverse).sum((1, 2, 3)))
         return torch.cat(parts)
 
     def _factors(self, weight: Factored) -> Iterator[tuple[Tensor, Tensor]]:
@@ -128,6 +128,15 @@ def has_factors(piece: Piece) -> bool:
 def is_bias_of(piece: Piece, weight: Piece) -> bool:
     """Whether a piece is the bias that goes with a weight."""
     return isinstance(piece, Dense) and tuple(piece.shape) == (weight.shape[0],)
+
+
+def _turned(factor: Tensor, basis: Tensor) -> Tensor:
+    """(n, G, T, Y) products of (n, G, T, X) with (G, X, Y), in one product a group.
+
+    Broadcasting would make it one product a sample, of which each reads the whole basis again.
+    """
+    flat = factor.transpose(0, 1).flatten(1, 2) @ basis
+    return flat.view(len(flat), len(factor), factor.shape[2], flat.shape[2]).transpose(0, 1)
 
 
 def _gram(factor: Tensor) -> Tensor:
