@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import chi2
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
@@ -23,8 +24,10 @@ from chaffinch.scorers.dynamics.aum import area_under_margin
 from chaffinch.scorers.dynamics.loss import mean_loss
 from chaffinch.scorers.probability import mean_over_epochs, softmax
 
-LEAST_EXPLAINED = 0.02
+LEAST_EXPLAINED = 0.01
 """Share of the labels' entropy that predictions must explain for anything to be flagged."""
+
+_CHANCE = 1e-3
 
 IN_SAMPLE_NOTE = (
     "All predictions come from models that were trained on these very labels. Such models repeat "
@@ -116,19 +119,34 @@ def _from_held_out(evidence: Evidence, sources: Sequence[Floats], seed: int) -> 
     suspicion = calibrate(fuse(posterior, _dynamics(evidence)), posterior)
     notes = () if evidence.has("held_out_logits") else (NEIGHBOURS_NOTE,)
     details = {"noise_rate": model.rate, "likelihood": model.likelihood}
-    # Each parameter of the model explains about half a nat of pure chance.
-    by_chance = len(sources) / len(codes)
-    if explained_share(model, evidence.labels) < LEAST_EXPLAINED + by_chance:
+    if not explains(model, evidence.labels):
         notes = (*notes, UNLEARNABLE_NOTE)
         suspicion = suspicion * (LEAST_SUSPICION / 2)
     return Verdict(suspicion, _without(right, evidence.labels), notes, details)
 
 
+def explains(model: NoiseModel, labels: Labels) -> bool:
+    """Whether predictions explain a share of the labels' entropy, and more of it than by chance.
+
+    By chance, twice the gain in log-likelihood is distributed as chi squared with as many degrees
+    of freedom as the model has parameters (Wilks, 1938).
+    """
+    share = explained_share(model, labels)
+    gain = 2 * len(labels) * share * class_entropy(labels)
+    by_chance = float(chi2.isf(_CHANCE, len(model.weights) + 1))
+    return share >= LEAST_EXPLAINED and gain > by_chance
+
+
+def class_entropy(labels: Labels) -> float:
+    """Entropy of the frequencies of the given labels, in nats a sample."""
+    shares = labels.counts[labels.counts > 0] / len(labels)
+    return -float((shares * np.log(shares)).sum())
+
+
 def explained_share(model: NoiseModel, labels: Labels) -> float:
     """Share of the entropy of the given labels that the predictions explain, in 0..1."""
-    shares = labels.counts[labels.counts > 0] / len(labels)
-    entropy = -float((shares * np.log(shares)).sum())
-    return float(np.clip(1 + model.likelihood / max(entropy, 1e-12), 0, 1))
+    entropy = max(class_entropy(labels), 1e-12)
+    return float(np.clip(1 + model.likelihood / entropy, 0, 1))
 
 
 def _from_training(evidence: Evidence, sources: Sequence[Floats], seed: int) -> Verdict:

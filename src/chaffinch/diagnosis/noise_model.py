@@ -19,6 +19,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
+from chaffinch.core.randomness import stream
 from chaffinch.core.types import Codes, Floats
 
 MAX_FIT_SAMPLES = 20_000
@@ -52,7 +53,7 @@ class NoiseModel:
             seed: Chooses the samples to fit on where there are more than 20,000.
         """
         if len(codes) > MAX_FIT_SAMPLES:
-            random = np.random.default_rng(seed)
+            random = stream(seed, "noise model")
             rows = np.sort(random.choice(len(codes), MAX_FIT_SAMPLES, replace=False))
             sources, codes = [source[rows] for source in sources], codes[rows]
         stack = np.stack([centred(source) for source in sources])

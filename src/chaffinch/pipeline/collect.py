@@ -13,6 +13,7 @@ from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.progress import Step, track
+from chaffinch.core.randomness import stream
 from chaffinch.core.types import Codes
 from chaffinch.models.checkpoint import load_checkpoint
 from chaffinch.models.factory import ModelFactory, make_model
@@ -58,7 +59,7 @@ class Work:
 
 def fold_of(codes: Codes, folds: int, seed: int) -> Tensor:
     """(N,) fold 0..K-1 of each sample; every class is spread evenly over the folds."""
-    order = np.random.default_rng(seed).permutation(len(codes))
+    order = stream(seed, "folds").permutation(len(codes))
     order = order[np.argsort(codes[order], kind="stable")]
     fold = np.empty(len(codes), dtype=np.int64)
     fold[order] = np.arange(len(codes)) % folds

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from chaffinch.core.evidence import Evidence
+from chaffinch.core.randomness import stream
 from chaffinch.core.scorer import scorer
 from chaffinch.core.types import Floats
 from chaffinch.gradients.rows import as_tensor
@@ -83,7 +84,7 @@ def isolation_scores(
     Returns:
         (N,) ``2 ** (-mean depth / expected depth)``.
     """
-    random = np.random.default_rng(seed)
+    random = stream(seed, "isolation forest")
     num_samples = columns.errors.shape[1]
     size = min(sample_size, num_samples)
     depths = np.zeros(num_samples)
