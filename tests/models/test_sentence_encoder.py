@@ -79,6 +79,13 @@ def test_a_scan_of_embedded_texts_finds_flips(folder, tmp_path):
     assert record.data.modality == "text"
 
 
+def test_blank_texts_are_embedded_as_unknown(folder):
+    found = SentenceEncoder(folder, CPU).encode(["", "  ", "[UNK]", "fine day"])
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found[0], found[2], atol=1e-6)
+    np.testing.assert_allclose(found[1], found[2], atol=1e-6)
+
+
 def test_other_data_than_texts_are_refused(folder):
     data = (np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2)
     with pytest.raises(InputError, match=r"texts to embed; got data of modality 'table'"):

@@ -1,4 +1,4 @@
-"""Floor 5: glitches to inject into clean data, to measure what is found."""
+"""Glitches to inject into clean data, to measure what is found."""
 
 from chaffinch.bench import inject
 

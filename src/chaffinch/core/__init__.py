@@ -1,1 +1,1 @@
-"""Floor 0: errors, ids, labels, evidence, scorers' contract, findings."""
+"""Errors, ids, labels, evidence, scorers' contract, findings."""

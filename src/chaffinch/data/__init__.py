@@ -1,4 +1,4 @@
-"""Floor 1: readers that turn files and objects into labelled data sets."""
+"""Readers that turn files and objects into labelled data sets."""
 
 from chaffinch.data.image import LARGEST_SIDE, ImageData
 from chaffinch.data.opening import open_data

@@ -1,1 +1,1 @@
-"""Floor 2: how many samples are wrong, which, and what they should be."""
+"""How many samples are wrong, which, and what they should be."""

@@ -1,4 +1,4 @@
-"""Floor 2: exact per-sample gradients that stay factored."""
+"""Exact per-sample gradients that stay factored."""
 
 from chaffinch.gradients.block import GradientBlock
 from chaffinch.gradients.capture import capture, squared_norms, stream

@@ -1,4 +1,4 @@
-"""Floor 3: influence estimators: one estimator, many curvature solvers."""
+"""Influence estimators: one estimator, many curvature solvers."""
 
 from chaffinch.influence import solvers
 from chaffinch.influence.attribution import Attribution, attribute, estimate, self_influence

@@ -1,1 +1,1 @@
-"""Floor 1: encoders, default models and layer choice."""
+"""Encoders, default models and layer choice."""

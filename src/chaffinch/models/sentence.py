@@ -73,8 +73,11 @@ class SentenceEncoder:
         return embeddings
 
     def _embed(self, texts: list[str]) -> Tensor:
+        # Some tokenizers add no tokens of their own, and a text without any cannot be averaged.
+        unknown = self._tokenizer.unk_token or "."
+        filled = [text if text.strip() else unknown for text in texts]
         tokens = self._tokenizer(
-            texts, padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt"
+            filled, padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt"
         ).to(self._device)
         hidden: Tensor = self._model(**tokens).last_hidden_state
         mask = tokens["attention_mask"][:, :, None].to(hidden.dtype)

@@ -1,1 +1,1 @@
-"""Floor 4: configuration, the evidence needed, the run from data to findings."""
+"""Configuration, the evidence needed, the run from data to findings."""

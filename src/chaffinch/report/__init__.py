@@ -1,4 +1,4 @@
-"""Floor 2: the self-contained HTML report and the terminal summary of a finished run."""
+"""The self-contained HTML report and the terminal summary of a finished run."""
 
 from chaffinch.report.page import render, write
 from chaffinch.report.terminal import summary

@@ -1,4 +1,4 @@
-"""Floor 1: what is kept on disk."""
+"""What is kept on disk."""
 
 from chaffinch.store.evidence import EvidenceFolder
 

@@ -1,1 +1,1 @@
-"""Floor 3: training loops and the recorder of evidence."""
+"""Training loops and the recorder of evidence."""
