@@ -52,7 +52,7 @@ def test_evidence_is_frozen():
         ({"logits": np.ones((2, 3, 3))}, r"logits of shape \(E, N=4, C=3\); got shape \(2, 3, 3\)"),
         ({"logits": np.ones((4, 3))}, r"\(E, N=4, C=3\); got shape \(4, 3\). Check the axes"),
         ({"logits": np.ones((0, 4, 3))}, "at least one epoch in logits; got none"),
-        ({"held_out_logits": np.ones((1, 4, 4))}, r"held_out_logits of shape \(E, N=4, C=3\)"),
+        ({"held_out_logits": np.ones((1, 4, 4))}, r"held_out_logits of shape \(F, N=4, C=3\)"),
         ({"features": np.ones((3, 2))}, r"features of shape \(N=4, I\); got shape \(3, 2\)"),
         ({"feature_norms": np.ones((4, 2))}, r"feature_norms of shape \(E, N=4\)"),
         ({"embeddings": np.ones(4)}, r"embeddings of shape \(N=4, K\); got shape \(4,\)"),

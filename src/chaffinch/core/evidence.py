@@ -15,15 +15,23 @@ from chaffinch.core.types import Floats, Strings
 
 _SHAPES = {
     "logits": ("E", "N", "C"),
-    "held_out_logits": ("E", "N", "C"),
+    "held_out_logits": ("F", "N", "C"),
+    "ensemble_logits": ("S", "N", "C"),
+    "dropout_logits": ("D", "N", "C"),
     "features": ("N", "I"),
+    "features_by_epoch": ("E", "N", "I"),
     "feature_norms": ("E", "N"),
     "embeddings": ("N", "K"),
     "learning_rates": ("E",),
     "validation_logits": ("M", "C"),
     "validation_features": ("M", "I"),
+    "validation_logits_by_epoch": ("E", "M", "C"),
+    "validation_features_by_epoch": ("E", "M", "I"),
     "validation_codes": ("M",),
+    "fake_class_margins": ("R", "N"),
+    "fake_class_members": ("R", "N"),
 }
+_EPOCHS = "EFSDR"  # letters of first axes that must not be empty
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,17 +42,26 @@ class Evidence:
         ids: (N,) sample ids; rows of all records are in this order.
         labels: The given labels.
         logits: (E, N, C) outputs, epoch by epoch, of one model that was trained on all samples.
-        held_out_logits: (E, N, C) outputs of models that never saw the sample in training
-            (K folds). Worth more than `logits`: no model can have memorised the label.
+        held_out_logits: (F, N, C) outputs, epoch by epoch, of models that never saw the sample in
+            training (K folds). Worth more than `logits`: no model can have memorised the label.
+        ensemble_logits: (S, N, C) outputs in the last epoch of S models with other initial
+            weights, each trained on all samples.
+        dropout_logits: (D, N, C) outputs of D passes of the trained model with dropout on.
         features: (N, I) inputs of the last linear layer in the last epoch of the run behind
             `logits`, without the appended 1 of the bias.
+        features_by_epoch: (E, N, I) these inputs in every epoch.
         feature_norms: (E, N) L2 norms of these inputs in every epoch.
         embeddings: (N, K) model-free description of the samples (encoded table rows, supplied
             sentence or image embeddings); used by neighbours before `features`.
         learning_rates: (E,) mean learning rate of each epoch of the run behind `logits`.
         validation_logits: (M, C) outputs for the validation samples in the last epoch.
         validation_features: (M, I) as `features`, for the validation samples.
+        validation_logits_by_epoch: (E, M, C) outputs for the validation samples in every epoch.
+        validation_features_by_epoch: (E, M, I) as `features_by_epoch`, for these.
         validation_codes: (M,) labels of the validation samples.
+        fake_class_margins: (R, N) area under the margin of each sample in R trainings in which some
+            samples were given a class that does not exist.
+        fake_class_members: (R, N) whether the sample was one of these.
         bias: Whether the last linear layer has a bias, so that its gradient counts.
 
     Raises:
@@ -55,13 +72,20 @@ class Evidence:
     labels: Labels
     logits: Floats | None = None
     held_out_logits: Floats | None = None
+    ensemble_logits: Floats | None = None
+    dropout_logits: Floats | None = None
     features: Floats | None = None
+    features_by_epoch: Floats | None = None
     feature_norms: Floats | None = None
     embeddings: Floats | None = None
     learning_rates: Floats | None = None
     validation_logits: Floats | None = None
     validation_features: Floats | None = None
+    validation_logits_by_epoch: Floats | None = None
+    validation_features_by_epoch: Floats | None = None
     validation_codes: NDArray[np.int64] | None = None
+    fake_class_margins: Floats | None = None
+    fake_class_members: NDArray[np.bool_] | None = None
     bias: bool = True
 
     def __post_init__(self) -> None:
@@ -129,14 +153,13 @@ def _check(name: str, array: NDArray[Any], letters: tuple[str, ...], sizes: dict
             f"{name} of shape {wanted}", f"shape {array.shape}", "Check the axes of the array"
         )
     for letter, size in zip(letters, array.shape, strict=True):
-        # E may differ between the full run and the folds; all other letters are shared.
-        if letter != "E" and sizes.setdefault(letter, size) != size:
+        if sizes.setdefault(letter, size) != size:
             raise InputError(
                 f"{name} of shape {wanted}",
                 f"shape {array.shape}",
                 "Rows are samples in the order of the ids, columns classes in sorted order",
             )
-    if 0 in array.shape[:1] and letters[0] == "E":
+    if 0 in array.shape[:1] and letters[0] in _EPOCHS:
         raise InputError(f"at least one epoch in {name}", "none", "Train for at least one epoch")
     if np.issubdtype(array.dtype, np.floating) and not _finite(array):
         bad = int(sum(np.count_nonzero(~np.isfinite(part)) for part in array))

@@ -1,0 +1,62 @@
+"""An experiment: how a cell is measured."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaffinch.bench.cell import Cell
+from chaffinch.core.registry import Registry
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One number.
+
+    Attributes:
+        method: The method that it belongs to.
+        metric: ``auroc``, ``average_precision``, ``f1_known_rate``, ``f1_own``, ``accuracy``,
+            ``seconds``...
+        value: NaN where the metric is not defined.
+        group: What it is restricted to (a kind of glitch, a class), or "".
+        x: Where on a curve it lies (epoch, budget, size), or NaN.
+    """
+
+    method: str
+    metric: str
+    value: float
+    group: str = ""
+    x: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """How cells are measured.
+
+    Attributes:
+        name: What suites call it.
+        version: Raised when old results no longer hold.
+        function: ``function(cell, methods, folder)`` yields measurements of just these methods, and
+            may keep in ``folder`` what it does not want to compute again (evidence, models).
+        expand: ``expand(names)`` gives the full list of methods' names for what a suite asks for.
+    """
+
+    name: str
+    version: int
+    function: Callable[[Cell, Sequence[str], Path], Iterator[Measurement]]
+    expand: Callable[[Sequence[str]], list[str]]
+
+
+EXPERIMENTS: Registry[Experiment] = Registry("experiment")
+
+
+def experiment(
+    name: str, *, version: int, expand: Callable[[Sequence[str]], list[str]] = list
+) -> Callable[[Callable[[Cell, Sequence[str], Path], Iterator[Measurement]]], Experiment]:
+    """Register an experiment."""
+
+    def register(
+        function: Callable[[Cell, Sequence[str], Path], Iterator[Measurement]],
+    ) -> Experiment:
+        return EXPERIMENTS.add(name, Experiment(name, version, function, expand))
+
+    return register
