@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.installed-bench
 
 .PHONY: install demo test test-all bench lint types clean
 
@@ -11,6 +12,10 @@ install: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(BENCH_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
 	touch $@
 
 demo: install
@@ -24,8 +29,9 @@ test: install
 test-all: install
 	$(BIN)/python -m pytest
 
-bench: install
-	$(BIN)/python -m benchmarks
+# All suites: hours on two cores. Stop it with Ctrl-C at will, it goes on where it was.
+bench: $(BENCH_STAMP)
+	$(BIN)/chaffinch bench all
 
 lint: install
 	$(BIN)/ruff check

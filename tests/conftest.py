@@ -83,7 +83,37 @@ def make_synthetic(
         validation_features=validation_features,
         validation_codes=validation_codes,
     )
+    # What follows is drawn last, so that the records above do not depend on it.
+    growing = (np.arange(1, epochs + 1, dtype=np.float32) / epochs)[:, None, None]
+    margins, members = _fake_class(evidence, random)
+    evidence = replace(
+        evidence,
+        ensemble_logits=np.stack([answer(features, 1)[0] for _ in range(3)]),
+        dropout_logits=np.stack([answer(features, 1)[0] for _ in range(5)]),
+        features_by_epoch=growing * features,
+        feature_norms=np.linalg.norm(growing * features, axis=2),
+        validation_logits_by_epoch=growing * evidence.need("validation_logits"),
+        validation_features_by_epoch=growing * validation_features,
+        validation_embeddings=draw(validation_codes),
+        fake_class_margins=margins,
+        fake_class_members=members,
+    )
     return Synthetic(evidence, truth)
+
+
+def _fake_class(
+    evidence: Evidence, random: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """(R, N) margins of two trainings with a class that does not exist, and its members."""
+    logits, codes = evidence.need("logits").mean(axis=0), evidence.labels.codes
+    own = np.take_along_axis(logits, codes[:, None], axis=1)[:, 0]
+    others = np.where(np.arange(logits.shape[1]) == codes[:, None], -np.inf, logits).max(axis=1)
+    size = max(1, len(codes) // (logits.shape[1] + 1))
+    order = random.permutation(len(codes))
+    members = np.zeros((2, len(codes)), dtype=bool)
+    members[0, order[:size]] = members[1, order[size : 2 * size]] = True
+    margins = own - others + 0.1 * random.normal(size=members.shape)
+    return np.where(members, margins - 8, margins).astype(np.float32), members
 
 
 @pytest.fixture(scope="session")

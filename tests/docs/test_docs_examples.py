@@ -10,7 +10,7 @@ from markdown_page import PAGES, ROOT, blocks
 
 from chaffinch.cli.app import main
 
-FILE_NAME = re.compile(r"# (\w+\.py)\n")
+FILE_NAME = re.compile(r"# (\w+\.(?:py|toml))\n")
 MOST_NOT_RUN = 3
 
 
@@ -40,6 +40,9 @@ class Reader:
             return
         lines_before = "\n" * (block.line - 1)  # so that a traceback names the line of the page
         exec(compile(lines_before + block.text, str(self.page), "exec"), self.namespace)
+
+    def read_toml(self, block):
+        (self.workplace / FILE_NAME.match(block.text)[1]).write_text(block.text, "utf-8")
 
     def read_sh(self, block):
         for line in block.text.splitlines():

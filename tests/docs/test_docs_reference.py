@@ -6,6 +6,7 @@ import tomllib
 import pytest
 import typer
 from markdown_page import DOCS, PAGES, README, ROOT, anchors, links, names, prose, section, table
+from scorer_table import scorer_table, table_on_page
 
 import chaffinch
 from chaffinch.cli.app import app
@@ -16,10 +17,10 @@ from chaffinch.data.column import LABEL_NAMES
 from chaffinch.data.file import READERS
 from chaffinch.data.folder import FILE_NAMES, LABEL_TABLES
 from chaffinch.pipeline.options import ScanOptions
-from chaffinch.scorers import SCORERS
+from chaffinch.scorers import FAMILIES, SCORERS
 from chaffinch.store import run
 
-SCAN, FINDINGS = DOCS / "scan.md", DOCS / "findings.md"
+SCAN, FINDINGS, BENCH = DOCS / "scan.md", DOCS / "findings.md", DOCS / "bench.md"
 SCORERS_PAGE, ARCHITECTURE = DOCS / "scorers.md", DOCS / "architecture.md"
 
 COMMANDS = typer.main.get_command(app).commands
@@ -40,13 +41,13 @@ def mentioned(*pages):
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_is_documented(name):
-    text = README.read_text("utf-8") + SCAN.read_text("utf-8")
+    text = "".join(page.read_text("utf-8") for page in (README, SCAN, BENCH))
     assert re.search(rf"chaffinch {name}\b", text)
 
 
 @pytest.mark.parametrize("option", [*CLI_OPTIONS, "--version"])
 def test_every_option_is_documented(option):
-    text = README.read_text("utf-8") + SCAN.read_text("utf-8")
+    text = "".join(page.read_text("utf-8") for page in (README, SCAN, BENCH))
     assert re.search(rf"{option}(?![\w-])", text)
 
 
@@ -81,7 +82,8 @@ def test_the_columns_are_documented_in_order(page):
 
 @pytest.mark.parametrize("name", SCORERS)
 def test_every_scorer_has_its_section(name):
-    scorer, text = SCORERS[name], section(SCORERS_PAGE, name)
+    scorer = SCORERS[name]
+    text = section(SCORERS_PAGE.with_suffix("") / f"{scorer.family}.md", name)
     for part in ("**Family**", "**Needs**", "**Cost**", "**Paper**", "**Value**", "**Good for**"):
         assert part in text
     assert f"**Family** {scorer.family}." in text
@@ -90,11 +92,17 @@ def test_every_scorer_has_its_section(name):
     assert names(listed) == needed
 
 
-def test_the_table_of_scorers_is_complete():
-    rows = table(SCORERS_PAGE, "scorer")
-    assert [(*names(row[0]), row[1]) for row in rows] == [
-        (name, scorer.family) for name, scorer in SCORERS.items()
-    ]
+def test_the_table_of_scorers_is_that_of_the_registry():
+    assert table_on_page() == scorer_table()
+
+
+def test_every_family_has_its_page_and_the_page_only_its_scorers():
+    pages = {page.stem: page for page in (DOCS / "scorers").glob("*.md")}
+    assert set(pages) == set(FAMILIES)
+    for family, page in pages.items():
+        own = {name for name, scorer in SCORERS.items() if scorer.family == family}
+        assert set(re.findall(r"^#+ (\w+_\w+|aum)$", prose(page), re.M)) <= own
+        assert f"](scorers/{family}.md)" in SCORERS_PAGE.read_text("utf-8")
 
 
 def test_the_records_of_evidence_are_documented():

@@ -111,3 +111,34 @@ def test_embeddings_of_sparse_inputs_keep_inner_products():
     embedding = SparseInputs(matrix).embedding()
     wanted = matrix.toarray() @ matrix.toarray().T
     np.testing.assert_allclose(embedding @ embedding.T, wanted, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "shape", [(40, 7), (40, 300), (5, 300), (20, 3, 8, 8), (12, 3, 64, 40), (6, 2, 5)]
+)
+def test_others_are_embedded_in_the_same_space(shape):
+    generator = torch.Generator().manual_seed(0)
+    inputs = DenseInputs(torch.randn(shape, generator=generator))
+    some = torch.tensor([3, 0])
+    other = DenseInputs(inputs.tensor[some])
+    np.testing.assert_allclose(
+        inputs.embedding_of(other), inputs.embedding()[some.numpy()], atol=1e-3
+    )
+
+
+@pytest.mark.parametrize(("samples", "terms"), [(40, 9), (300, 400), (3, 50), (1, 20)])
+def test_other_texts_are_embedded_in_the_same_space(samples, terms):
+    matrix = sp.random(samples, terms, 0.2, "csr", np.float32, np.random.default_rng(0))
+    inputs = SparseInputs(matrix)
+    wanted = inputs.embedding()[::-1]
+    np.testing.assert_allclose(inputs.embedding_of(SparseInputs(matrix[::-1])), wanted, atol=1e-4)
+    dense = DenseInputs(torch.from_numpy(matrix.toarray()[::-1].copy()))
+    np.testing.assert_allclose(inputs.embedding_of(dense), wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "inputs", [DenseInputs(torch.ones(4, 3)), SparseInputs(sp.csr_matrix(np.ones((4, 3))))]
+)
+def test_others_of_another_shape_are_refused(inputs):
+    with pytest.raises(InputError, match=r"samples of shape \(3,\); got \(2,\)"):
+        inputs.embedding_of(DenseInputs(torch.ones(4, 2)))

@@ -61,7 +61,7 @@ def test_columns_without_samples_are_classes_all_the_same():
         (lambda y, p: (y,), {}, "predictions or embeddings"),
         (lambda y, p: (y, p * 2), {}, "rows sum to 1; got 400 rows"),
         (lambda y, p: (y, p - 0.5), {}, "at least 0"),
-        (lambda y, p: (y[:-1], p), {}, r"\(E, N=399, C=4\); got shape \(1, 400, 4\)"),
+        (lambda y, p: (y[:-1], p), {}, r"\(F, N=399, C=4\); got shape \(1, 400, 4\)"),
         (lambda y, p: (y, p[0]), {}, r"probabilities of shape \(N, C\)"),
         (lambda y, p: (y, np.where(p > 0.9, np.nan, p)), {}, "finite numbers"),
         (lambda y, p: (y, p[:, :3] / p[:, :3].sum(1, keepdims=True)), {}, "C=4"),

@@ -9,7 +9,7 @@ from chaffinch.core.errors import InputError
 from chaffinch.models.inputs import DenseInputs
 from chaffinch.store import EvidenceFolder
 from chaffinch.training import recorder as module
-from chaffinch.training.recorder import Recorder, check_outputs, evaluate
+from chaffinch.training.recorder import Recorder, Wanted, check_outputs, evaluate
 
 N, C, EPOCHS = 11, 3, 2
 INPUTS = DenseInputs(torch.randn(N, 4, generator=torch.Generator().manual_seed(0)))
@@ -160,3 +160,42 @@ def test_models_that_answer_with_logits():
     check_outputs(net, DenseInputs(INPUTS.tensor[:1]), C)
     check_outputs(Answers(lambda x: x[:, :C]), INPUTS, C)  # no parameters at all
     assert net.training
+
+
+BY_EPOCH = frozenset(
+    {"features_by_epoch", "validation_logits_by_epoch", "validation_features_by_epoch"}
+)
+
+
+def test_records_of_every_epoch_are_kept_where_they_are_wanted(tmp_path):
+    folder = EvidenceFolder(tmp_path / "evidence")
+    held = DenseInputs(INPUTS.tensor[:4])
+    recorder = Recorder(folder, (EPOCHS, N, C), INPUTS, wanted=Wanted(BY_EPOCH, held))
+    nets = [make_net(seed) for seed in range(EPOCHS)]
+    assert not recorder.holds_full_run()
+    for epoch, net in enumerate(nets):
+        recorder.record(epoch, net, net[3])
+    assert recorder.holds_full_run()
+    assert set(recorder.records_of(nets[0][3])) == {"features", "feature_norms", *BY_EPOCH}
+    assert recorder.records_of(None) == ["validation_logits_by_epoch"]
+    for epoch, net in enumerate(nets):
+        logits, features = by_hand(net)
+        np.testing.assert_allclose(folder.open("features_by_epoch")[epoch], features, atol=1e-6)
+        found = folder.open("validation_logits_by_epoch")[epoch]
+        np.testing.assert_allclose(found, logits[:4], atol=1e-6)
+        found = folder.open("validation_features_by_epoch")[epoch]
+        np.testing.assert_allclose(found, features[:4], atol=1e-6)
+    (folder.path / "features_by_epoch.npy").unlink()
+    assert not recorder.holds_full_run()
+
+
+def test_without_validation_samples_only_what_is_said_of_the_others_is_kept(tmp_path):
+    wanted = Wanted(BY_EPOCH)
+    assert wanted.by_epoch == ("features_by_epoch",)
+    folder = EvidenceFolder(tmp_path / "evidence")
+    net = make_net()
+    Recorder(folder, (1, N, C), INPUTS, wanted=wanted).record(0, net, net[3])
+    assert folder.holds("features_by_epoch", (1, N, None))
+    assert not folder.holds("features_by_epoch", (2, N, None))
+    assert not folder.holds("features_by_epoch", (1, N))
+    assert not folder.holds("validation_logits_by_epoch", (1, None, C))

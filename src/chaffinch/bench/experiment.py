@@ -28,6 +28,18 @@ class Measurement:
     x: float = float("nan")
 
 
+FAILED = "failed"
+"""Metric of a method that came to nothing; see `failed`."""
+
+
+def failed(method: str, error: BaseException) -> Measurement:
+    """Say that one method failed, so that the others in the cell still count.
+
+    Its other measurements are dropped, it is named on the page, and tried again in the next run.
+    """
+    return Measurement(method, FAILED, 1.0, group=f"{type(error).__name__}: {error}")
+
+
 @dataclass(frozen=True)
 class Experiment:
     """How cells are measured.

@@ -61,8 +61,14 @@ def scan(
         int | None, typer.Option(help="Models held back from a part of the data; 0 for none.")
     ] = None,
     scorers: Annotated[
-        str | None, typer.Option(help="Score columns wanted, commas between.")
+        str | None, typer.Option(help="Scorers wanted, or families, or all; commas between.")
     ] = None,
+    ensemble: Annotated[
+        int, typer.Option(help="Models to train for scorers that need an ensemble.")
+    ] = 3,
+    dropout_passes: Annotated[
+        int, typer.Option(help="Passes with dropout on, for scorers that need them.")
+    ] = 5,
     keep_checkpoints: Annotated[
         bool, typer.Option("--keep-checkpoints", help="Keep the weights after every epoch.")
     ] = False,
@@ -81,6 +87,8 @@ def scan(
         "learning_rate": lr,
         "folds": folds,
         "scorers": scorers,
+        "ensemble": ensemble,
+        "dropout_passes": dropout_passes,
         "keep_checkpoints": keep_checkpoints,
         "device": device,
         "seed": seed,
@@ -114,6 +122,35 @@ def demo(
     with _interruptible():
         run_demo(out, seed, overwrite)
     _show(out)
+
+
+@app.command()
+def bench(
+    suites: Annotated[
+        list[str], typer.Argument(help="Suites by name, TOML files, 'all', or 'list'.")
+    ],
+    full: Annotated[bool, typer.Option("--full", help="The papers' sizes.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("docs/benchmarks"),
+    cache: Annotated[
+        Path | None, typer.Option(help="Where results are kept; else CHAFFINCH_CACHE.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes side by side; 0 for all cores.")] = 0,
+    seeds: Annotated[int | None, typer.Option(help="How many seeds.", min=1)] = None,
+    methods: Annotated[
+        str, typer.Option(help="Only these methods or origins, commas between.")
+    ] = "",
+    only: Annotated[str, typer.Option(help="Only cells such as data=digits,rate=0.1.")] = "",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what is known.")] = False,
+) -> None:
+    """Measure how well glitches are found, by Chaffinch and others, and write pages about it."""
+    from chaffinch.bench.plan import Choice, parse_only
+    from chaffinch.cli.bench import run_bench
+
+    names = tuple(filter(None, (name.strip() for name in methods.split(","))))
+    choice = Choice(full, seeds, names, parse_only(only))
+    with _interruptible():
+        status = run_bench(suites, choice, out, cache, (workers, fresh))
+    raise typer.Exit(status)
 
 
 @app.command()

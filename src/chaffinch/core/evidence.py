@@ -25,6 +25,7 @@ _SHAPES = {
     "learning_rates": ("E",),
     "validation_logits": ("M", "C"),
     "validation_features": ("M", "I"),
+    "validation_embeddings": ("M", "K"),
     "validation_logits_by_epoch": ("E", "M", "C"),
     "validation_features_by_epoch": ("E", "M", "I"),
     "validation_codes": ("M",),
@@ -56,6 +57,7 @@ class Evidence:
         learning_rates: (E,) mean learning rate of each epoch of the run behind `logits`.
         validation_logits: (M, C) outputs for the validation samples in the last epoch.
         validation_features: (M, I) as `features`, for the validation samples.
+        validation_embeddings: (M, K) as `embeddings`, in the same space, for these.
         validation_logits_by_epoch: (E, M, C) outputs for the validation samples in every epoch.
         validation_features_by_epoch: (E, M, I) as `features_by_epoch`, for these.
         validation_codes: (M,) labels of the validation samples.
@@ -81,6 +83,7 @@ class Evidence:
     learning_rates: Floats | None = None
     validation_logits: Floats | None = None
     validation_features: Floats | None = None
+    validation_embeddings: Floats | None = None
     validation_logits_by_epoch: Floats | None = None
     validation_features_by_epoch: Floats | None = None
     validation_codes: NDArray[np.int64] | None = None

@@ -19,7 +19,7 @@ from chaffinch.diagnosis.mixture import upper_heap
 from chaffinch.diagnosis.noise_model import NoiseModel
 from chaffinch.diagnosis.selection import LEAST_SUSPICION, q_values, select
 from chaffinch.diagnosis.source import held_out_sources
-from chaffinch.scorers import SCORERS, Scorer
+from chaffinch.scorers import Scorer, choose
 from chaffinch.scorers.dynamics.aum import area_under_margin
 from chaffinch.scorers.dynamics.loss import mean_loss
 from chaffinch.scorers.probability import mean_over_epochs, softmax
@@ -71,8 +71,8 @@ def judge_evidence(
 
     Args:
         evidence: What training and inference yielded.
-        scorers: Names of the scorers whose columns are wanted; all that the evidence allows by
-            default. They do not change the suspicion.
+        scorers: Names of the scorers whose columns are wanted, of families, or ``all``; by default
+            the usual ones that the evidence allows. They do not change the suspicion.
         seed: Decides every random choice.
 
     Raises:
@@ -87,10 +87,8 @@ def judge_evidence(
 
 
 def choose_scorers(evidence: Evidence, names: Sequence[str] | None) -> list[Scorer]:
-    """The scorers asked for, or all that run on the evidence."""
-    if names is None:
-        return [scorer for _, scorer in SCORERS.items() if scorer.runs_on(evidence)]
-    return [SCORERS[name] for name in dict.fromkeys(names)]
+    """The scorers asked for by name, and those of families or by default that can run."""
+    return [c.scorer for c in choose(names) if c.by_name or c.scorer.runs_on(evidence)]
 
 
 def diagnose(evidence: Evidence, seed: int = 0) -> Verdict:

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from torch import Tensor
 from torch.nn import functional as F
 
+from chaffinch.core.errors import InputError
 from chaffinch.core.types import Floats
 
 EMBEDDING_WIDTH = 128
@@ -34,6 +36,10 @@ class Inputs(Protocol):
 
     def embedding(self) -> Floats:
         """(N, K) model-free description for neighbours, at most 128 columns wide."""
+        ...
+
+    def embedding_of(self, other: "Inputs") -> Floats:
+        """(M, K) description of M other samples in the space of `embedding`."""
         ...
 
 
@@ -66,15 +72,51 @@ class DenseInputs:
 
     def embedding(self) -> Floats:
         """(N, K) the flattened samples, cut to their first 128 principal components."""
-        rows = self.tensor
-        if rows.ndim == 4 and rows[0].numel() > _MAX_PIXELS:
-            rows = F.adaptive_avg_pool2d(rows.float(), _POOLED_SIDE)
-        flat: Floats = rows.flatten(1).float().numpy()
+        return self._components[0]
+
+    def embedding_of(self, other: Inputs) -> Floats:
+        """(M, K) the same components, those of these N samples, of M other samples.
+
+        Raises:
+            InputError: The others have another shape.
+        """
+        _check_shape(self, other)
+        if isinstance(other, DenseInputs):
+            rows = other.tensor
+        else:
+            rows = other.batch(torch.arange(len(other)))
+        flat = _flatten(rows)
+        fitted = self._components[1]
+        return flat if fitted is None else _float32(fitted.transform(flat))
+
+    @cached_property
+    def _components(self) -> tuple[Floats, PCA | None]:
+        """The embedding, and what made it of the flattened samples."""
+        flat = _flatten(self.tensor)
         if flat.shape[1] <= EMBEDDING_WIDTH:
-            return flat
+            return flat, None
         width = min(EMBEDDING_WIDTH, len(flat))
-        components = PCA(width, svd_solver="randomized", random_state=0).fit_transform(flat)
-        return np.asarray(components, dtype=np.float32)
+        fitted = PCA(width, svd_solver="randomized", random_state=0)
+        return _float32(fitted.fit_transform(flat)), fitted
+
+
+def _flatten(rows: Tensor) -> Floats:
+    """(N, I) float32; large images are pooled before."""
+    if rows.ndim == 4 and rows[0].numel() > _MAX_PIXELS:
+        rows = F.adaptive_avg_pool2d(rows.float(), _POOLED_SIDE)
+    flat: Floats = rows.flatten(1).float().numpy()
+    return flat
+
+
+def _float32(rows: Floats) -> Floats:
+    return np.asarray(rows, dtype=np.float32)
+
+
+def _check_shape(fitted: Inputs, other: Inputs) -> None:
+    if fitted.shape != other.shape:
+        raise InputError(
+            f"samples of shape {fitted.shape}", f"{other.shape}", "Encode both by the same encoder"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +157,27 @@ class SparseInputs:
 
     def embedding(self) -> Floats:
         """(N, K) latent semantic analysis: the first 128 singular vectors of the matrix."""
+        return self._components[0]
+
+    def embedding_of(self, other: Inputs) -> Floats:
+        """(M, K) M other samples by the singular vectors of this matrix.
+
+        Raises:
+            InputError: The others have another shape.
+        """
+        _check_shape(self, other)
+        if isinstance(other, SparseInputs):
+            rows = other.matrix
+        else:
+            rows = sp.csr_matrix(other.batch(torch.arange(len(other))).numpy())
+        fitted = self._components[1]
+        return _float32(rows.toarray() if fitted is None else fitted.transform(rows))
+
+    @cached_property
+    def _components(self) -> tuple[Floats, TruncatedSVD | None]:
+        """The embedding, and what made it of the matrix."""
         width = min(EMBEDDING_WIDTH, min(self.matrix.shape) - 1)
         if width < 1:
-            return np.asarray(self.matrix.toarray(), dtype=np.float32)
-        decomposition = TruncatedSVD(width, random_state=0)
-        return np.asarray(decomposition.fit_transform(self.matrix), dtype=np.float32)
+            return _float32(self.matrix.toarray()), None
+        fitted = TruncatedSVD(width, random_state=0)
+        return _float32(fitted.fit_transform(self.matrix)), fitted

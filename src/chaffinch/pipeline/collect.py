@@ -14,14 +14,16 @@ from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.progress import Step, track
 from chaffinch.core.randomness import stream
-from chaffinch.core.types import Codes
+from chaffinch.core.types import Codes, Floats
 from chaffinch.models.checkpoint import load_checkpoint
 from chaffinch.models.factory import ModelFactory, make_model
 from chaffinch.models.layers import last_linear
 from chaffinch.pipeline.encode import Encoded
+from chaffinch.pipeline.side_training import num_side_trainings, train_beside
 from chaffinch.store import EvidenceFolder
+from chaffinch.training.dropout import dropout_layers, dropout_pass
 from chaffinch.training.loop import Schedule, StateFile, Task, Training, train
-from chaffinch.training.recorder import Recorder, check_outputs, evaluate
+from chaffinch.training.recorder import Recorder, Wanted, check_outputs, evaluate
 from chaffinch.training.threads import threads_for
 
 STATE = "state"
@@ -43,6 +45,11 @@ class Work:
         folder: Where evidence and training states go.
         state_seconds: Keep a training's state at most this often.
         keep_checkpoints: Whether the full training's weights are kept after every epoch.
+        records: Names of the records to collect beyond those of every run; what cannot be had
+            (dropout of a model without it) is left out.
+        ensemble: S, how many models there are in an ensemble if one is asked for.
+        dropout_passes: D, how many passes with dropout on, if they are asked for.
+        wider_factory: Makes the model with one class more, where that is possible.
     """
 
     dataset: Dataset
@@ -55,6 +62,32 @@ class Work:
     folder: Path
     state_seconds: float = 5.0
     keep_checkpoints: bool = False
+    records: frozenset[str] = frozenset()
+    ensemble: int = 3
+    dropout_passes: int = 5
+    wider_factory: ModelFactory | None = None
+
+    @property
+    def states(self) -> Path:
+        """Where unfinished trainings are kept."""
+        return self.folder / STATE
+
+    @property
+    def wanted(self) -> Wanted:
+        """What the recorder shall keep beyond logits and features."""
+        held = self.encoded.validation
+        return Wanted(self.records, None if held is None else held[0])
+
+    def run(self, task: Task, training: Training, on_epoch: Any, recorded: bool) -> nn.Module:
+        """Train, from the training's state if there is one and its epochs were ``recorded``."""
+        file = self.states / f"{training.name}.pt"
+        if not recorded:
+            file.unlink(missing_ok=True)
+        state = StateFile(file, self.state_seconds)
+        known = state.load()
+        if known is not None:
+            on_epoch.advance(int(known["epoch"]))
+        return train(task, training, on_epoch, state)
 
 
 def fold_of(codes: Codes, folds: int, seed: int) -> Tensor:
@@ -78,45 +111,30 @@ def collect_by_training(work: Work) -> tuple[Evidence, nn.Module]:
     size = (epochs, len(inputs), len(labels.classes))
     store = EvidenceFolder(work.folder / "evidence")
     checkpoints = work.folder / CHECKPOINTS if work.keep_checkpoints else None
-    recorder = Recorder(store, size, inputs, checkpoints)
+    recorder = Recorder(store, size, inputs, checkpoints, work.wanted)
     task = Task(inputs, codes, work.factory, work.schedule, work.device)
     fresh = make_model(work.factory, work.seed).to(work.device)
     check_outputs(fresh, inputs, size[2])
-    _forget_states_without_records(work.folder / STATE, recorder)
     fold = fold_of(labels.codes, work.folds, work.seed) if work.folds else None
-    total = epochs * (1 + work.folds)
+    total = epochs * (1 + work.folds + num_side_trainings(work))
     with threads_for(fresh, inputs.shape), track("training", total) as advance:
         everyone = Training("full", torch.arange(len(inputs)), work.seed)
-        model = _train(work, task, everyone, _FullRun(recorder, inputs, advance))
+        on_epoch = _FullRun(recorder, inputs, advance)
+        model = work.run(task, everyone, on_epoch, recorder.holds_full_run())
+        recorded = recorder.holds("held_out_logits")  # asked once: the first fold makes it anew
         for number in range(work.folds):
             if fold is None:
                 break
             rows = torch.nonzero(fold == number)[:, 0]
             others = torch.nonzero(fold != number)[:, 0]
             training = Training(f"fold-{number}", others, work.seed + 1 + number)
-            _train(work, task, training, _FoldRun(recorder, rows, advance))
+            work.run(task, training, _FoldRun(recorder, rows, advance), recorded)
+        beside = train_beside(work, task, store, advance)
     names = ["logits", "learning_rates"] + ["held_out_logits"] * bool(work.folds)
     layer = last_linear(model, inputs.batch(torch.arange(1)).to(work.device))
-    if layer is not None:
-        names += ["features", "feature_norms"]
-    records: dict[str, Any] = {name: store.open(name) for name in names}
+    names += recorder.records_of(layer)
+    records: dict[str, Any] = {name: store.open(name) for name in names} | beside
     return _finish(work, store, records, (model, layer)), model
-
-
-def _forget_states_without_records(states: Path, recorder: Recorder) -> None:
-    """Epochs whose records were lost or cut off are run again."""
-    for record, trainings in (("logits", "full.pt"), ("held_out_logits", "fold-*.pt")):
-        if not recorder.holds(record):
-            for file in states.glob(trainings):
-                file.unlink()
-
-
-def _train(work: Work, task: Task, training: Training, on_epoch: Any) -> nn.Module:
-    state = StateFile(work.folder / STATE / f"{training.name}.pt", work.state_seconds)
-    known = state.load()
-    if known is not None:
-        on_epoch.advance(int(known["epoch"]))
-    return train(task, training, on_epoch, state)
 
 
 @dataclass
@@ -157,7 +175,7 @@ def collect_from_trained(
     size = (max(1, len(checkpoints)), len(inputs), len(work.dataset.labels.classes))
     check_outputs(model, inputs, size[2])
     store = EvidenceFolder(work.folder / "evidence")
-    recorder = Recorder(store, size, inputs)
+    recorder = Recorder(store, size, inputs, wanted=work.wanted)
     layer = last_linear(model, inputs.batch(torch.arange(1)).to(work.device))
     with track("scoring checkpoints", size[0]) as advance:
         for number in range(size[0]):
@@ -165,7 +183,7 @@ def collect_from_trained(
                 load_checkpoint(model, checkpoints[number])
             recorder.record(number, model, layer)
             advance()
-    names = ["logits"] + ["features", "feature_norms"] * (layer is not None)
+    names = ["logits", *recorder.records_of(layer)]
     records: dict[str, Any] = {name: store.open(name) for name in names}
     records["learning_rates"] = np.full(size[0], 1 / size[0], dtype=np.float32)
     return _finish(work, store, records, (model, layer)), model
@@ -184,9 +202,12 @@ def _finish(
         inputs, codes = work.encoded.validation
         outputs = evaluate(model, inputs, torch.arange(len(inputs)), layer)
         records["validation_codes"] = codes
+        records["validation_embeddings"] = work.encoded.inputs.embedding_of(inputs)
         records["validation_logits"] = outputs.logits
         if outputs.features is not None:
             records["validation_features"] = outputs.features
+    if "dropout_logits" in work.records and dropout_layers(model):
+        records["dropout_logits"] = _dropout_logits(work, store, model)
     bias = layer is None or layer.bias is not None
     try:
         evidence = Evidence(work.dataset.ids, work.dataset.labels, bias=bias, **records)
@@ -197,3 +218,15 @@ def _finish(
         raise
     store.finish(evidence)
     return evidence
+
+
+def _dropout_logits(work: Work, store: EvidenceFolder, model: nn.Module) -> Floats:
+    """(D, N, C) passes with dropout on, straight to disk."""
+    inputs = work.encoded.inputs
+    shape = (work.dropout_passes, len(inputs), len(work.dataset.labels.classes))
+    array = store.array("dropout_logits", shape)
+    for number in range(work.dropout_passes):
+        seed = int(stream(work.seed, f"dropout pass {number}").integers(2**31))
+        array[number] = dropout_pass(model, inputs, seed).numpy()
+    array.flush()  # type: ignore[attr-defined]
+    return store.open("dropout_logits")

@@ -34,7 +34,10 @@ class ScanOptions(BaseModel):
             findings.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ...
         seed: Decides every random choice.
-        scorers: Names of the score columns wanted; all that apply by default.
+        scorers: Names of the score columns wanted, of families of them, or ``all``; the usual
+            ones that apply by default. What they need beyond that is collected too.
+        ensemble: How many models are trained for scorers that need an ensemble.
+        dropout_passes: How many passes with dropout on are made for scorers that need them.
         id_column: Column of unique keys; ids come from the content by default.
         text_column: Column(s) of the text.
         embedder: Folder of a Transformers encoder that embeds texts; needs the extra ``[text]``.
@@ -56,6 +59,8 @@ class ScanOptions(BaseModel):
     device: str = "auto"
     seed: int = Field(default=0, ge=0, lt=2**31)
     scorers: Annotated[list[str] | None, BeforeValidator(_listed)] = None
+    ensemble: int = Field(default=3, ge=2)
+    dropout_passes: int = Field(default=5, ge=2)
     id_column: str | None = None
     text_column: str | None = None
     embedder: Path | None = None

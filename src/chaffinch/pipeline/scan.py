@@ -35,8 +35,9 @@ from chaffinch.pipeline.collect import STATE, Work, collect_by_training, collect
 from chaffinch.pipeline.encode import encode
 from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.outcome import Outcome, Stopwatch, findings_of, write_outcome
+from chaffinch.pipeline.records import with_records
 from chaffinch.pipeline.resume import Plan, claim, finished, publish
-from chaffinch.scorers import SCORERS
+from chaffinch.scorers import choose
 from chaffinch.store import EvidenceFolder
 from chaffinch.store.run import RunFolder
 
@@ -97,8 +98,7 @@ def prepare(
     """Check everything that can be checked before any work is done."""
     known_errors = options.pop("known_errors", None)
     checked = ScanOptions.of(**options)
-    for name in checked.scorers or ():
-        SCORERS[name]
+    choose(checked.scorers)
     if (not checked.train or checked.checkpoints) and model is None:
         raise InputError("a model to score as it is", "none", "Name the trained model with --model")
     text = checked.text_column
@@ -160,7 +160,11 @@ def _collect_and_judge(request: Request, folder: Path) -> Outcome:
         options.seed,
         folder,
         keep_checkpoints=options.keep_checkpoints,
+        ensemble=options.ensemble,
+        dropout_passes=options.dropout_passes,
+        wider_factory=_wider_factory(request, encoded.modality, shape, num_classes + 1),
     )
+    work = with_records(work, choose(options.scorers), options.train and not options.checkpoints)
     with watch.stage("evidence"):
         evidence, model = _collect(request, work)
     with watch.stage("judging"):
@@ -174,6 +178,15 @@ def _factory(
     if request.model is None:
         return default_factory(modality, shape, num_classes)
     return factory_from(request.model, shape, num_classes)
+
+
+def _wider_factory(
+    request: Request, modality: Modality, shape: tuple[int, ...], num_classes: int
+) -> ModelFactory | None:
+    """A trained or ready-made model has the classes that it has."""
+    if isinstance(request.model, nn.Module):
+        return None
+    return _factory(request, modality, shape, num_classes)
 
 
 def _collect(request: Request, work: Work) -> tuple[Evidence, nn.Module]:

@@ -1,23 +1,27 @@
-"""Scorers: one a file, each a pure function of evidence, found by name in `SCORERS`."""
+"""Scorers: one a file, each a pure function of evidence, found by name in `SCORERS`.
+
+Importing a family registers its scorers; each family names its own modules.
+"""
 
 from chaffinch.core.scorer import SCORERS, Scorer, scorer
-from chaffinch.scorers.dynamics import aum, averaged_margin, loss
-from chaffinch.scorers.labels import quality
-from chaffinch.scorers.neighbours import knn
-from chaffinch.scorers.outliers import gradient_norm, isolation_forest
-from chaffinch.scorers.signals import self_influence, validation_influence
+from chaffinch.scorers import dynamics, labels, neighbours, outliers, signals, uncertainty
+from chaffinch.scorers.choice import DEFAULT_SCORERS, FAMILIES, Choice, choose
+from chaffinch.scorers.fusion import fuse, mean_rank
 
-__all__ = ["SCORERS", "Scorer", "scorer"]
-
-# Importing a module registers its scorers.
-_ = (
-    aum,
-    averaged_margin,
-    gradient_norm,
-    isolation_forest,
-    knn,
-    loss,
-    quality,
-    self_influence,
-    validation_influence,
-)
+__all__ = [
+    "DEFAULT_SCORERS",
+    "FAMILIES",
+    "SCORERS",
+    "Choice",
+    "Scorer",
+    "choose",
+    "dynamics",
+    "fuse",
+    "labels",
+    "mean_rank",
+    "neighbours",
+    "outliers",
+    "scorer",
+    "signals",
+    "uncertainty",
+]

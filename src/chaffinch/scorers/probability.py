@@ -27,7 +27,12 @@ def pick(values: Floats, codes: Codes) -> Floats:
 
 
 def margin(values: Floats, codes: Codes) -> Floats:
-    """(N,) the label's entry minus the largest other entry of each row of ``values`` (N, C)."""
+    """(N,) the label's entry minus the largest other entry of each row of ``values`` (N, C).
+
+    0 where there is no other class.
+    """
+    if values.shape[1] == 1:
+        return np.zeros(len(values))
     others = np.array(values, dtype=np.float64)
     own = pick(others, codes)
     np.put_along_axis(others, codes[:, None], -np.inf, axis=1)
@@ -46,3 +51,11 @@ def mean_over_epochs(logits: Floats, function: Callable[[Floats], Floats]) -> Fl
     for epoch in logits[1:]:
         total += function(epoch)
     return total / len(logits)
+
+
+def early_epochs(count: int) -> int:
+    """How many of ``count`` epochs count as early: the first quarter, at least one.
+
+    Networks learn the rule before they memorise exceptions, so the first epochs tell these apart.
+    """
+    return max(1, round(count / 4))

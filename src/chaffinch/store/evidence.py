@@ -52,13 +52,14 @@ class EvidenceFolder:
         self._reserve(name, 4 * int(np.prod(shape)))
         return np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
 
-    def holds(self, name: str, shape: tuple[int, ...]) -> bool:
-        """Whether the record ``name`` is on disk, whole and of this shape."""
+    def holds(self, name: str, shape: tuple[int | None, ...]) -> bool:
+        """Whether the record ``name`` is on disk, whole and of this shape (None: any length)."""
         try:
             found: tuple[int, ...] = np.load(self.path / f"{name}.npy", mmap_mode="r").shape
         except (ValueError, EOFError, OSError):
             return False  # not there, or cut off by a crash
-        return found == shape
+        pairs = zip(found, shape, strict=False)
+        return len(found) == len(shape) and all(want in (None, got) for got, want in pairs)
 
     def open(self, name: str) -> NDArray[np.float32]:
         """Open the record ``name`` for reading, memory-mapped."""

@@ -1,6 +1,5 @@
 """A plain training loop that can be killed between any two epochs and goes on to the same end."""
 
-import math
 import os
 import time
 from collections.abc import Callable
@@ -15,23 +14,17 @@ from torch.nn import functional as F
 from chaffinch.core.errors import InputError
 from chaffinch.models.factory import ModelFactory
 from chaffinch.models.inputs import Inputs
+from chaffinch.training.schedule import Schedule, make_optimizer, make_rates
 
-
-@dataclass(frozen=True)
-class Schedule:
-    """How to train: AdamW under a one-cycle learning rate (Smith and Topin, 2018).
-
-    Attributes:
-        epochs: E.
-        batch_size: Samples a step; an epoch is cut into steps of nearly equal size.
-        learning_rate: The peak of the cycle.
-        weight_decay: Decoupled, per unit of learning rate.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float = 1e-4
+__all__ = [
+    "OnEpoch",
+    "Schedule",
+    "StateFile",
+    "Task",
+    "Training",
+    "save_whole",
+    "train",
+]
 
 
 @dataclass(frozen=True)
@@ -59,6 +52,7 @@ class Task:
         factory: Makes the untrained model.
         schedule: How to train.
         device: Where.
+        weights: (N,) what each sample's loss counts, 1 on average; None for 1 throughout.
     """
 
     inputs: Inputs
@@ -66,6 +60,7 @@ class Task:
     factory: ModelFactory
     schedule: Schedule
     device: torch.device
+    weights: Tensor | None = None
 
 
 OnEpoch = Callable[[int, nn.Module, float], None]
@@ -126,20 +121,13 @@ def train(task: Task, training: Training, on_epoch: OnEpoch, state_file: StateFi
         InputError: The loss is no longer finite.
     """
     schedule, rows = task.schedule, training.rows
-    steps = max(1, math.ceil(len(rows) / schedule.batch_size))
+    steps = schedule.steps_for(len(rows))
     devices = [task.device] if task.device.type == "cuda" else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(training.seed)
         model = task.factory().to(task.device)
-        optimizer = torch.optim.AdamW(
-            [p for p in model.parameters() if p.requires_grad],
-            schedule.learning_rate,
-            weight_decay=schedule.weight_decay,
-            fused=True,
-        )
-        cycle = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, schedule.learning_rate, total_steps=steps * schedule.epochs
-        )
+        optimizer = make_optimizer(schedule, [p for p in model.parameters() if p.requires_grad])
+        cycle = make_rates(schedule, optimizer, steps)
         parts = {"model": model, "optimizer": optimizer, "cycle": cycle}
         first = _restore(parts, state_file.load())
         for epoch in range(first, schedule.epochs):
@@ -161,7 +149,14 @@ def train(task: Task, training: Training, on_epoch: OnEpoch, state_file: StateFi
 
 def _step(model: nn.Module, task: Task, chunk: Tensor, optimizer: torch.optim.Optimizer) -> None:
     batch = task.inputs.batch(chunk).to(task.device)
-    loss = F.cross_entropy(model(batch), task.codes[chunk].to(task.device))
+    if task.schedule.augment is not None:
+        batch = task.schedule.augment(batch)
+    codes = task.codes[chunk].to(task.device)
+    if task.weights is None:
+        loss = F.cross_entropy(model(batch), codes)
+    else:
+        losses = F.cross_entropy(model(batch), codes, reduction="none")
+        loss = (losses * task.weights[chunk].to(losses)).mean()
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()

@@ -15,6 +15,7 @@ from chaffinch.store import EvidenceFolder
 from chaffinch.training.loop import save_whole
 
 _EVALUATION_BATCH = 1024
+_BY_EPOCH = ("features_by_epoch", "validation_logits_by_epoch", "validation_features_by_epoch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +76,29 @@ def check_outputs(model: nn.Module, inputs: Inputs, num_classes: int) -> None:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """What a run keeps beyond logits, and features of the last epoch.
+
+    Attributes:
+        records: Those of `Evidence` by name; of them, the recorder keeps ``features_by_epoch``,
+            ``validation_logits_by_epoch`` and ``validation_features_by_epoch``.
+        validation: M encoded validation samples, or None.
+    """
+
+    records: frozenset[str] = frozenset()
+    validation: Inputs | None = None
+
+    @property
+    def by_epoch(self) -> tuple[str, ...]:
+        """The names of the records of every epoch that can be kept."""
+        there = _BY_EPOCH if self.validation is not None else _BY_EPOCH[:1]
+        return tuple(name for name in there if name in self.records)
+
+
+_NOTHING_ELSE = Wanted()
+
+
 class Recorder:
     """Writes the records of one run into its evidence folder.
 
@@ -83,6 +107,7 @@ class Recorder:
         size: (E, N, C).
         inputs: All N samples.
         checkpoints: Where to keep the weights after every epoch, or None to keep none.
+        wanted: What else to keep.
     """
 
     def __init__(
@@ -91,11 +116,13 @@ class Recorder:
         size: tuple[int, int, int],
         inputs: Inputs,
         checkpoints: Path | None = None,
+        wanted: Wanted = _NOTHING_ELSE,
     ) -> None:
         self._folder = folder
         self._checkpoints = checkpoints
         self._size = size
         self._inputs = inputs
+        self._wanted = wanted
         self._all = torch.arange(len(inputs))
 
     def holds(self, name: str) -> bool:
@@ -103,10 +130,25 @@ class Recorder:
         kept = self._checkpoints is None or self._checkpoints.is_dir()
         return kept and self._folder.holds(name, self._size)
 
+    def holds_full_run(self) -> bool:
+        """Whether the records of the training on all samples were begun and are not damaged."""
+        epochs, samples, classes = self._size
+        targets = 0 if self._wanted.validation is None else len(self._wanted.validation)
+        shapes = ((epochs, samples, None), (epochs, targets, classes), (epochs, targets, None))
+        by_name = dict(zip(_BY_EPOCH, shapes, strict=True))
+        begun = (self._folder.holds(name, by_name[name]) for name in self._wanted.by_epoch)
+        return self.holds("logits") and all(begun)
+
+    def records_of(self, layer: nn.Linear | None) -> list[str]:
+        """The records, beyond logits, of a model with this last layer."""
+        if layer is None:
+            return [name for name in self._wanted.by_epoch if "features" not in name]
+        return ["features", "feature_norms", *self._wanted.by_epoch]
+
     def record(self, epoch: int, model: nn.Module, layer: nn.Linear | None) -> None:
         """Keep what the model trained on all samples says of them after ``epoch``.
 
-        Features are kept from the latest epoch only, their norms from all.
+        Features are kept from the latest epoch only, their norms from all, unless more is wanted.
         """
         if self._checkpoints is not None:
             self._checkpoints.mkdir(exist_ok=True)
@@ -121,6 +163,21 @@ class Recorder:
                 kept = self._folder.array("features", outputs.features.shape)
                 kept[:] = outputs.features
                 kept.flush()  # type: ignore[attr-defined]
+        self._record_wanted(epoch, outputs, (model, layer))
+
+    def _record_wanted(
+        self, epoch: int, outputs: Outputs, recorded: tuple[nn.Module, nn.Linear | None]
+    ) -> None:
+        found = {"features_by_epoch": outputs.features}
+        validation = self._wanted.validation
+        if validation is not None and any("validation" in name for name in self._wanted.by_epoch):
+            held = evaluate(recorded[0], validation, torch.arange(len(validation)), recorded[1])
+            found["validation_logits_by_epoch"] = held.logits
+            found["validation_features_by_epoch"] = held.features
+        for name in self._wanted.by_epoch:
+            values = found[name]
+            if values is not None:
+                self._write(name, (self._size[0], *values.shape), epoch, values)
 
     def record_rate(self, epoch: int, rate: float) -> None:
         """Keep the mean learning rate of ``epoch``."""

@@ -19,6 +19,7 @@ from chaffinch.influence.task import Task, choose_damping, generator
 _POWER_STEPS = 20
 _HEADROOM = 1.2
 _SLACK = 2.0
+_SHORTEST = 1e-16
 _RESCALINGS = 5
 
 
@@ -154,7 +155,8 @@ def series(
         (P, K), or None where the series diverges: a sum longer than any contraction allows, which
         is the number of terms, or ``scale / damping``, times the right-hand side.
     """
-    x, lengths = vectors.clone(), vectors.norm(dim=0)
+    # The squares of tinier numbers vanish, and any sum would look endless beside a length of zero.
+    x, lengths = vectors.clone(), vectors.norm(dim=0).clamp_min(_SHORTEST)
     for term in range(depth):
         x = x + vectors - (product(x) + damping * x) / scale
         most = term + 2 if damping <= 0 else min(term + 2, max(1.0, scale / damping))

@@ -1,1 +1,26 @@
-"""Scorers from neighbours in a space of features."""
+"""Scorers from neighbours in a space of features.
+
+Importing a module registers its scorers.
+"""
+
+from chaffinch.scorers.neighbours import (
+    class_similarity,
+    clusters,
+    density,
+    duplicates,
+    knn,
+    mahalanobis,
+    novelty,
+    simifeat,
+)
+
+__all__ = [
+    "class_similarity",
+    "clusters",
+    "density",
+    "duplicates",
+    "knn",
+    "mahalanobis",
+    "novelty",
+    "simifeat",
+]

@@ -9,6 +9,7 @@ from chaffinch.core.scorer import once_per_evidence, scorer
 from chaffinch.core.types import Codes, Floats
 
 NUM_NEIGHBOURS = 10
+DEPTH = 30  # what the shared search keeps: votes take the first 10, SimiFeat some of the first 30
 MAX_WIDTH = 128
 _BLOCK_BYTES = 32 * 2**20
 
@@ -78,10 +79,27 @@ def votes(
 
 
 @once_per_evidence
+def space(evidence: Evidence) -> Floats:
+    """(N, K) float32 the embeddings, or the network's features where there are none."""
+    return compress(evidence.need_any("embeddings", "features"))
+
+
+@once_per_evidence
+def neighbourhood(evidence: Evidence) -> tuple[NDArray[np.int64], Floats]:
+    """(N, k) positions and similarities of the 30 nearest in `space`; fewer if N is small."""
+    return nearest(space(evidence), DEPTH)
+
+
+@once_per_evidence
 def neighbour_votes(evidence: Evidence) -> Floats:
-    """(N, C) votes in the embeddings, or in the network's features where there are none."""
-    neighbours, similarities = nearest(compress(evidence.need_any("embeddings", "features")))
-    return votes(neighbours, similarities, evidence.labels.codes, len(evidence.labels.classes))
+    """(N, C) votes of the 10 nearest in `space`."""
+    neighbours, similarities = neighbourhood(evidence)
+    return votes(
+        neighbours[:, :NUM_NEIGHBOURS],
+        similarities[:, :NUM_NEIGHBOURS],
+        evidence.labels.codes,
+        len(evidence.labels.classes),
+    )
 
 
 @scorer(

@@ -6,6 +6,7 @@ from chaffinch.core.evidence import Evidence
 from chaffinch.core.scorer import scorer
 from chaffinch.core.types import Codes, Floats
 from chaffinch.scorers.outliers.last_layer import output_errors
+from chaffinch.scorers.signals.signal import early_signal
 
 
 def traced_self_influence(
@@ -48,3 +49,14 @@ def self_influence(evidence: Evidence, _seed: int) -> Floats:
         evidence.need("learning_rates"),
         evidence.bias,
     )
+
+
+@scorer(
+    "self_influence_early",
+    family="signals",
+    needs=("logits", "feature_norms", "learning_rates"),
+    paper="Myrtakis et al., influence signals, 2024; Pruthi et al., TracIn, NeurIPS 2020",
+)
+def self_influence_early(evidence: Evidence, _seed: int) -> Floats:
+    """TracIn self-influence of the last layer over the first third of the epochs."""
+    return early_signal(evidence, "si")

@@ -1,0 +1,92 @@
+"""Everything that can be measured, and by what; imported only when a benchmark runs."""
+
+import importlib
+import importlib.util
+from collections.abc import Iterable
+
+from chaffinch.bench.experiment import EXPERIMENTS
+from chaffinch.core.errors import InputError
+
+MODULES = (
+    "chaffinch.bench.methods",
+    "chaffinch.bench.peers",
+    "chaffinch.bench.detection",
+    "chaffinch.bench.synthetic",
+    "chaffinch.bench.runtime",
+    "chaffinch.bench.noisy_images",
+    "chaffinch.bench.fine_tuning",
+    "chaffinch.bench.shift",
+)
+"""Modules that register experiments and methods when they are imported."""
+
+PEERS = ("captum", "cleanlab", "dattri", "kronfluence", "pyod", "sklearn")
+"""Libraries to compare with: their methods have the module's name as origin."""
+
+_CONTROLS = ("random", "oracle", "none")
+
+
+def load_catalogue(modules: Iterable[str] = (), own: Iterable[str] | None = None) -> None:
+    """Register experiments and methods.
+
+    Args:
+        modules: Further modules.
+        own: Modules of the package, by default `MODULES`.
+
+    Raises:
+        InputError: A further module cannot be found.
+    """
+    for name in MODULES if own is None else own:
+        importlib.import_module(name)
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+            raise InputError(
+                "a module that Python can import",
+                repr(name),
+                "Put its folder on PYTHONPATH, or correct `modules` in the suite",
+            ) from error
+
+
+def origin_of(method: str) -> str:
+    """Where a method comes from, also if an experiment keeps it to itself; "" if unknown."""
+    from chaffinch.bench.method import METHODS
+    from chaffinch.scorers import SCORERS
+
+    if method in METHODS:
+        return METHODS[method].origin
+    first = method.split()[0] if method.split() else ""
+    if first == "chaffinch":
+        return "chaffinch"
+    if first in _CONTROLS:
+        return "control"
+    if method in SCORERS:
+        return "scorer"
+    return first if first in PEERS else ""
+
+
+def summary_of(method: str) -> str:
+    """One line about a method, or ""."""
+    from chaffinch.bench.method import METHODS
+    from chaffinch.scorers import SCORERS
+
+    if method in METHODS:
+        return METHODS[method].summary
+    return SCORERS[method].summary if method in SCORERS else ""
+
+
+def missing_peer(method: str) -> str:
+    """The library that a method needs and that is not installed, or ""."""
+    origin = origin_of(method)
+    return origin if origin in PEERS and importlib.util.find_spec(origin) is None else ""
+
+
+def check_experiment(name: str) -> None:
+    """Look an experiment up, for its error message.
+
+    Raises:
+        InputError: The name is unknown.
+    """
+    EXPERIMENTS[name]

@@ -1,0 +1,46 @@
+"""Passes of a trained model with its dropout on (Gal and Ghahramani, ICML 2016)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from chaffinch.models.inputs import Inputs
+from chaffinch.models.layers import evaluation
+
+_BATCH = 1024
+_LAYERS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
+
+
+def dropout_layers(model: nn.Module) -> list[nn.Module]:
+    """The layers that drop something in training; dropout called as a function is not seen."""
+    return [m for m in model.modules() if isinstance(m, _LAYERS) and m.p > 0]
+
+
+@contextmanager
+def _dropping(model: nn.Module) -> Iterator[None]:
+    """Everything in eval mode (no batch statistics), the dropout layers alone in training mode."""
+    with evaluation(model):
+        for layer in dropout_layers(model):
+            layer.training = True
+        yield
+
+
+def dropout_pass(model: nn.Module, inputs: Inputs, seed: int) -> Tensor:
+    """Outputs of one pass with dropout on; modes and the random state are restored.
+
+    Args:
+        model: The trained model, on any device.
+        inputs: N encoded samples.
+        seed: Decides what is dropped.
+
+    Returns:
+        (N, C) float32 logits on the CPU.
+    """
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    devices = [device] if device.type == "cuda" else []
+    chunks = torch.split(torch.arange(len(inputs)), _BATCH)
+    with torch.random.fork_rng(devices), _dropping(model), torch.no_grad():
+        torch.manual_seed(seed)
+        return torch.cat([model(inputs.batch(c).to(device)).float().cpu() for c in chunks])
