@@ -18,7 +18,7 @@ _HOMES = {
     "scan": "chaffinch.pipeline.scan",
     "self_influence": "chaffinch.influence",
 }
-_PACKAGES = ("bench", "gradients", "influence", "scorers")
+_PACKAGES = ("bench", "gradients", "influence", "losses", "scorers")
 
 __all__ = [
     "Findings",
@@ -27,6 +27,7 @@ __all__ = [
     "gradients",
     "influence",
     "judge",
+    "losses",
     "open_data",
     "scan",
     "scorers",
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from chaffinch import bench, gradients, influence, scorers
+    from chaffinch import bench, gradients, influence, losses, scorers
     from chaffinch.core.findings import Findings
     from chaffinch.data import open_data
     from chaffinch.influence import attribute, self_influence

@@ -30,6 +30,7 @@ def test_relative_distances_in_order(size):
     rows = random.normal(size=(count, width)).astype(np.float32)
     rows[random.integers(0, count)] = rows[0]
     near, distances = duplicates.sorted_neighbours(evidence_of(rows, [0] * count))
+    rows = knn.lift(rows)
     for n in range(count):
         wanted = []
         for m in range(count):
@@ -196,7 +197,7 @@ def test_a_dense_crowd_of_mixed_labels(seed):
 
 def test_the_shared_search_serves_votes_as_a_search_of_their_own(synthetic):
     evidence = synthetic().evidence
-    own = knn.nearest(knn.compress(evidence.embeddings))
+    own = knn.nearest(knn.lift(evidence.embeddings))
     labels = evidence.labels
     wanted = knn.votes(*own, labels.codes, len(labels.classes))
     np.testing.assert_allclose(knn.neighbour_votes(evidence), wanted, atol=1e-6)

@@ -94,11 +94,28 @@ def test_disagreement_is_the_share_of_other_labels():
 
 
 def test_embeddings_go_before_features():
-    rows = np.asarray([[1, 0]] * 2 + [[0, 1]] * 2, np.float32)
+    rows = np.zeros((4, knn.NARROW + 1), np.float32)  # too wide to be lifted
+    rows[:2, 0] = rows[2:, 1] = 1
     other = rows[[0, 2, 1, 3]]
     codes = [0, 0, 1, 1]
     np.testing.assert_allclose(judge(codes, embeddings=rows, features=other), 0, atol=1e-6)
     np.testing.assert_allclose(judge(codes, features=other), 1, atol=1e-6)
+
+
+def test_narrow_rows_are_seen_from_below():
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(9, 3)).astype(np.float32)
+    below = math.sqrt(sum(float(x) ** 2 for row in rows for x in row) / 9) / 2
+    lifted = knn.lift(rows)
+    for one, row in zip(lifted, rows, strict=True):
+        np.testing.assert_allclose(one, [*row, below], rtol=1e-6)
+    wide = np.ones((2, knn.NARROW + 1), np.float32)
+    assert knn.lift(wide) is wide
+
+
+def test_one_column_tells_near_from_far():
+    rows = np.asarray([[1.0], [1.1], [5.0], [5.1]], np.float32)
+    np.testing.assert_array_equal(knn.nearest(knn.lift(rows), 1)[0][:, 0], [1, 0, 3, 2])
 
 
 def test_wide_rows_keep_their_cosines_when_compressed():

@@ -13,7 +13,14 @@ from sklearn.metrics import roc_auc_score
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.labels import Labels
 from chaffinch.scorers import SCORERS
-from chaffinch.scorers.neighbours import class_similarity, cosine, density, mahalanobis, novelty
+from chaffinch.scorers.neighbours import (
+    class_similarity,
+    cosine,
+    density,
+    knn,
+    mahalanobis,
+    novelty,
+)
 
 SIZES = st.tuples(
     st.integers(1, 14), st.integers(0, 8), st.integers(1, 4), st.integers(2, 4), st.integers(0, 999)
@@ -113,6 +120,7 @@ def test_votes_of_clean_samples(size):
 def test_distances_among_training_samples(size):
     rows, codes, _, _ = draw(size)
     evidence = evidence_of(rows, codes, size[3])
+    rows = knn.lift(rows)
     everyone, in_class = [], []
     for n, row in enumerate(rows):
         others = [m for m in range(len(rows)) if m != n]

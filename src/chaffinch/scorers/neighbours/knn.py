@@ -11,6 +11,7 @@ from chaffinch.core.types import Codes, Floats
 NUM_NEIGHBOURS = 10
 DEPTH = 30  # what the shared search keeps: votes take the first 10, SimiFeat some of the first 30
 MAX_WIDTH = 128
+NARROW = 32
 _BLOCK_BYTES = 32 * 2**20
 
 
@@ -78,10 +79,28 @@ def votes(
     return np.where(total > 0, shares / np.where(total > 0, total, 1), 1 / num_classes)
 
 
+def lift(rows: Floats) -> Floats:
+    """Append a constant column of half the root mean square norm to at most 32 columns.
+
+    Angles alone are blind to how far out a sample lies, which in a few columns is much of what is
+    known (in one column it is all): the angle to a sample seen from below tells both.
+
+    Args:
+        rows: (N, K) descriptions.
+
+    Returns:
+        (N, K + 1) float32; the rows themselves where they are wider.
+    """
+    if rows.shape[1] > NARROW:
+        return rows
+    size = np.sqrt(np.square(rows, dtype=np.float64).sum(axis=1).mean()) / 2
+    return np.column_stack([rows, np.full(len(rows), size)]).astype(np.float32)
+
+
 @once_per_evidence
 def space(evidence: Evidence) -> Floats:
-    """(N, K) float32 the embeddings, or the network's features where there are none."""
-    return compress(evidence.need_any("embeddings", "features"))
+    """(N, K) float32 the embeddings, or the network's features where there are none, lifted."""
+    return lift(compress(evidence.need_any("embeddings", "features")))
 
 
 @once_per_evidence
