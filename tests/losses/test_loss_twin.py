@@ -162,3 +162,16 @@ def test_the_limit_is_cross_entropy(name, spread):
     torch.testing.assert_close(got, wanted)
     gradients = [torch.autograd.grad(value, logits)[0] for value in (got, wanted)]
     torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [losses.GeneralizedCrossEntropy(1e-6), losses.BiTempered(1 - 1e-6, 1 + 1e-6)],
+    ids=["generalized_cross_entropy", "bi_tempered"],
+)
+def test_small_options_lose_no_digits_in_float32(loss):
+    logits, target, _, _ = draw((6, 4), 2, soft=False)
+    logits = logits.float()
+    torch.testing.assert_close(
+        loss(logits, target), F.cross_entropy(logits, target), rtol=1e-4, atol=1e-4
+    )

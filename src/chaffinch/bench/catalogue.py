@@ -10,12 +10,12 @@ from chaffinch.core.errors import InputError
 MODULES = (
     "chaffinch.bench.methods",
     "chaffinch.bench.peers",
-    "chaffinch.bench.detection",
-    "chaffinch.bench.synthetic",
-    "chaffinch.bench.runtime",
-    "chaffinch.bench.noisy_images",
-    "chaffinch.bench.fine_tuning",
-    "chaffinch.bench.shift",
+    "chaffinch.bench.experiments.detection",
+    "chaffinch.bench.experiments.synthetic",
+    "chaffinch.bench.experiments.runtime",
+    "chaffinch.bench.experiments.noisy_images",
+    "chaffinch.bench.experiments.fine_tuning",
+    "chaffinch.bench.experiments.shift",
 )
 """Modules that register experiments and methods when they are imported."""
 

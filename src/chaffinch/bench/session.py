@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chaffinch.bench.catalogue import load_catalogue
-from chaffinch.bench.plan import Choice, Plan, plan_suite
-from chaffinch.bench.suite import Suite, bundled_suites, open_suite
-from chaffinch.bench.worker import Failure
+from chaffinch.bench.engine.plan import Choice, Plan, plan_suite
+from chaffinch.bench.engine.suite import Suite, bundled_suites, open_suite
+from chaffinch.bench.engine.worker import Failure
 
 
 def default_cache() -> Path:
@@ -55,10 +55,10 @@ class Session:
 
     def measure(self, plan: Plan, say: Callable[[str], None]) -> tuple[Path, list[Failure]]:
         """Run a plan."""
-        from chaffinch.bench.page import write_page
-        from chaffinch.bench.part import CellFolder
-        from chaffinch.bench.results import gather
-        from chaffinch.bench.runner import jobs_to_do, run_plan
+        from chaffinch.bench.engine.part import CellFolder
+        from chaffinch.bench.engine.results import gather
+        from chaffinch.bench.engine.runner import jobs_to_do, run_plan
+        from chaffinch.bench.page.page import write_page
 
         if self.fresh:
             for job in plan.jobs:

@@ -143,7 +143,7 @@ def bench(
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what is known.")] = False,
 ) -> None:
     """Measure how well glitches are found, by Chaffinch and others, and write pages about it."""
-    from chaffinch.bench.plan import Choice, parse_only
+    from chaffinch.bench.engine.plan import Choice, parse_only
     from chaffinch.cli.bench import run_bench
 
     names = tuple(filter(None, (name.strip() for name in methods.split(","))))

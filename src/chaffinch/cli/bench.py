@@ -8,10 +8,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from chaffinch.bench.plan import Choice
+from chaffinch.bench.engine.plan import Choice
+from chaffinch.bench.engine.suite import bundled_suites, open_suite
+from chaffinch.bench.engine.worker import Failure
 from chaffinch.bench.session import Session, default_cache, find_suites
-from chaffinch.bench.suite import bundled_suites, open_suite
-from chaffinch.bench.worker import Failure
 from chaffinch.core.errors import ChaffinchError, InputError
 
 

@@ -39,6 +39,10 @@ class CrossEntropy(nn.Module):
 
     def __init__(self, **common: Unpack[Common]) -> None:
         super().__init__()
+        unknown = sorted(set(common) - set(Common.__annotations__))
+        if unknown:
+            known = ", ".join(sorted(Common.__annotations__))
+            raise InputError(f"options of this loss or {known}", f"{unknown}", "Check the spelling")
         self.reduction = common.get("reduction", "mean")
         if self.reduction not in _REDUCTIONS:
             raise InputError("'mean', 'sum' or 'none'", repr(self.reduction), "Choose one of these")
@@ -65,7 +69,7 @@ class CrossEntropy(nn.Module):
         # Autocast would do the products of matrices in half precision.
         with torch.autocast(logits.device.type, enabled=False):
             batch = Batch.of(logits, target, ids)
-            warming_up = self.reached(self.warm_up) == 0.0
+            warming_up = not self.reached(self.warm_up)
             if self.training:
                 self.observe(batch)
             losses, counts = self._weighted(batch, warming_up)
@@ -110,9 +114,9 @@ class CrossEntropy(nn.Module):
         del shown["training"]
         return ", ".join(f"{k}={v!r}" for k, v in shown.items() if not k.startswith("_"))
 
-    def reached(self, epoch: int) -> float:
-        """1 from that epoch on, else 0; without need of the present one for epoch 0."""
-        return float(epoch == 0 or self._now() >= epoch)
+    def reached(self, epoch: int) -> bool:
+        """Whether that epoch has come; of the present one there is no need for epoch 0."""
+        return epoch == 0 or self._now() >= epoch
 
     def _now(self) -> int:
         if self._epoch is None:

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from chaffinch.bench import collect
 from chaffinch.bench.cell import Cell
-from chaffinch.bench.collect import build_situation
-from chaffinch.bench.curve import SIGNALS, scores_by_epoch
-from chaffinch.bench.detection import detection, expand, trimmed_accuracy
 from chaffinch.bench.experiment import FAILED
+from chaffinch.bench.experiments.detection import collect
+from chaffinch.bench.experiments.detection.collect import build_situation
+from chaffinch.bench.experiments.detection.curve import SIGNALS, scores_by_epoch
+from chaffinch.bench.experiments.detection.experiment import detection, expand, trimmed_accuracy
 from chaffinch.bench.method import METHODS, Method, Scored
 from chaffinch.bench.methods.paper import most_suspicious
 from chaffinch.core.errors import InputError

@@ -2,11 +2,11 @@ import pytest
 
 from chaffinch.bench.catalogue import load_catalogue
 from chaffinch.bench.data import NAMES
+from chaffinch.bench.engine.suite import open_suite
+from chaffinch.bench.experiments.detection.settings import Settings
 from chaffinch.bench.inject import GLITCHES
 from chaffinch.bench.method import choose_methods
 from chaffinch.bench.nets import MODELS
-from chaffinch.bench.settings import Settings
-from chaffinch.bench.suite import open_suite
 
 
 @pytest.mark.parametrize("name", ["signals", "ablations"])

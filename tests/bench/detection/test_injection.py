@@ -3,7 +3,11 @@ import pandas as pd
 import pytest
 
 from chaffinch.bench.data import Part, Sizes, Splits, draw_splits
-from chaffinch.bench.injection import foreign_samples, inject_glitch, published_flips
+from chaffinch.bench.experiments.detection.injection import (
+    foreign_samples,
+    inject_glitch,
+    published_flips,
+)
 from chaffinch.core.errors import InputError
 
 

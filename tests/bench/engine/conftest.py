@@ -4,10 +4,10 @@ import fake_experiment
 import pytest
 from fake_suite import declare
 
-from chaffinch.bench.plan import Choice, plan_suite
-from chaffinch.bench.results import gather, with_settings
-from chaffinch.bench.suite import parse_suite
-from chaffinch.bench.worker import measure
+from chaffinch.bench.engine.plan import Choice, plan_suite
+from chaffinch.bench.engine.results import gather, with_settings
+from chaffinch.bench.engine.suite import parse_suite
+from chaffinch.bench.engine.worker import measure
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from fake_suite import CELLS, TABLE, declare
 
+from chaffinch.bench.engine.suite import bundled_suites, parse_suite
 from chaffinch.bench.session import check_data, default_cache, find_suites
-from chaffinch.bench.suite import bundled_suites, parse_suite
 from chaffinch.cli.app import main
 from chaffinch.core.errors import InputError
 

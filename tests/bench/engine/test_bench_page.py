@@ -9,11 +9,11 @@ import pytest
 from fake_experiment import value
 from fake_suite import CELLS, TABLE
 
-from chaffinch.bench.chart import draw
-from chaffinch.bench.grid import lay_out
-from chaffinch.bench.page import write_page
-from chaffinch.bench.suite import PlotSpec, TableSpec
-from chaffinch.bench.table import losses, number, render, word
+from chaffinch.bench.engine.suite import PlotSpec, TableSpec
+from chaffinch.bench.page.chart import draw
+from chaffinch.bench.page.grid import lay_out
+from chaffinch.bench.page.page import write_page
+from chaffinch.bench.page.table import losses, number, render, word
 from chaffinch.core.errors import InputError
 
 PLOTS = """

@@ -14,14 +14,14 @@ import pytest
 from fake_experiment import value
 from fake_suite import CELLS, declare
 
-from chaffinch.bench import runner
+from chaffinch.bench.engine import runner
+from chaffinch.bench.engine.part import CellFolder
+from chaffinch.bench.engine.plan import Choice, parse_only, plan_suite
+from chaffinch.bench.engine.results import COLUMNS, gather
+from chaffinch.bench.engine.runner import jobs_to_do, run_plan
+from chaffinch.bench.engine.suite import open_suite
+from chaffinch.bench.engine.worker import measure
 from chaffinch.bench.experiment import EXPERIMENTS
-from chaffinch.bench.part import CellFolder
-from chaffinch.bench.plan import Choice, parse_only, plan_suite
-from chaffinch.bench.results import COLUMNS, gather
-from chaffinch.bench.runner import jobs_to_do, run_plan
-from chaffinch.bench.suite import open_suite
-from chaffinch.bench.worker import measure
 from chaffinch.core.errors import RunError
 
 

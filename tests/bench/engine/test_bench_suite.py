@@ -4,8 +4,8 @@ import pytest
 from fake_suite import CELLS, TABLE, declare
 
 from chaffinch.bench.catalogue import check_experiment, load_catalogue, missing_peer
-from chaffinch.bench.plan import Choice, parse_only, plan_suite
-from chaffinch.bench.suite import bundled_suites, open_suite, parse_suite
+from chaffinch.bench.engine.plan import Choice, parse_only, plan_suite
+from chaffinch.bench.engine.suite import bundled_suites, open_suite, parse_suite
 from chaffinch.core.errors import InputError
 
 
@@ -100,7 +100,8 @@ def test_varied_settings_are_a_product(make_plan):
 
 def test_a_peer_that_is_not_installed_is_left_out(make_plan, monkeypatch):
     monkeypatch.setattr(
-        "chaffinch.bench.plan.missing_peer", lambda name: "cleanlab" if name == "good" else ""
+        "chaffinch.bench.engine.plan.missing_peer",
+        lambda name: "cleanlab" if name == "good" else "",
     )
     plan = make_plan(CELLS)
     assert plan.left_out == {"good": "cleanlab is not installed"}

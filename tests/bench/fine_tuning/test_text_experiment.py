@@ -4,11 +4,11 @@ import pytest
 from chaffinch.bench.catalogue import load_catalogue
 from chaffinch.bench.cell import Cell
 from chaffinch.bench.data import Sizes
+from chaffinch.bench.engine.suite import open_suite
 from chaffinch.bench.experiment import EXPERIMENTS
-from chaffinch.bench.fine_tuning.build import build_situation
-from chaffinch.bench.fine_tuning.settings import Settings
-from chaffinch.bench.fine_tuning.text_set import load_texts, split_texts
-from chaffinch.bench.suite import open_suite
+from chaffinch.bench.experiments.fine_tuning.build import build_situation
+from chaffinch.bench.experiments.fine_tuning.settings import Settings
+from chaffinch.bench.experiments.fine_tuning.text_set import load_texts, split_texts
 from chaffinch.core.errors import InputError
 
 SMALL = {
@@ -82,7 +82,7 @@ def test_the_least_suspicious_are_kept(text_folder, tmp_path, monkeypatch):
         repairs.append(repair)
         return [0.5]
 
-    monkeypatch.setattr("chaffinch.bench.retraining.Retrainer.accuracies", keep)
+    monkeypatch.setattr("chaffinch.bench.experiments.retraining.Retrainer.accuracies", keep)
     one = cell(retrain=["none", "oracle"])
     run(one, ["none", "oracle"], tmp_path / "cell")
     situation, _ = build_situation(one, Settings(**one.settings), tmp_path / "cell")

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from chaffinch.bench.fine_tuning.encoder import Encoder, HiddenStates, find_encoder
-from chaffinch.bench.fine_tuning.net import TopLayers
+from chaffinch.bench.experiments.fine_tuning.encoder import Encoder, HiddenStates, find_encoder
+from chaffinch.bench.experiments.fine_tuning.net import TopLayers
 from chaffinch.core.errors import InputError
 from chaffinch.models.layers import last_linear
 

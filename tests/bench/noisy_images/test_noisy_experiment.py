@@ -5,13 +5,13 @@ import torch
 from chaffinch.bench.catalogue import load_catalogue
 from chaffinch.bench.cell import Cell
 from chaffinch.bench.data import Sizes
+from chaffinch.bench.engine.suite import open_suite
 from chaffinch.bench.experiment import EXPERIMENTS
-from chaffinch.bench.noisy_images.build import build_situation
-from chaffinch.bench.noisy_images.image_set import draw_images
-from chaffinch.bench.noisy_images.repair import LIGHT, make_repair, suggest
-from chaffinch.bench.noisy_images.resnet import ResNet34
-from chaffinch.bench.noisy_images.settings import Settings
-from chaffinch.bench.suite import open_suite
+from chaffinch.bench.experiments.noisy_images.build import build_situation
+from chaffinch.bench.experiments.noisy_images.image_set import draw_images
+from chaffinch.bench.experiments.noisy_images.repair import LIGHT, make_repair, suggest
+from chaffinch.bench.experiments.noisy_images.resnet import ResNet34
+from chaffinch.bench.experiments.noisy_images.settings import Settings
 from chaffinch.core.errors import InputError
 
 SMALL = {

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from chaffinch.bench.retraining import Repair, Retrainer, most_suspicious, reported
+from chaffinch.bench.experiments.retraining import Repair, Retrainer, most_suspicious, reported
 from chaffinch.core.labels import Labels
 from chaffinch.data import TensorData
 from chaffinch.models.inputs import DenseInputs

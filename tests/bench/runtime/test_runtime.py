@@ -7,12 +7,12 @@ import pytest
 import chaffinch.bench.methods
 import chaffinch.bench.peers  # noqa: F401  # both register methods
 from chaffinch.bench.cell import Cell
+from chaffinch.bench.engine.suite import open_suite
 from chaffinch.bench.experiment import EXPERIMENTS, FAILED
+from chaffinch.bench.experiments.runtime import INFLUENCE, LEFT_OUT, Sizes, expand, measure, runtime
+from chaffinch.bench.experiments.runtime.factors import make_situation
+from chaffinch.bench.experiments.runtime.work import find_work
 from chaffinch.bench.method import METHODS
-from chaffinch.bench.runtime import INFLUENCE, LEFT_OUT, Sizes, expand, measure, runtime
-from chaffinch.bench.runtime.factors import make_situation
-from chaffinch.bench.runtime.work import find_work
-from chaffinch.bench.suite import open_suite
 from chaffinch.core.errors import InputError
 from chaffinch.scorers.probability import softmax
 

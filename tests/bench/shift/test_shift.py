@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chaffinch.bench import shift
 from chaffinch.bench.catalogue import load_catalogue
 from chaffinch.bench.cell import Cell
 from chaffinch.bench.data.source import Source
+from chaffinch.bench.engine.suite import open_suite
 from chaffinch.bench.experiment import EXPERIMENTS
-from chaffinch.bench.suite import open_suite
-from chaffinch.bench.synthetic.experiment import expand
+from chaffinch.bench.experiments import shift
+from chaffinch.bench.experiments.synthetic.experiment import expand
 from chaffinch.core.errors import InputError
 
 load_catalogue()

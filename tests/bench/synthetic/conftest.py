@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from chaffinch.bench.synthetic.draw import draw
-from chaffinch.bench.synthetic.experiment import problem_of
-from chaffinch.bench.synthetic.observe import observe
-from chaffinch.bench.synthetic.stack import Recipe
+from chaffinch.bench.experiments.synthetic.draw import draw
+from chaffinch.bench.experiments.synthetic.experiment import problem_of
+from chaffinch.bench.experiments.synthetic.observe import observe
+from chaffinch.bench.experiments.synthetic.stack import Recipe
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chaffinch.bench.synthetic.draw import DEEP_SHARE, Points, depth, draw
+from chaffinch.bench.experiments.synthetic.draw import DEEP_SHARE, Points, depth, draw
 from chaffinch.core.errors import InputError
 
 SIZES = (80, 30, 40)

@@ -5,12 +5,12 @@ import pytest
 
 from chaffinch.bench.catalogue import load_catalogue
 from chaffinch.bench.cell import Cell
+from chaffinch.bench.engine.suite import open_suite
 from chaffinch.bench.experiment import EXPERIMENTS
+from chaffinch.bench.experiments.synthetic.experiment import expand, make_problem, read_settings
+from chaffinch.bench.experiments.synthetic.observe import accuracies
+from chaffinch.bench.experiments.synthetic.trimming import most_suspicious, outcomes_without
 from chaffinch.bench.method import METHODS
-from chaffinch.bench.suite import open_suite
-from chaffinch.bench.synthetic.experiment import expand, make_problem, read_settings
-from chaffinch.bench.synthetic.observe import accuracies
-from chaffinch.bench.synthetic.trimming import most_suspicious, outcomes_without
 from chaffinch.core.errors import InputError
 
 load_catalogue()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.decomposition import PCA
 
-from chaffinch.bench.synthetic import figure
+from chaffinch.bench.experiments.synthetic import figure
 
 
 def test_the_drawing_is_the_same_every_time_and_has_all_panels(tmp_path, monkeypatch):

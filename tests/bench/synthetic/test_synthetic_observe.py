@@ -6,9 +6,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from chaffinch.bench.cell import Cell
-from chaffinch.bench.synthetic.experiment import make_problem, read_settings
-from chaffinch.bench.synthetic.observe import BinaryNet, accuracies, dead, state_of
-from chaffinch.bench.synthetic.stack import Stack, start
+from chaffinch.bench.experiments.synthetic.experiment import make_problem, read_settings
+from chaffinch.bench.experiments.synthetic.observe import BinaryNet, accuracies, dead, state_of
+from chaffinch.bench.experiments.synthetic.stack import Stack, start
 from chaffinch.influence import self_influence
 from chaffinch.pipeline.collect import fold_of
 

@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from chaffinch.bench.synthetic.stack import Recipe, Stack, checkpoint_steps, start, train
+from chaffinch.bench.experiments.synthetic.stack import (
+    Recipe,
+    Stack,
+    checkpoint_steps,
+    start,
+    train,
+)
 from chaffinch.core.errors import InputError
 
 sizes = st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(1, 4), st.integers(3, 12))

@@ -1,0 +1,1 @@
+"""Experiments: one a package, each registered by name; suites declare the cells."""

@@ -1,0 +1,117 @@
+"""From a cell of the experiment ``text`` to a situation: draw, flip, encode, fine-tune, record."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from chaffinch.bench import inject
+from chaffinch.bench.cell import Cell
+from chaffinch.bench.experiments.detection.collect import BY_EPOCH
+from chaffinch.bench.experiments.fine_tuning.encoder import Encoder, HiddenStates, find_encoder
+from chaffinch.bench.experiments.fine_tuning.net import TopLayers
+from chaffinch.bench.experiments.fine_tuning.settings import Settings
+from chaffinch.bench.experiments.fine_tuning.text_set import TextSet, load_texts, split_texts
+from chaffinch.bench.experiments.retraining import Retrainer, saved_checkpoints
+from chaffinch.bench.situation import CLEAN, Situation
+from chaffinch.core.errors import InputError
+from chaffinch.core.labels import Labels
+from chaffinch.core.types import Codes, Mask
+from chaffinch.data import TensorData
+from chaffinch.pipeline.collect import Work, collect_by_training
+from chaffinch.pipeline.encode import Encoded
+
+_FLIPS = {
+    "uniform_flips": inject.uniform_flips,
+    "class_dependent_flips": inject.class_dependent_flips,
+}
+KIND = "mislabelled"
+
+
+def build_situation(cell: Cell, settings: Settings, folder: Path) -> tuple[Situation, Retrainer]:
+    """Fine-tune the encoder on texts with flipped labels, once, and record everything.
+
+    Args:
+        cell: The cell; its seed redraws texts, flips, folds and initial weights.
+        settings: Its settings.
+        folder: Where trainings and evidence are kept; a second call there trains nothing.
+
+    Returns:
+        The situation, and what trains again on repaired data.
+
+    Raises:
+        InputError: A text set, encoder or glitch that there is not.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = load_texts(cell.data)
+    splits = split_texts(texts, cell.seed, settings.sizes)
+    encoder = Encoder(find_encoder())
+    parts = [
+        _encode(encoder, texts, rows, settings)
+        for rows in (splits.train, splits.validation, splits.test)
+    ]
+    train, validation, test = parts
+    truth = splits.codes[splits.train]
+    given, wrong = flip(truth, cell)
+    num_classes = len(splits.classes)
+    held = validation, splits.codes[splits.validation]
+    layers, heads = list(encoder.layers)[-settings.depth :], encoder.heads
+
+    def factory() -> TopLayers:
+        return TopLayers(layers, heads, num_classes)
+
+    work = Work(
+        # The rows' numbers stand for the texts: of the data set only ids and labels are needed.
+        TensorData.of(
+            torch.arange(len(train))[:, None],
+            Labels(given, np.arange(num_classes)),
+            source=cell.data,
+        ),
+        Encoded(train, held, (), "text"),
+        factory,
+        settings.schedule,
+        settings.folds,
+        torch.device("cpu"),
+        cell.seed,
+        folder,
+        keep_checkpoints=True,
+        records=frozenset((*BY_EPOCH, *settings.collect)),
+    )
+    evidence, model = collect_by_training(work)
+    retrainer = Retrainer(work, (test, splits.codes[splits.test]))
+    situation = Situation(
+        evidence,
+        np.where(wrong, KIND, CLEAN).astype(np.str_),
+        truth,
+        train,
+        held,
+        retrainer.test,
+        factory,
+        model.eval(),
+        saved_checkpoints(work),
+        retrainer.last,
+    )
+    return situation, retrainer
+
+
+def flip(truth: Codes, cell: Cell) -> tuple[Codes, Mask]:
+    """(N,) given classes and whether they were flipped.
+
+    Raises:
+        InputError: An unknown glitch.
+    """
+    if cell.glitch == "none":
+        return truth.copy(), np.zeros(len(truth), dtype=np.bool_)
+    if cell.glitch not in _FLIPS:
+        raise InputError(
+            f"a glitch of labels: {', '.join(_FLIPS)}, none", repr(cell.glitch), "Choose another"
+        )
+    given, wrong = _FLIPS[cell.glitch](truth, cell.rate, cell.seed)
+    return np.asarray(given, dtype=np.int64), wrong
+
+
+def _encode(
+    encoder: Encoder, texts: TextSet, rows: NDArray[np.int64], settings: Settings
+) -> HiddenStates:
+    return encoder.encode(texts.take(rows), settings.depth, settings.length)

@@ -1,0 +1,1 @@
+"""From results to a page: grids of means, tables, drawings."""
