@@ -47,6 +47,14 @@ def test_the_anchor_is_the_sample_at_the_quantile(shape, seed, quantile):
         np.testing.assert_allclose(found[k], anchor)
 
 
+@pytest.mark.parametrize(("num_classes", "place"), [(2, 849), (10, 969), (100, 996)])
+def test_the_usual_quantile_stays_within_the_share_of_a_class(num_classes, place):
+    first = np.linspace(0, 1, 1000)
+    others = np.tile(((1 - first) / (num_classes - 1))[:, None], num_classes - 1)
+    found = losses.transition_from_anchors(np.column_stack([first, others]))
+    assert found[0, 0] == pytest.approx(first[place - 1], abs=1.1e-3)
+
+
 def test_the_joint_finds_the_transition():
     probabilities, codes = noisy_sample()
     found = losses.transition_from_joint(confident_joint(probabilities, codes))
@@ -175,6 +183,24 @@ def test_no_mixup_leaves_the_batch():
     mixed, blend = losses.mixup(inputs, target, 4, stream(0, "mixup"), alpha=0)
     assert torch.equal(mixed, inputs)
     assert torch.equal(blend, torch.eye(4))
+
+
+@pytest.mark.parametrize("name", sorted(slow.CASES))
+def test_every_loss_learns_the_true_labels_from_noisy_ones(name):
+    random = np.random.default_rng(4)
+    true = random.integers(0, 4, 400)
+    X = torch.from_numpy(np.eye(4)[true] * 3 + random.normal(size=(400, 4)))
+    codes = torch.from_numpy((random.random((400, 1)) > T[true].cumsum(1)).sum(1))
+    ids = torch.arange(400) % slow.NUM_IDS
+    loss = slow.CASES[name][0](4)
+    weights = torch.zeros(4, 4, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.SGD([weights], lr=0.3)
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss(X @ weights, codes, ids).backward()
+        optimizer.step()
+    accuracy = ((X @ weights).argmax(1).numpy() == true).mean()
+    assert accuracy > 0.85
 
 
 @pytest.mark.parametrize("name", sorted(slow.CASES))

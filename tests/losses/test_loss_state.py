@@ -184,6 +184,30 @@ def test_the_sieve_begins_in_its_epoch():
         assert bool((loss(logits, target) == 0).any()) == (epoch >= 3)
 
 
+def test_the_warm_up_sieves_nothing():
+    logits, target = torch.tensor([[0.0, 5.0], [0.0, 5.0]]), torch.tensor([0, 1])
+    loss = losses.CORES2(2, 0, 0, warm_up=2, reduction="none")
+    for epoch in (0, 1, 2):
+        loss.epoch(epoch)
+        assert bool((loss(logits, target) == 0).any()) == (epoch == 2)
+
+
+def test_the_schedule_of_cores2_is_that_of_the_paper():
+    logits, target = torch.tensor([[1.0, 0.0], [0.0, 3.0]]), torch.tensor([0, 0])
+    plain = F.cross_entropy(logits, target, reduction="none")
+    mean = -F.log_softmax(logits, 1).mean(1)
+    loss = losses.CORES2(reduction="none")
+    for epoch, beta, kept in ((9, 0, 1), (25, 1, 1), (30, 4 / 3, 0), (40, 2, 0), (99, 2, 0)):
+        loss.epoch(epoch)
+        wanted = (plain - beta * mean) * torch.tensor([1, kept])
+        torch.testing.assert_close(loss(logits, target), wanted)
+
+
+def test_an_empty_batch_has_no_mean_under_the_sieve_too():
+    empty = torch.zeros(0, 3), torch.zeros(0, dtype=torch.long)
+    assert losses.CORES2(2, 0, 0, warm_up=0)(*empty).isnan()
+
+
 def test_a_batch_that_is_sieved_out_whole_has_no_gradient():
     logits = torch.tensor([[0.0, 5.0], [0.0, 5.0]], requires_grad=True)
     loss = losses.CORES2(2, 0, 0, warm_up=0)(logits, torch.tensor([0, 0]))

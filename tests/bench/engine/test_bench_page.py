@@ -200,6 +200,22 @@ def test_losing_to_doing_nothing_is_told():
     assert "behind `random` (control) by 0.100" in losses(lay_out(table, one), one)[0]
 
 
+def test_a_long_table_is_shortened_and_all_of_it_folded_in():
+    others = [f"other {n}" for n in range(40)]
+    peers = [("cleanlab a", 0.2), ("cleanlab b", 0.1)]
+    names = [*others, "chaffinch", "random", *(name for name, _ in peers)]
+    values = [0.9 - n / 100 for n in range(40)] + [0.3, 0.25] + [value for _, value in peers]
+    origins = ["scorer"] * 40 + ["chaffinch", "control", "cleanlab", "cleanlab"]
+    wide = table_of(method=names, value=values).assign(origin=origins)
+    above, folded = render(lay_out(wide, spec()), spec()).split("<details>")
+    shown = [line.split(" | ")[0].strip("| *") for line in above.splitlines() if "0." in line]
+    assert shown == [*others[:20], "chaffinch", "cleanlab a", "random"]
+    assert "All 44 rows" in folded
+    assert all(name in folded for name in names)
+    few = render(lay_out(wide.iloc[:30], spec()), spec())
+    assert "<details>" not in few
+
+
 def test_an_empty_table_says_so(measured):
     one = spec(metric="gold")
     assert render(lay_out(measured(CELLS)[1], one), one).startswith("*Nothing was measured")

@@ -19,6 +19,7 @@ _WORDS = {
 }
 _COSTS = frozenset({"seconds", "peak_mib"})
 _ROUNDING = 1e-9
+_LONG, _LEADING = 30, 20  # rows: from where on a table is shortened, and to how many
 
 
 def render(grid: Grid, spec: TableSpec) -> str:
@@ -30,13 +31,34 @@ def render(grid: Grid, spec: TableSpec) -> str:
     heads += [_head(grid, key) for key in grid.column_keys] + ["mean"] * with_mean
     usual = Counter(len(entry.by_seed) for entry in grid.entries.values()).most_common(1)[0][0]
     figures = len(heads) - len(grid.rows)
-    lines = [_line(heads), _line(["---"] * len(grid.rows) + ["--:"] * figures)]
+    top = [_line(heads), _line(["---"] * len(grid.rows) + ["--:"] * figures)]
+    lines: dict[Key, str] = {}
     for row in grid.row_keys:
         cells = [_value(grid, spec, row, column, usual) for column in grid.column_keys]
         mean = grid.row_mean(row)
         cells += [_NOTHING if math.isnan(mean) else number(mean, spec)] * with_mean
-        lines.append(_line([_name(grid, row, place) for place in range(len(row))] + cells))
-    return "\n".join(lines) + "\n\n" + _below(grid, spec, usual) + "\n"
+        lines[row] = _line([_name(grid, row, place) for place in range(len(row))] + cells)
+    shown = _shown(grid)
+    parts = [*top, *(lines[row] for row in shown), "", _below(grid, spec, usual), ""]
+    if len(shown) < len(lines):
+        summary = f"<details><summary>All {len(lines)} rows</summary>"
+        parts += [summary, "", *top, *lines.values(), "", "</details>", ""]
+    return "\n".join(parts)
+
+
+def _shown(grid: Grid) -> list[Key]:
+    """Rows of a long table that stand for it: the leading ones, our own, controls, best peers."""
+    if len(grid.row_keys) <= _LONG:
+        return list(grid.row_keys)
+    known: set[str] = set()
+    shown = []
+    for place, row in enumerate(grid.row_keys):
+        origin = grid.origin(row)
+        best_peer = origin in PEERS and origin not in known
+        known.add(origin)
+        if place < _LEADING or best_peer or origin in ("chaffinch", "control"):
+            shown.append(row)
+    return shown
 
 
 def losses(grid: Grid, spec: TableSpec) -> list[str]:
