@@ -1,19 +1,18 @@
 """Settings: what a cell of the experiment ``detection`` may decide beside its axes."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from chaffinch.bench.data import Sizes
-from chaffinch.core.errors import InputError
+from chaffinch.bench.experiments.declared import Declared
 
 _OVERRIDES = ("epochs", "batch_size", "learning_rate")
 _SIZES = {"digits": Sizes(1000, 250, 500)}
 _OTHER_SIZES = Sizes(2000, 500, 1000)
 
 
-class Settings(BaseModel):
+class Settings(Declared):
     """What a cell of the experiment ``detection`` may decide.
 
     Attributes:
@@ -34,8 +33,6 @@ class Settings(BaseModel):
         time_methods: Whether each method's seconds are measured, alone and with nothing shared.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     size: int | None = Field(default=None, ge=1)
     validation: int | None = Field(default=None, ge=1)
     test: int | None = Field(default=None, ge=1)
@@ -50,23 +47,6 @@ class Settings(BaseModel):
     curves: bool = False
     retrain_budgets: tuple[float, ...] = ()
     time_methods: bool = False
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> "Settings":
-        """Check the settings of a cell.
-
-        Raises:
-            InputError: An unknown setting, or one out of range.
-        """
-        try:
-            return cls(**given)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise InputError(
-                f"settings among {', '.join(cls.model_fields)}",
-                f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-                "Correct the settings of the suite",
-            ) from error
 
     def sizes(self, data: str) -> Sizes:
         """The sizes of the three parts."""

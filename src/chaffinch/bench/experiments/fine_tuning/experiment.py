@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from chaffinch.bench.cell import Cell
-from chaffinch.bench.engine.declared import read_settings
 from chaffinch.bench.experiment import Measurement, experiment, failed
 from chaffinch.bench.experiments.fine_tuning.build import build_situation
 from chaffinch.bench.experiments.fine_tuning.settings import Settings
@@ -39,7 +38,7 @@ def text(cell: Cell, methods: Sequence[str], folder: Path) -> Iterator[Measureme
         ``retrain`` also ``accuracy``, ``accuracy_best_epoch`` and ``accuracy_by_epoch``
         (x = epoch, from 1). The control ``none`` keeps all texts.
     """
-    settings = read_settings(Settings, cell.settings)
+    settings = Settings.of(cell.settings)
     situation, retrainer = build_situation(cell, settings, folder)
     for name in methods:
         try:

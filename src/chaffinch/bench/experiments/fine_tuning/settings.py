@@ -1,12 +1,13 @@
 """What a cell of the experiment ``text`` may decide beside its axes."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from chaffinch.bench.data import Sizes
+from chaffinch.bench.experiments.declared import Declared
 from chaffinch.training.schedule import Schedule
 
 
-class Settings(BaseModel):
+class Settings(Declared):
     """What a cell of the experiment ``text`` may decide.
 
     Attributes:
@@ -24,8 +25,6 @@ class Settings(BaseModel):
         retrain: Methods for which that is done; the others are only marked by what they find.
         collect: Further records of evidence (``dropout_logits``, ``ensemble_logits``...).
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     size: int = Field(default=2000, ge=2)
     validation: int = Field(default=300, ge=1)

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from chaffinch.bench.cell import Cell
-from chaffinch.bench.engine.declared import read_settings
 from chaffinch.bench.experiment import Measurement, experiment, failed
 from chaffinch.bench.experiments.noisy_images.build import build_situation
 from chaffinch.bench.experiments.noisy_images.repair import make_repair, suggest
@@ -55,7 +54,7 @@ def cifar10n(cell: Cell, methods: Sequence[str], folder: Path) -> Iterator[Measu
         ``trim`` or ``trim own`` for the method's own flags) at each share (x). The control
         ``none`` repairs nothing; it gives ``noise`` (the share of wrong labels) as well.
     """
-    settings = read_settings(Settings, cell.settings)
+    settings = Settings.of(cell.settings)
     bench = _Bench(cell, settings, *build_situation(cell, settings, folder))
     for name in methods:
         try:

@@ -3,9 +3,10 @@
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from chaffinch.bench.data import Sizes
+from chaffinch.bench.experiments.declared import Declared
 from chaffinch.core.errors import InputError
 from chaffinch.training.augmentation import crop_and_flip
 from chaffinch.training.schedule import OptimizerName, RatePlan, Schedule
@@ -13,7 +14,7 @@ from chaffinch.training.schedule import OptimizerName, RatePlan, Schedule
 RepairName = Literal["trim", "relabel", "reweight"]
 
 
-class Settings(BaseModel):
+class Settings(Declared):
     """What a cell of the experiment ``cifar10n`` may decide.
 
     Attributes:
@@ -37,8 +38,6 @@ class Settings(BaseModel):
         checkpoints: Whether weights of every epoch are kept, for the methods that need them.
         device: ``cpu``, ``cuda``, or ``auto`` for a GPU where there is one.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     size: int = Field(default=5000, ge=0)
     validation: int = Field(default=500, ge=1)

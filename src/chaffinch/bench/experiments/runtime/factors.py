@@ -1,15 +1,12 @@
 """A situation made of random factors: what judging costs, without a training before it."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 from torch import nn
 
+from chaffinch.bench.experiments.declared import Declared
 from chaffinch.bench.situation import CLEAN, Situation
-from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.labels import Labels
 from chaffinch.core.randomness import stream
@@ -22,7 +19,7 @@ _SURENESS = 0.15
 _EMBEDDED = 64
 
 
-class Sizes(BaseModel):
+class Sizes(Declared):
     """What a cell of the experiment ``runtime`` may decide.
 
     Attributes:
@@ -34,31 +31,12 @@ class Sizes(BaseModel):
         memory_mib: Further memory beyond which it is given up.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     samples: int = Field(default=2000, ge=10)
     classes: int = Field(default=10, ge=2)
     inputs: int = Field(default=512, ge=1)
     targets: int = Field(default=500, ge=1)
     cap: float = Field(default=30, gt=0)
     memory_mib: int = Field(default=8000, ge=100)
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> "Sizes":
-        """Read the settings of a cell.
-
-        Raises:
-            InputError: An unknown setting, or a value out of range.
-        """
-        try:
-            return cls(**given)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise InputError(
-                f"settings among {', '.join(cls.model_fields)}",
-                f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-                "Correct the settings of the suite",
-            ) from error
 
 
 def make_situation(sizes: Sizes, seed: int) -> Situation:
