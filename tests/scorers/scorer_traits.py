@@ -81,6 +81,8 @@ NOT_FOR_LABELS = {
     "near_duplicate",
     "validation_distance",
     "validation_distance_embedding",
+    "validation_mahalanobis",
+    "validation_mahalanobis_embedding",
     # dynamics
     "aum_threshold",  # for labels, but from margins that a change of labels does not change here
     "data_iq_aleatoric",

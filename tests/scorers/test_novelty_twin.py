@@ -167,6 +167,40 @@ def test_mahalanobis_distance(size):
     np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-5)
 
 
+@given(SIZES)
+def test_mahalanobis_distances_to_known_samples(size):
+    rows, _, known, codes = draw(size)
+    found = mahalanobis.distances_to_known(rows, known, codes, size[3])
+    wide = known.astype(np.float64)
+    if not len(known):
+        np.testing.assert_array_equal(found, 0)
+        return
+    means = {code: wide[codes == code].mean(0) for code in set(codes.tolist())}
+    centred = np.stack([row - means[code] for row, code in zip(wide, codes.tolist(), strict=True)])
+    inverse = np.eye(size[2])
+    if np.abs(centred).max() > 1e-5:
+        covariance = ledoit_wolf(centred, assume_centered=True)[0]
+        inverse = np.linalg.inv(covariance + 1e-9 * np.trace(covariance) * np.eye(size[2]))
+    for n, row in enumerate(rows):
+        for code in range(size[3]):
+            if code not in means:
+                assert found[n, code] == math.inf
+                continue
+            gap = row - means[code]
+            np.testing.assert_allclose(found[n, code], gap @ inverse @ gap, rtol=1e-3, atol=1e-5)
+
+
+def test_an_own_class_without_validation_samples_gives_way_to_the_nearest():
+    rows = np.asarray([[0, 0], [0, 0], [9, 0]], np.float32)
+    known = np.asarray([[0, 1], [0, -1], [1, 0], [-1, 0]], np.float32)
+    records = {"features": rows, "validation_features": known}
+    records["validation_codes"] = np.zeros(4, np.int64)
+    evidence = evidence_of(rows, np.asarray([0, 1, 1]), 2, **records)
+    nearest = SCORERS["validation_mahalanobis"](evidence)
+    np.testing.assert_array_equal(SCORERS["validation_class_mahalanobis"](evidence), nearest)
+    assert nearest[2] > nearest[0] == nearest[1]
+
+
 def planted(seed):
     """Two classes; 30 strangers in a direction of their own, scattered, with their labels."""
     random = np.random.default_rng(seed)
@@ -197,6 +231,10 @@ def planted(seed):
         "validation_class_similarity_embedding",
         "validation_distance",
         "validation_distance_embedding",
+        "validation_mahalanobis",
+        "validation_mahalanobis_embedding",
+        "validation_class_mahalanobis",
+        "validation_class_mahalanobis_embedding",
     ],
 )
 def test_strangers_score_higher(name, seed):

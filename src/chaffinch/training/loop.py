@@ -12,11 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chaffinch.core.errors import InputError
+from chaffinch.losses import CrossEntropy
 from chaffinch.models.factory import ModelFactory
 from chaffinch.models.inputs import Inputs
 from chaffinch.training.schedule import Schedule, make_optimizer, make_rates
 
 __all__ = [
+    "MakeLoss",
     "OnEpoch",
     "Schedule",
     "StateFile",
@@ -42,6 +44,10 @@ class Training:
     seed: int
 
 
+MakeLoss = Callable[[], CrossEntropy]
+"""Makes the loss of one training: losses may remember samples and epochs."""
+
+
 @dataclass(frozen=True)
 class Task:
     """What all trainings of a run share: samples, labels and how to train on them.
@@ -53,6 +59,9 @@ class Task:
         schedule: How to train.
         device: Where.
         weights: (N,) what each sample's loss counts, 1 on average; None for 1 throughout.
+        loss: Makes what is minimised, a loss of `chaffinch.losses`; None for the mean
+            cross-entropy. It is told the epoch, and for each batch the positions of its samples
+            among the N. With `weights` its reduction must be "none".
     """
 
     inputs: Inputs
@@ -61,6 +70,7 @@ class Task:
     schedule: Schedule
     device: torch.device
     weights: Tensor | None = None
+    loss: MakeLoss | None = None
 
 
 OnEpoch = Callable[[int, nn.Module, float], None]
@@ -118,7 +128,7 @@ def train(task: Task, training: Training, on_epoch: OnEpoch, state_file: StateFi
         The trained model, in training mode.
 
     Raises:
-        InputError: The loss is no longer finite.
+        InputError: The loss is no longer finite, or has no value for each sample to be weighted.
     """
     schedule, rows = task.schedule, training.rows
     steps = schedule.steps_for(len(rows))
@@ -129,14 +139,19 @@ def train(task: Task, training: Training, on_epoch: OnEpoch, state_file: StateFi
         optimizer = make_optimizer(schedule, [p for p in model.parameters() if p.requires_grad])
         cycle = make_rates(schedule, optimizer, steps)
         parts = {"model": model, "optimizer": optimizer, "cycle": cycle}
+        loss = _make_loss(task)
+        if loss is not None:
+            parts["loss"] = loss
         first = _restore(parts, state_file.load())
         for epoch in range(first, schedule.epochs):
             model.train()
+            if loss is not None:
+                loss.epoch(epoch)
             order = rows[torch.randperm(len(rows))]
             rate = 0.0
             for chunk in torch.tensor_split(order, steps):
                 rate += optimizer.param_groups[0]["lr"] / steps
-                _step(model, task, chunk, optimizer)
+                _step((model, loss), task, chunk, optimizer)
                 cycle.step()
             _check_finite(model, epoch)
             on_epoch(epoch, model, rate)
@@ -147,18 +162,39 @@ def train(task: Task, training: Training, on_epoch: OnEpoch, state_file: StateFi
     return model
 
 
-def _step(model: nn.Module, task: Task, chunk: Tensor, optimizer: torch.optim.Optimizer) -> None:
+def _make_loss(task: Task) -> CrossEntropy | None:
+    if task.loss is None:
+        return None
+    loss = task.loss().to(task.device)
+    if task.weights is not None and loss.reduction != "none":
+        raise InputError(
+            "a loss with reduction 'none', as its samples are weighted",
+            f"reduction {loss.reduction!r}",
+            "Make the loss with reduction='none'",
+        )
+    return loss
+
+
+def _step(
+    trained: tuple[nn.Module, CrossEntropy | None],
+    task: Task,
+    chunk: Tensor,
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    model, criterion = trained
     batch = task.inputs.batch(chunk).to(task.device)
     if task.schedule.augment is not None:
         batch = task.schedule.augment(batch)
     codes = task.codes[chunk].to(task.device)
-    if task.weights is None:
-        loss = F.cross_entropy(model(batch), codes)
+    reduction = "mean" if task.weights is None else "none"
+    if criterion is None:
+        loss = F.cross_entropy(model(batch), codes, reduction=reduction)
     else:
-        losses = F.cross_entropy(model(batch), codes, reduction="none")
-        loss = (losses * task.weights[chunk].to(losses)).mean()
+        loss = criterion(model(batch), codes, chunk.to(task.device))
+    if task.weights is not None:
+        loss = loss * task.weights[chunk].to(loss)
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.mean().backward()  # type: ignore[no-untyped-call]  # a mean's mean is itself
     optimizer.step()
 
 

@@ -94,6 +94,7 @@ def test_methods_are_marked_and_repairs_tried(image_folder, tmp_path):
     tried = {key[:1] + key[2:] for key in figures if key[1] == "accuracy"}
     repairs = [("trim", 0.1), ("relabel", 0.1), ("reweight", 0.1)]
     assert tried == {(name, *repair) for name in SMALL["retrain"] for repair in repairs} | {
+        ("none", "", -1),
         ("none", "trim own", -1),
         ("oracle", "trim own", -1),
     }

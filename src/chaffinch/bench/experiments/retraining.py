@@ -14,7 +14,7 @@ from chaffinch.core.randomness import stream
 from chaffinch.core.types import Codes, Floats, Mask
 from chaffinch.models.inputs import Inputs
 from chaffinch.pipeline.collect import CHECKPOINTS, Work
-from chaffinch.training.loop import StateFile, Task, Training, train
+from chaffinch.training.loop import MakeLoss, StateFile, Task, Training, train
 from chaffinch.training.recorder import evaluate
 
 
@@ -46,8 +46,14 @@ class Retrainer:
     work: Work
     test: tuple[Inputs, Codes]
 
-    def accuracies(self, repair: Repair, seed: int) -> list[float]:
-        """Accuracy on the test samples after each of the E epochs."""
+    def accuracies(self, repair: Repair, seed: int, loss: MakeLoss | None = None) -> list[float]:
+        """Accuracy on the test samples after each of the E epochs.
+
+        Args:
+            repair: What is changed.
+            seed: Decides initial weights, order of samples and augmentation.
+            loss: Makes what is minimised, as in `Task`; None for the loss of the first training.
+        """
         work, (inputs, codes) = self.work, self.test
         schedule = replace(work.schedule, steps=work.schedule.steps_for(len(work.encoded.inputs)))
         given = work.dataset.labels.codes if repair.codes is None else repair.codes
@@ -63,6 +69,7 @@ class Retrainer:
             schedule,
             work.device,
             weights,
+            loss,
         )
         found: list[float] = []
 

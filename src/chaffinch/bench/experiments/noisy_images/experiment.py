@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from chaffinch.bench.cell import Cell
+from chaffinch.bench.cell import Cell, Protocol
 from chaffinch.bench.experiment import Measurement, experiment, failed
 from chaffinch.bench.experiments.noisy_images.build import build_situation
 from chaffinch.bench.experiments.noisy_images.repair import make_repair, suggest
+from chaffinch.bench.experiments.noisy_images.robust import ROBUST, Facts, make_loss
 from chaffinch.bench.experiments.noisy_images.settings import RepairName, Settings
 from chaffinch.bench.experiments.retraining import Repair, Retrainer, most_suspicious, reported
 from chaffinch.bench.method import METHODS, Method, Scored, choose_methods
@@ -52,7 +53,9 @@ def cifar10n(cell: Cell, methods: Sequence[str], folder: Path) -> Iterator[Measu
         Figures of detection and seconds of each method that runs; for those in the setting
         ``retrain`` also ``accuracy`` and ``accuracy_best_epoch`` after each repair (group, such as
         ``trim`` or ``trim own`` for the method's own flags) at each share (x). The control
-        ``none`` repairs nothing; it gives ``noise`` (the share of wrong labels) as well.
+        ``none`` repairs nothing; it gives ``noise`` (the share of wrong labels) as well. Methods
+        of origin ``loss`` repair nothing, either: they train by another loss, and give accuracies
+        without a group, as ``none`` does, and ``accuracy_by_epoch``.
     """
     settings = Settings.of(cell.settings)
     bench = _Bench(cell, settings, *build_situation(cell, settings, folder))
@@ -72,6 +75,9 @@ def _measure(method: Method, bench: _Bench) -> Iterator[Measurement]:
         if wanted:
             yield from _untouched(bench)
         return
+    if name in ROBUST:
+        yield from _by_loss(name, bench)
+        return
     if not method.runs_on(situation):
         return
     start = time.perf_counter()
@@ -86,16 +92,35 @@ def _measure(method: Method, bench: _Bench) -> Iterator[Measurement]:
 
 def _untouched(bench: _Bench) -> Iterator[Measurement]:
     """One training stands for doing nothing at every share."""
-    everyone = np.ones(len(bench.situation.evidence), dtype=np.bool_)
-    curve = bench.retrainer.accuracies(Repair(everyone), bench.cell.seed)
+    curve = bench.retrainer.accuracies(_nothing(bench), bench.cell.seed)
     protocol = bench.cell.protocol
-    for epoch, accuracy in enumerate(curve):
-        yield Measurement(UNTOUCHED, "accuracy_by_epoch", accuracy, x=epoch + 1)
+    yield from _whole_curve(UNTOUCHED, curve, protocol)
     for repair, shares in bench.settings.repairs.items():
         for share in shares:
             yield from reported(UNTOUCHED, curve, protocol, repair, share)
     for repair in bench.settings.own:
         yield from reported(UNTOUCHED, curve, protocol, f"{repair} own")
+
+
+def _by_loss(name: str, bench: _Bench) -> Iterator[Measurement]:
+    """A training by another loss: all else as in that of ``none``."""
+    evidence, seed = bench.situation.evidence, bench.cell.seed
+    classes = len(evidence.labels.classes)
+    facts = Facts(len(evidence), classes, bench.settings.epochs, seed)
+    curve = bench.retrainer.accuracies(
+        _nothing(bench), seed, lambda: make_loss(ROBUST[name], facts)
+    )
+    yield from _whole_curve(name, curve, bench.cell.protocol)
+
+
+def _nothing(bench: _Bench) -> Repair:
+    return Repair(np.ones(len(bench.situation.evidence), dtype=np.bool_))
+
+
+def _whole_curve(name: str, curve: Sequence[float], protocol: Protocol) -> Iterator[Measurement]:
+    for epoch, accuracy in enumerate(curve):
+        yield Measurement(name, "accuracy_by_epoch", accuracy, x=epoch + 1)
+    yield from reported(name, curve, protocol)
 
 
 def _repaired(name: str, scored: Scored, bench: _Bench) -> Iterator[Measurement]:
