@@ -108,6 +108,7 @@ def test_all_losses_without_a_matrix_are_tried_with_a_word_about_each():
         assert origin_of(row) == "loss"
         assert summary_of(row).endswith(f"({LOSSES[name].paper})")
         assert "\n" not in summary_of(row)
+    assert "gamma = 0.3, warm_up = 0.4 x epochs (" in summary_of("loss blurry")
 
 
 def test_the_suites_try_five_losses_by_default_and_all_at_full_size():

@@ -101,9 +101,19 @@ def _finds_nothing(situation: Situation, _seed: int) -> Scored:
 
 
 def _summary(name: str) -> str:
-    kind = LOSSES[name]
+    kind, preset = LOSSES[name], PRESETS[name]
     first = (kind.__doc__ or "").strip().splitlines()[0].rstrip(".")
-    return f"Trained anew by {first} ({kind.paper})"
+    options = _listed(preset.options) + [
+        f"{option} = {share:g} x epochs" for option, share in preset.shares.items()
+    ]
+    words = ", ".join(options)
+    if preset.many:
+        words += f"; from {MANY_CLASSES} classes on {', '.join(_listed(preset.many))}"
+    return f"A training with another loss: {first}; {words} ({kind.paper})"
+
+
+def _listed(options: Mapping[str, float]) -> list[str]:
+    return [f"{option} = {value:g}" for option, value in options.items()]
 
 
 # A row that is trained, not a method that looks for samples: like the control `none`, it runs on
