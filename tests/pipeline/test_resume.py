@@ -64,6 +64,27 @@ def test_stopped_after_any_epoch_it_goes_on_to_the_same_bytes(
     assert not partial_folder(tmp_path / "run").exists()
 
 
+def test_stopped_in_a_repetition_it_goes_on_to_the_same_bytes(csv, tmp_path, monkeypatch):
+    options = {**OPTIONS, "epochs": 2, "repeats": 2}
+    cf.scan(csv, out=tmp_path / "whole", **options)
+    recorded = []
+    record = Recorder.record
+
+    def stopping(self, *arguments):
+        if len(recorded) == 3:  # in the second epoch of the repetition
+            raise KeyboardInterrupt
+        recorded.append(arguments[0])
+        record(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "record", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            cf.scan(csv, out=tmp_path / "run", **options)
+    cf.scan(csv, out=tmp_path / "run", **options)
+    ours, theirs = (tmp_path / name / "findings.parquet" for name in ("run", "whole"))
+    assert ours.read_bytes() == theirs.read_bytes()
+
+
 def test_killed_for_real_and_started_again(csv, tmp_path, whole):
     out = tmp_path / "run"
     flags = ["--epochs", "6", "--folds", "2", "--batch-size", "16", "--seed", "4"]

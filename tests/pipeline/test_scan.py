@@ -5,11 +5,13 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from scipy.stats import rankdata
 from torch import nn
 
 import chaffinch as cf
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.findings import COLUMNS
+from chaffinch.diagnosis.judgement import diagnose
 from chaffinch.store import EvidenceFolder
 from chaffinch.store.run import RunFolder, partial_folder
 
@@ -99,6 +101,26 @@ def test_saved_evidence_judges_to_the_same_findings(csv, tmp_path):
 
     again = judge_evidence(EvidenceFolder(tmp_path / "run" / "evidence").load())
     pd.testing.assert_frame_equal(again.table, findings.table)
+
+
+def test_repeats_are_trainings_under_other_seeds_whose_scores_are_fused(csv, tmp_path):
+    out = tmp_path / "run"
+    findings = cf.scan(csv, out=out, repeats=3, scorers="aum,loss_last", **QUICK)
+    folders = [out / "evidence", *(out / "evidence" / f"repeat-{k}" / "evidence" for k in (1, 2))]
+    evidences = [EvidenceFolder(folder).load() for folder in folders]
+    logits = [one.need("logits") for one in evidences]
+    assert not np.array_equal(logits[0], logits[1])
+    assert not np.array_equal(logits[1], logits[2])
+    for name in ("aum", "loss_last"):
+        ranks = [rankdata(cf.scorers.SCORERS[name](one, 0)) for one in evidences]
+        wanted = (np.mean(ranks, axis=0) - 0.5) / len(findings.table)
+        np.testing.assert_allclose(findings.table[name], wanted)
+    alone = [diagnose(one).suspicion for one in evidences]
+    np.testing.assert_allclose(findings.table["suspicion"], np.mean(alone, axis=0))
+    assert any("over 3 trainings" in note for note in findings.notes)
+    assert not list(out.rglob("state"))
+    once = cf.scan(csv, scorers="aum,loss_last", **QUICK)
+    np.testing.assert_allclose(once.table["aum"], cf.scorers.SCORERS["aum"](evidences[0]))
 
 
 def test_asking_again_reads_the_finished_run(csv, tmp_path, monkeypatch):
@@ -295,6 +317,11 @@ def test_checkpoints_are_scored_in_numeric_order(blobs, tmp_path):
         ({"device": "tpu9"}, "device that this machine has"),
         ({"scorers": ["aun"]}, "Did you mean 'aum'"),
         ({"train": False}, "model to score as it is"),
+        ({"repeats": 0}, "usable value for 'repeats'"),
+        (
+            {"repeats": 2, "train": False, "model": lambda: nn.Linear(4, 3)},
+            "one repetition of a model that is not trained here",
+        ),
         (
             {"checkpoints": "nothing*.pt", "model": lambda: nn.Linear(4, 3)},
             "checkpoints that match",

@@ -63,6 +63,9 @@ def scan(
     scorers: Annotated[
         str | None, typer.Option(help="Scorers wanted, or families, or all; commas between.")
     ] = None,
+    repeats: Annotated[
+        int, typer.Option(help="Trainings under different seeds whose scores are fused.")
+    ] = 1,
     ensemble: Annotated[
         int, typer.Option(help="Models to train for scorers that need an ensemble.")
     ] = 3,
@@ -87,6 +90,7 @@ def scan(
         "learning_rate": lr,
         "folds": folds,
         "scorers": scorers,
+        "repeats": repeats,
         "ensemble": ensemble,
         "dropout_passes": dropout_passes,
         "keep_checkpoints": keep_checkpoints,

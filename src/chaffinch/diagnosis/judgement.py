@@ -20,6 +20,7 @@ from chaffinch.diagnosis.noise_model import NoiseModel
 from chaffinch.diagnosis.selection import LEAST_SUSPICION, q_values, select
 from chaffinch.diagnosis.source import held_out_sources
 from chaffinch.scorers import Scorer, choose
+from chaffinch.scorers import fuse as fuse_ranks
 from chaffinch.scorers.dynamics.aum import area_under_margin
 from chaffinch.scorers.dynamics.loss import mean_loss
 from chaffinch.scorers.probability import mean_over_epochs, softmax
@@ -65,7 +66,10 @@ class Verdict:
 
 
 def judge_evidence(
-    evidence: Evidence, scorers: Sequence[str] | None = None, seed: int = 0
+    evidence: Evidence,
+    scorers: Sequence[str] | None = None,
+    seed: int = 0,
+    repeats: Sequence[Evidence] = (),
 ) -> Findings:
     """Judge N samples from evidence alone.
 
@@ -74,6 +78,8 @@ def judge_evidence(
         scorers: Names of the scorers whose columns are wanted, of families, or ``all``; by default
             the usual ones that the evidence allows. They do not change the suspicion.
         seed: Decides every random choice.
+        repeats: Evidence of further trainings on the same samples, in the same order. Suspicions
+            are then means, and scores mean ranks in 0..1.
 
     Raises:
         InputError: Labels that cannot be judged, no predictions and no embeddings, an unknown
@@ -81,9 +87,24 @@ def judge_evidence(
     """
     evidence.labels.check_trainable()
     chosen = choose_scorers(evidence, scorers)
-    verdict = diagnose(evidence, seed)
-    columns = {scorer.name: scorer(evidence, seed) for scorer in chosen}
+    verdict = _mean([diagnose(one, seed) for one in (evidence, *repeats)])
+    if repeats:
+        columns = {one.name: fuse_ranks(one, (evidence, *repeats), seed) for one in chosen}
+    else:
+        columns = {one.name: one(evidence, seed) for one in chosen}
     return _findings(evidence, verdict, columns)
+
+
+def _mean(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict over several trainings; a mean of calibrated probabilities is one, too."""
+    first = verdicts[0]
+    if len(verdicts) == 1:
+        return first
+    suspicion = np.mean([one.suspicion for one in verdicts], axis=0)
+    alternatives = np.mean([one.alternatives for one in verdicts], axis=0)
+    notes = (*dict.fromkeys(note for one in verdicts for note in one.notes),)
+    joined = f"Suspicions are means and scores are mean ranks over {len(verdicts)} trainings."
+    return Verdict(suspicion, alternatives, (*notes, joined), first.details)
 
 
 def choose_scorers(evidence: Evidence, names: Sequence[str] | None) -> list[Scorer]:

@@ -36,6 +36,8 @@ class ScanOptions(BaseModel):
         seed: Decides every random choice.
         scorers: Names of the score columns wanted, of families of them, or ``all``; the usual
             ones that apply by default. What they need beyond that is collected too.
+        repeats: How many times everything is trained, each time under another seed; suspicions are
+            then means, and scores mean ranks.
         ensemble: How many models are trained for scorers that need an ensemble.
         dropout_passes: How many passes with dropout on are made for scorers that need them.
         id_column: Column of unique keys; ids come from the content by default.
@@ -59,6 +61,7 @@ class ScanOptions(BaseModel):
     device: str = "auto"
     seed: int = Field(default=0, ge=0, lt=2**31)
     scorers: Annotated[list[str] | None, BeforeValidator(_listed)] = None
+    repeats: int = Field(default=1, ge=1)
     ensemble: int = Field(default=3, ge=2)
     dropout_passes: int = Field(default=5, ge=2)
     id_column: str | None = None

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
+from chaffinch.core.randomness import stream
 from chaffinch.core.types import Mask, Modality
 from chaffinch.core.version import VERSION
 from chaffinch.data import open_data
@@ -39,7 +40,7 @@ from chaffinch.pipeline.records import with_records
 from chaffinch.pipeline.resume import Plan, claim, finished, publish
 from chaffinch.scorers import choose
 from chaffinch.store import EvidenceFolder
-from chaffinch.store.run import RunFolder
+from chaffinch.store.run import EVIDENCE, RunFolder
 
 Model = nn.Module | Callable[..., nn.Module] | str
 
@@ -101,6 +102,12 @@ def prepare(
     choose(checked.scorers)
     if (not checked.train or checked.checkpoints) and model is None:
         raise InputError("a model to score as it is", "none", "Name the trained model with --model")
+    if checked.repeats > 1 and (not checked.train or checked.checkpoints):
+        raise InputError(
+            "one repetition of a model that is not trained here",
+            f"{checked.repeats}",
+            "Leave out --repeats, or let the scan train",
+        )
     text = checked.text_column
     dataset = open_data(data, label=label, id_column=checked.id_column, text_column=text)
     held = None
@@ -136,7 +143,8 @@ def perform(request: Request) -> Findings:
         outcome = _collect_and_judge(request, partial)
         write_outcome(outcome, partial)
         report.write(RunFolder(partial), final=options.out)
-        shutil.rmtree(partial / STATE, ignore_errors=True)
+        for states in (partial / STATE, *(partial / EVIDENCE).glob(f"repeat-*/{STATE}")):
+            shutil.rmtree(states, ignore_errors=True)
         publish(partial, options.out)
     return outcome.findings
 
@@ -167,8 +175,9 @@ def _collect_and_judge(request: Request, folder: Path) -> Outcome:
     work = with_records(work, choose(options.scorers), options.train and not options.checkpoints)
     with watch.stage("evidence"):
         evidence, model = _collect(request, work)
+        repeats = [collect_by_training(again)[0] for again in _repetitions(work, options.repeats)]
     with watch.stage("judging"):
-        findings = judge_evidence(evidence, options.scorers, options.seed)
+        findings = judge_evidence(evidence, options.scorers, options.seed, repeats)
     return Outcome(request, work, evidence, findings, model, watch)
 
 
@@ -195,6 +204,19 @@ def _collect(request: Request, work: Work) -> tuple[Evidence, nn.Module]:
         return collect_by_training(work)
     paths = find_checkpoints(options.checkpoints) if options.checkpoints else []
     return collect_from_trained(work, make_model(work.factory, work.seed), paths)
+
+
+def _repetitions(work: Work, times: int) -> list[Work]:
+    """The same work under further seeds; its evidence lies below that of the first."""
+    return [
+        replace(
+            work,
+            seed=int(stream(work.seed, f"repetition {number}").integers(2**31)),
+            folder=work.folder / EVIDENCE / f"repeat-{number}",
+            keep_checkpoints=False,
+        )
+        for number in range(1, times)
+    ]
 
 
 def _plan(request: Request) -> Plan:
