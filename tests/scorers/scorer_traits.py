@@ -8,6 +8,9 @@ SEEDED = {
     # neighbours
     "simifeat_rank",
     "simifeat_vote",
+    "validation_density_ratio",
+    "validation_density_ratio_embedding",
+    "validation_joint_ratio_embedding",
     # dynamics
     # labels
 }
@@ -42,6 +45,9 @@ COMPARING = {
     "simifeat_rank",
     "simifeat_vote",
     "knn_disagreement",
+    "validation_density_ratio",
+    "validation_density_ratio_embedding",
+    "validation_joint_ratio_embedding",
     # dynamics
     "aum_threshold",
     "loss_clusters",
@@ -60,7 +66,13 @@ COMPARING = {
 }
 
 # Their draws are bound to positions, so that permuted rows have the scores of another draw.
-ORDER_BOUND: set[str] = {"simifeat_rank", "simifeat_vote"}
+ORDER_BOUND: set[str] = {
+    "simifeat_rank",
+    "simifeat_vote",
+    "validation_density_ratio",
+    "validation_density_ratio_embedding",
+    "validation_joint_ratio_embedding",
+}
 
 # They look for something else than wrong labels (anomalies, uncertainty, duplicates), or have the
 # sign of a publication. Each has tests of its own for what it looks for.
@@ -83,6 +95,9 @@ NOT_FOR_LABELS = {
     "validation_distance_embedding",
     "validation_mahalanobis",
     "validation_mahalanobis_embedding",
+    "validation_density_ratio",
+    "validation_density_ratio_embedding",
+    "validation_joint_ratio_embedding",
     # dynamics
     "aum_threshold",  # for labels, but from margins that a change of labels does not change here
     "data_iq_aleatoric",
