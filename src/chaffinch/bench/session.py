@@ -26,12 +26,14 @@ class Session:
         cache: Where results are kept between runs.
         workers: Most processes side by side.
         fresh: Whether to measure again what is in the cache.
+        pages: Whether to measure nothing and only write the page of what is in the cache.
     """
 
     out: Path
     cache: Path = field(default_factory=default_cache)
     workers: int = 1
     fresh: bool = False
+    pages: bool = False
 
     def run(
         self, suite: Suite, choice: Choice, say: Callable[[str], None] = lambda _: None
@@ -50,7 +52,8 @@ class Session:
             InputError: The suite names something that there is not, or data are missing.
         """
         load_catalogue(suite.modules)
-        check_data(suite)
+        if not self.pages:
+            check_data(suite)
         return self.measure(plan_suite(suite, choice), say)
 
     def measure(self, plan: Plan, say: Callable[[str], None]) -> tuple[Path, list[Failure]]:
@@ -60,6 +63,8 @@ class Session:
         from chaffinch.bench.engine.runner import jobs_to_do, run_plan
         from chaffinch.bench.page.page import write_page
 
+        if self.pages:
+            return write_page(plan, gather(plan, self.cache, ()), self.out), []
         if self.fresh:
             for job in plan.jobs:
                 CellFolder(self.cache, job.cell).forget(job.methods)

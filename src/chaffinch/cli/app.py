@@ -145,15 +145,20 @@ def bench(
     ] = "",
     only: Annotated[str, typer.Option(help="Only cells such as data=digits,rate=0.1.")] = "",
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what is known.")] = False,
+    pages: Annotated[
+        bool, typer.Option("--pages", help="Measure nothing; write pages of what is known.")
+    ] = False,
 ) -> None:
     """Measure how well glitches are found, by Chaffinch and others, and write pages about it."""
     from chaffinch.bench.engine.plan import Choice, parse_only
+    from chaffinch.bench.session import Session, default_cache
     from chaffinch.cli.bench import run_bench
 
     names = tuple(filter(None, (name.strip() for name in methods.split(","))))
     choice = Choice(full, seeds, names, parse_only(only))
     with _interruptible():
-        status = run_bench(suites, choice, out, cache, (workers, fresh))
+        session = Session(out, cache or default_cache(), workers, fresh, pages)
+        status = run_bench(suites, choice, session)
     raise typer.Exit(status)
 
 

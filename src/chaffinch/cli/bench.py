@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 
 import typer
 from rich.console import Console
@@ -11,7 +11,7 @@ from rich.table import Table
 from chaffinch.bench.engine.plan import Choice
 from chaffinch.bench.engine.suite import bundled_suites, open_suite
 from chaffinch.bench.engine.worker import Failure
-from chaffinch.bench.session import Session, default_cache, find_suites
+from chaffinch.bench.session import Session, find_suites
 from chaffinch.core.errors import ChaffinchError, InputError
 
 
@@ -24,17 +24,13 @@ def list_suites() -> None:
     Console().print(table)
 
 
-def run_bench(
-    suites: Sequence[str], choice: Choice, out: Path, cache: Path | None, options: tuple[int, bool]
-) -> int:
+def run_bench(suites: Sequence[str], choice: Choice, session: Session) -> int:
     """Run suites one after another.
 
     Args:
         suites: Names or paths, ``all``, or ``list``.
         choice: The part of each suite that is wanted.
-        out: Folder of the pages.
-        cache: Where results are kept, if not at the usual place.
-        options: Number of processes (0 = number of cores), and whether to measure afresh.
+        session: How to run them; no workers stand for as many as there are cores.
 
     Returns:
         The exit status: 1 if anything failed, or one of ``all`` was left out.
@@ -45,10 +41,11 @@ def run_bench(
     if list(suites) == ["list"]:
         list_suites()
         return 0
-    workers, fresh = options
-    if workers < 0:
-        raise InputError("at least one worker", str(workers), "Leave --workers out for all cores")
-    session = Session(out, cache or default_cache(), workers or _cores(), fresh)
+    if session.workers < 0:
+        raise InputError(
+            "at least one worker", str(session.workers), "Leave --workers out for all cores"
+        )
+    session = replace(session, workers=session.workers or _cores())
     failed = False
     for suite in find_suites(suites):
         try:

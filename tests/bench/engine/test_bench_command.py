@@ -60,6 +60,20 @@ def test_a_run_writes_a_page_and_the_next_measures_nothing(bench, tmp_path):
     assert "4 cells, 0 measured before" in error
 
 
+def test_pages_are_written_anew_without_a_measurement(bench, tmp_path, monkeypatch):
+    words = (*declared(tmp_path, CELLS, TABLE), "--seeds", "2")
+    bench(*words, "--methods", "good")
+    page = tmp_path / "pages" / "fake.md"
+    page.unlink()
+    monkeypatch.setattr("chaffinch.bench.engine.runner.run_plan", None)
+    monkeypatch.setattr("chaffinch.bench.session.check_data", None)
+    status, printed, _ = bench(*words, "--pages")
+    assert (status, printed) == (0, "pages/fake.md\n")
+    known = pd.read_parquet(tmp_path / "pages" / "fake.parquet")
+    assert known["method"].unique().tolist() == ["good"]
+    assert "good" in page.read_text()
+
+
 def test_full_size_has_a_page_of_its_own(bench, tmp_path):
     words = declared(tmp_path, CELLS, "[cells.full]\nseeds = 1", TABLE)
     status, printed, error = bench(*words, "--full", "--only", "glitch=blur")
