@@ -8,6 +8,7 @@ apart; what was only put into the training data, however dense and easy to learn
 import warnings
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
@@ -18,10 +19,11 @@ from sklearn.preprocessing import StandardScaler
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.randomness import stream
 from chaffinch.core.scorer import scorer
-from chaffinch.core.types import Codes, Floats
+from chaffinch.core.types import Codes, Floats, Mask
 
 NUM_LANDMARKS = 300
 NUM_FOLDS = 5
+MOST_LEARNED = 10_000  # training samples a model learns from; more hardly change a smooth ratio
 _WIDTH = 0.3  # of the kernel: exp(-0.3 d^2 / K) on standardised columns
 
 _PAPER = (
@@ -52,10 +54,12 @@ def log_density_ratio(
         labels = np.concatenate(codes)
         both = np.column_stack([both, np.eye(int(labels.max()) + 1)[labels]])
     ours = np.arange(len(both)) < len(rows)
-    drawn = int(stream(seed, "density ratio").integers(2**31))
+    random = stream(seed, "density ratio")
+    drawn = int(random.integers(2**31))
     for learned, judged in StratifiedKFold(folds, shuffle=True, random_state=drawn).split(
         both, ours
     ):
+        learned = _fewer(learned, ours, random)
         model = make_pipeline(
             StandardScaler(),
             Nystroem(
@@ -69,9 +73,17 @@ def log_density_ratio(
             warnings.simplefilter("ignore", ConvergenceWarning)  # a rough fit ranks as well
             model.fit(both[learned], ours[learned])
         own = judged[ours[judged]]
-        ratios[own] = model.decision_function(both[own])
-    prior: float = np.log(len(rows) / len(known))
-    return ratios - prior
+        share = ours[learned].mean()
+        ratios[own] = model.decision_function(both[own]) - np.log(share / (1 - share))
+    return ratios
+
+
+def _fewer(learned: NDArray[np.intp], ours: Mask, random: np.random.Generator) -> NDArray[np.intp]:
+    """At most 10,000 training samples, and all others."""
+    mine = learned[ours[learned]]
+    if len(mine) <= MOST_LEARNED:
+        return learned
+    return np.concatenate([random.permutation(mine)[:MOST_LEARNED], learned[~ours[learned]]])
 
 
 @scorer(
