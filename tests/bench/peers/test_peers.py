@@ -110,7 +110,9 @@ def test_cleanlab_bears_a_class_that_nobody_is_given(situation):
     labels = Labels(codes, evidence.labels.classes)
     other = replace(situation, evidence=replace(evidence, labels=labels))
     for name in ("cleanlab self_confidence", "cleanlab ood probabilities"):
-        run(name, other)
+        scores = run(name, other).scores
+        assert scores.shape == codes.shape
+        assert np.isfinite(scores).all()
 
 
 def test_tracin_of_dattri_is_minus_the_mean_influence(situation):
