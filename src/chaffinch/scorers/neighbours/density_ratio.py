@@ -23,8 +23,10 @@ from chaffinch.core.types import Codes, Floats, Mask
 
 NUM_LANDMARKS = 300
 NUM_FOLDS = 5
+NUM_FOLDINGS = 3  # the mean over several steadies the ratio where few clean samples are known
 MOST_LEARNED = 10_000  # training samples a model learns from; more hardly change a smooth ratio
 _WIDTH = 0.3  # of the kernel: exp(-0.3 d^2 / K) on standardised columns
+_LOOSENESS = 0.3  # scikit-learn's C: the inverse of how strongly the ratio is held to be smooth
 
 _PAPER = (
     "Bickel et al., Discriminative Learning for Differing Training and Test Distributions, 2007"
@@ -36,8 +38,9 @@ def log_density_ratio(
 ) -> Floats:
     """(N,) log of how much denser training is than the known samples at each of (N, K) rows.
 
-    Kernel logistic regression on 300 landmarks (Nystroem), every sample judged by a model that did
-    not see it. Zero throughout where either set has fewer than two samples or all rows are equal.
+    Kernel logistic regression on 300 landmarks (Nystroem), every sample judged by models that did
+    not see it, the mean over three foldings. Zero throughout where either set has fewer than two
+    samples or all rows are equal.
 
     Args:
         rows: (N, K) training samples.
@@ -45,9 +48,16 @@ def log_density_ratio(
         seed: Decides folds and landmarks.
         codes: (N,) and (M,) labels, which then are part of what is compared.
     """
+    return log_density_ratios(rows, known, seed, codes)[: len(rows)]
+
+
+def log_density_ratios(
+    rows: Floats, known: Floats, seed: int, codes: tuple[Codes, Codes] | None = None
+) -> Floats:
+    """(N + M,) as `log_density_ratio`, at the training samples and then at the known ones."""
     folds = min(NUM_FOLDS, len(rows), len(known))
-    ratios = np.zeros(len(rows))
     both = np.concatenate([rows, known]).astype(np.float64)
+    ratios = np.zeros(len(both))
     if folds < 2 or not np.ptp(both, axis=0).any():
         return ratios
     if codes is not None:
@@ -55,10 +65,17 @@ def log_density_ratio(
         both = np.column_stack([both, np.eye(int(labels.max()) + 1)[labels]])
     ours = np.arange(len(both)) < len(rows)
     random = stream(seed, "density ratio")
+    for _ in range(NUM_FOLDINGS):
+        ratios += _held_out_ratio(both, ours, folds, random) / NUM_FOLDINGS
+    return ratios
+
+
+def _held_out_ratio(both: Floats, ours: Mask, folds: int, random: np.random.Generator) -> Floats:
+    """(N + M,) log-ratio at each row, by a model that did not see it."""
+    ratios = np.zeros(len(both))
     drawn = int(random.integers(2**31))
-    for learned, judged in StratifiedKFold(folds, shuffle=True, random_state=drawn).split(
-        both, ours
-    ):
+    splits = StratifiedKFold(folds, shuffle=True, random_state=drawn)
+    for learned, judged in splits.split(both, ours):
         learned = _fewer(learned, ours, random)
         model = make_pipeline(
             StandardScaler(),
@@ -67,14 +84,13 @@ def log_density_ratio(
                 n_components=min(NUM_LANDMARKS, len(learned)),
                 random_state=drawn,
             ),
-            LogisticRegression(max_iter=300),
+            LogisticRegression(C=_LOOSENESS, max_iter=300),
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # a rough fit ranks as well
             model.fit(both[learned], ours[learned])
-        own = judged[ours[judged]]
         share = ours[learned].mean()
-        ratios[own] = model.decision_function(both[own]) - np.log(share / (1 - share))
+        ratios[judged] = model.decision_function(both[judged]) - np.log(share / (1 - share))
     return ratios
 
 
