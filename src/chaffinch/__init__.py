@@ -11,36 +11,74 @@ from chaffinch.core.version import VERSION
 __version__ = VERSION
 
 _HOMES = {
+    "Edit": "chaffinch.core.edit",
     "Findings": "chaffinch.core.findings",
+    "Ledger": "chaffinch.store.ledger",
+    "Plan": "chaffinch.core.plan",
     "attribute": "chaffinch.influence",
+    "attribute_prompts": "chaffinch.pipeline.attribute",
+    "check_prompts": "chaffinch.diagnosis.prompt_check",
+    "open_prompts": "chaffinch.data.prompt",
+    "explain": "chaffinch.pipeline.explain",
+    "forget": "chaffinch.repair.forgetting",
     "judge": "chaffinch.pipeline.judge",
     "open_data": "chaffinch.data",
+    "propose": "chaffinch.repair.proposal",
+    "readmit": "chaffinch.repair.quarantine",
     "scan": "chaffinch.pipeline.scan",
     "self_influence": "chaffinch.influence",
+    "verify": "chaffinch.pipeline.verification",
+    "watch": "chaffinch.training.watching.watch",
+    "with_ids": "chaffinch.training.watching.identified",
 }
-_PACKAGES = ("bench", "gradients", "influence", "losses", "scorers")
+_PACKAGES = ("bench", "gradients", "influence", "losses", "repair", "scorers")
 
 __all__ = [
+    "Edit",
     "Findings",
+    "Ledger",
+    "Plan",
     "attribute",
+    "attribute_prompts",
     "bench",
+    "check_prompts",
+    "explain",
+    "forget",
     "gradients",
     "influence",
     "judge",
     "losses",
     "open_data",
+    "open_prompts",
+    "propose",
+    "readmit",
+    "repair",
     "scan",
     "scorers",
     "self_influence",
+    "verify",
+    "watch",
+    "with_ids",
 ]
 
 if TYPE_CHECKING:
-    from chaffinch import bench, gradients, influence, losses, scorers
+    from chaffinch import bench, gradients, influence, losses, repair, scorers
+    from chaffinch.core.edit import Edit
     from chaffinch.core.findings import Findings
+    from chaffinch.core.plan import Plan
     from chaffinch.data import open_data
+    from chaffinch.data.prompt import open_prompts
+    from chaffinch.diagnosis.prompt_check import check_prompts
     from chaffinch.influence import attribute, self_influence
+    from chaffinch.pipeline.attribute import attribute_prompts
+    from chaffinch.pipeline.explain import explain
     from chaffinch.pipeline.judge import judge
     from chaffinch.pipeline.scan import scan
+    from chaffinch.pipeline.verification import verify
+    from chaffinch.repair import forget, propose, readmit
+    from chaffinch.store.ledger import Ledger
+    from chaffinch.training.watching.identified import with_ids
+    from chaffinch.training.watching.watch import watch
 
 
 def __getattr__(name: str) -> Any:

@@ -10,19 +10,18 @@ from sklearn.metrics import f1_score, roc_auc_score
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import COLUMNS
+from chaffinch.core.kinds import HARMFUL, KINDS, PROBABILITY_COLUMNS
 from chaffinch.core.labels import Labels
-from chaffinch.diagnosis import judgement
-from chaffinch.diagnosis.judgement import (
+from chaffinch.diagnosis import wrong_label
+from chaffinch.diagnosis.judgement import choose_scorers, diagnose, judge_evidence
+from chaffinch.diagnosis.noise_model import NoiseModel
+from chaffinch.diagnosis.source import held_out_sources, smoothed_votes
+from chaffinch.diagnosis.wrong_label import (
     IN_SAMPLE_NOTE,
     NEIGHBOURS_NOTE,
     UNLEARNABLE_NOTE,
-    choose_scorers,
-    diagnose,
     explained_share,
-    judge_evidence,
 )
-from chaffinch.diagnosis.noise_model import NoiseModel
-from chaffinch.diagnosis.source import held_out_sources, smoothed_votes
 from chaffinch.scorers import DEFAULT_SCORERS, SCORERS
 
 RECORDS = {
@@ -102,9 +101,15 @@ def test_the_table_keeps_its_promises(synthetic, names):
         assert table[name].between(0, 1).all()
     assert table["flagged"].dtype == np.bool_
     flagged = table["flagged"].to_numpy()
-    assert (table["kind"] == np.where(flagged, "mislabelled", "clean")).all()
-    sure = np.where(flagged, table["suspicion"], 1 - table["suspicion"])
-    np.testing.assert_array_equal(table["kind_probability"], sure)
+    chances = table[list(PROBABILITY_COLUMNS)].to_numpy()
+    np.testing.assert_allclose(chances.sum(axis=1), 1, rtol=1e-9)
+    assert (chances >= 0).all()
+    assert table["kind"][flagged].isin(HARMFUL).all()
+    own = chances[np.arange(len(table)), [KINDS.index(kind) for kind in table["kind"]]]
+    np.testing.assert_array_equal(table["kind_probability"], own)
+    np.testing.assert_array_equal(own[~flagged], chances[~flagged].max(axis=1))
+    harm = table[[f"p_{kind}" for kind in HARMFUL]].sum(axis=1)
+    np.testing.assert_allclose(table["suspicion"], harm, rtol=1e-9)
     named = table["suggested_label"].notna().to_numpy()
     assert named[flagged].all()
     assert (table["suggestion_confidence"].notna() == named).all()
@@ -251,7 +256,7 @@ def test_labels_that_cannot_be_learned_flag_nothing_and_say_so(synthetic, sample
     [(60, 0.13, False), (60, 0.15, True), (3000, 0.009, False), (3000, 0.011, True)],
 )
 def test_how_much_must_be_explained(synthetic, monkeypatch, samples, share, learnable):
-    monkeypatch.setattr(judgement, "explained_share", lambda model, labels: share)
+    monkeypatch.setattr(wrong_label, "explained_share", lambda model, labels: share)
     evidence = synthetic(num_samples=samples).only("held_out_logits", "embeddings")
     findings = judge_evidence(evidence, [])
     assert (UNLEARNABLE_NOTE not in findings.notes) == learnable

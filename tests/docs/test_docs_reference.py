@@ -41,13 +41,13 @@ def mentioned(*pages):
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_is_documented(name):
-    text = "".join(page.read_text("utf-8") for page in (README, SCAN, BENCH))
+    text = "".join(page.read_text("utf-8") for page in PAGES)
     assert re.search(rf"chaffinch {name}\b", text)
 
 
 @pytest.mark.parametrize("option", [*CLI_OPTIONS, "--version"])
 def test_every_option_is_documented(option):
-    text = "".join(page.read_text("utf-8") for page in (README, SCAN, BENCH))
+    text = "".join(page.read_text("utf-8") for page in PAGES)
     assert re.search(rf"{option}(?![\w-])", text)
 
 
@@ -71,7 +71,8 @@ def test_every_format_and_name_that_is_looked_for_is_documented():
 
 
 def test_every_file_of_a_run_is_documented():
-    files = {run.FINDINGS, run.RECORD, run.GALLERY, run.REPORT, f"{run.EVIDENCE}/", "plan.json"}
+    files = {run.FINDINGS, run.RECORD, run.GALLERY, run.REPORT, run.EXPLANATIONS}
+    files |= {f"{run.EVIDENCE}/", "plan.json"}
     assert {name for row in table(SCAN, "file") for name in names(row[0])} == files
 
 

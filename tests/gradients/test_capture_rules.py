@@ -1,3 +1,5 @@
+import importlib
+
 import pytest
 import torch
 from gradient_truth import agree, check_operations, draw, settle, squares, truth
@@ -7,6 +9,7 @@ from torch import nn
 
 from chaffinch.gradients import RULES, capture, squared_norms
 from chaffinch.gradients.rules import rule_for
+from chaffinch.gradients.rules.rms_norm import ALIKE
 
 few = settings(max_examples=10, deadline=None)
 batch = st.integers(1, 5)
@@ -139,6 +142,18 @@ def test_layer_norm_and_rms_norm(count, positions, shape, affine):
     check(nn.RMSNorm(shape), x)
 
 
+@pytest.mark.parametrize("name", ALIKE)
+def test_root_mean_square_norms_of_transformers(name):
+    pytest.importorskip("transformers")
+    place = f"transformers.models.{name.lower()}.modeling_{name.lower()}"
+    layer = getattr(importlib.import_module(place), f"{name}RMSNorm")(4)
+    model = Bent(layer)
+    x, y = draw(3, 2, 4).float().double(), draw(3)  # the layer itself goes through float32
+    found = capture(model, (x, y), loss=squares).dense()
+    true = truth(model, x, y, squares)
+    assert float((found - true).abs().max()) <= 1e-6 * float(true.abs().max())
+
+
 @few
 @given(batch, st.integers(1, 3), st.integers(1, 2), st.lists(st.integers(2, 3), max_size=3))
 def test_group_norm(count, groups, each, space):
@@ -189,5 +204,6 @@ def test_every_registered_rule_has_a_test_above():
         "BatchNorm1d",
         "BatchNorm2d",
         "BatchNorm3d",
+        *(f"{name}RMSNorm" for name in ALIKE),
     }
     assert set(RULES) == tested

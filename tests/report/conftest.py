@@ -13,7 +13,10 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw
 
+from chaffinch.core.explanation import Explanation
+from chaffinch.core.kinds import KINDS
 from chaffinch.store.run import (
+    EXPLANATIONS,
     FINDINGS,
     GALLERY,
     RECORD,
@@ -47,6 +50,22 @@ SENTENCES = (
     "A masterclass in tension: the last twenty minutes are the best of the decade.",
 )
 
+DETAILS = {
+    "rates": [
+        {"of": "all", "name": "all", "rate": 0.081, "low": 0.066, "high": 0.098},
+        {"of": "kind", "name": "mislabelled", "rate": 0.058, "low": 0.047, "high": 0.071},
+        {"of": "kind", "name": "far_cluster", "rate": 0.012, "low": 0.009, "high": 0.016},
+        {"of": "kind", "name": "outlier", "rate": 0.009, "low": 0.0, "high": 0.019},
+        {"of": "kind", "name": "near_cluster", "rate": 0.03, "low": 0.02, "high": 0.041},
+        {"of": "class", "name": "finch", "rate": 0.08, "low": 0.03, "high": 0.13},
+    ],
+    "canaries": {
+        "mislabelled": {"count": 27, "found": 0.926, "named": 0.889},
+        "far_cluster": {"count": 27, "found": 1.0, "named": 0.963},
+        "near_duplicate": {"count": 18, "found": 1.0, "named": 1.0},
+    },
+}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -61,6 +80,7 @@ class Recipe:
     hostile: bool = False
     demo: bool = False
     extras: bool = True
+    kinds: bool = False
     seed: int = 0
 
 
@@ -72,6 +92,9 @@ def build(folder: Path, recipe: Recipe) -> RunFolder:
     np.add.at(flow, (given, right), 1.0)
     record = _record(recipe, classes, findings, np.round(flow * 0.97 + 0.02, 3))
     order = np.argsort(-findings["suspicion"].to_numpy(), kind="stable")[: recipe.shown]
+    if recipe.kinds:
+        kept = np.flatnonzero(findings["kind"].isin(["near_cluster", "hard"]))
+        order = np.concatenate([order, kept[~np.isin(kept, order)][:8]])
     gallery = [
         {
             "id": str(findings["id"].iloc[row]),
@@ -81,6 +104,9 @@ def build(folder: Path, recipe: Recipe) -> RunFolder:
     ]
     folder.mkdir(parents=True)
     findings.to_parquet(folder / FINDINGS)
+    if recipe.kinds:
+        told = [_explanation(row) for row in findings.iloc[order].to_dict("records")]
+        (folder / EXPLANATIONS).write_text(json.dumps(told), "utf-8")
     (folder / GALLERY).write_text(json.dumps(gallery), "utf-8")
     (folder / RECORD).write_text(record.model_dump_json(indent=2), "utf-8")
     return RunFolder(folder)
@@ -131,10 +157,59 @@ def _findings(
             "q_value": np.minimum(q, 1.0),
         }
     )
+    if recipe.kinds:
+        _sort_out(table, recipe, rng)
     for name, weight in SCORERS.items():
         noise = rng.normal(size=size) * (1.2 - abs(weight) * 0.8)
         table[name] = np.exp(weight * 3 * suspicion + noise)
     return table, given, right
+
+
+def _sort_out(table: pd.DataFrame, recipe: Recipe, rng: np.random.Generator) -> None:
+    """Give the samples kinds, sentences and stabilities, as a scan does."""
+    size, flagged = len(table), table["flagged"].to_numpy()
+    harmful = rng.choice(
+        ["mislabelled", "far_cluster", "outlier", "conflicting_duplicate"],
+        size,
+        p=[0.7, 0.15, 0.1, 0.05],
+    )
+    harmless = rng.choice(
+        ["clean", "hard", "near_cluster", "near_duplicate", "ambiguous"],
+        size,
+        p=[0.9, 0.03, 0.03, 0.03, 0.01],
+    )
+    table["kind"] = np.where(flagged, harmful, harmless)
+    table["kind_probability"] = np.where(flagged, table["suspicion"], rng.uniform(0.4, 1, size))
+    for kind in KINDS:
+        table[f"p_{kind}"] = np.where(table["kind"] == kind, table["kind_probability"], 0.01)
+    table["stability"] = np.round(table["suspicion"], 3)
+    said = (
+        HOSTILE
+        if recipe.hostile
+        else (
+            "all 10 of its nearest neighbours are robin, models that never saw it say robin "
+            "(98%) and its loss stayed 12 times the median of its class"
+        )
+    )
+    table["why"] = np.where(
+        table["kind"] == "clean",
+        "",
+        "Labelled " + table["given_label"].astype(str) + ", but " + said + ".",
+    )
+
+
+def _explanation(row: dict[str, Any]) -> dict[str, Any]:
+    course = np.arange(EPOCHS) / EPOCHS
+    return Explanation(
+        id=str(row["id"]),
+        given_label=str(row["given_label"]),
+        kind=str(row["kind"]),
+        suspicion=float(row["suspicion"]),
+        why=str(row["why"]),
+        loss=tuple(2.5 + 2 * np.sin(6 * course + row["suspicion"])),
+        class_loss=tuple(2.3 * np.exp(-6 * course)),
+        stability=float(row["stability"]),
+    ).to_dict()
 
 
 def _record(
@@ -162,7 +237,7 @@ def _record(
             flow=flow.tolist() if recipe.extras else None,
             scorers=list(SCORERS),
             notes=[HOSTILE] if recipe.hostile else notes,
-            details={"calibration_error": 0.0312},
+            details={"calibration_error": 0.0312} | (DETAILS if recipe.kinds else {}),
         ),
         configuration={
             "folds": 5,

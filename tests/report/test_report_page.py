@@ -67,6 +67,9 @@ RECIPES = [
     {"modality": "text", "hostile": True, "classes": 3},
     {"modality": "table", "hostile": True, "classes": 3},
     {"shown": 0},
+    {"modality": "image", "kinds": True},
+    {"modality": "table", "kinds": True, "hostile": True},
+    {"modality": "text", "kinds": True, "classes": 3},
 ]
 
 
@@ -103,7 +106,8 @@ def test_every_gallery_item_and_the_counts_appear(make_run, recipe):
     assert sum("data-sample" in attrs for _, attrs in page.tags) == len(run.gallery)
     if flagged:
         share = f"{flagged / total:.1%}"
-        assert f"{flagged} of {total} samples look mislabelled ({share})" in page.text
+        looks = "harmful" if recipe.get("kinds") else "mislabelled"
+        assert f"{flagged} of {total} samples look {looks} ({share})" in page.text
     for name, rows in findings.groupby("given_label"):
         shown = re.sub("[\x1b\u202e]", "\ufffd", str(name))
         assert f" {shown} {len(rows)} {int(rows['flagged'].sum())} " in page.text
@@ -177,7 +181,7 @@ def test_other_kinds_of_harm_are_not_called_mislabelled(make_run):
     findings.to_parquet(run.path / FINDINGS)
     text = Page(render(run)).text
     assert "look harmful" in text
-    assert f"By kind: {len(flagged) - 5} mislabelled, 5 duplicate." in text
+    assert f"By kind: {len(flagged) - 5} with a wrong label, 5 duplicate." in text
 
 
 def test_known_truth_is_stated_only_in_the_demo(make_run):

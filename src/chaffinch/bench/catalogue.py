@@ -16,6 +16,10 @@ MODULES = (
     "chaffinch.bench.experiments.noisy_images",
     "chaffinch.bench.experiments.fine_tuning",
     "chaffinch.bench.experiments.shift",
+    "chaffinch.bench.experiments.prompts",
+    "chaffinch.bench.experiments.diagnosis",
+    "chaffinch.bench.experiments.repair",
+    "chaffinch.bench.experiments.training",
 )
 """Modules that register experiments and methods when they are imported."""
 

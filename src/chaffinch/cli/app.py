@@ -11,6 +11,18 @@ from rich.console import Console
 from rich.table import Table
 
 import chaffinch
+from chaffinch.cli import (
+    apply,
+    attribute,
+    datasheet,
+    explain,
+    export,
+    history,
+    import_,
+    propose,
+    verify,
+)
+from chaffinch.cli import ledger as ledger_command
 from chaffinch.core.errors import ChaffinchError
 
 app = typer.Typer(
@@ -63,6 +75,17 @@ def scan(
     scorers: Annotated[
         str | None, typer.Option(help="Scorers wanted, or families, or all; commas between.")
     ] = None,
+    select: Annotated[
+        str, typer.Option(help="Flag for the best expected F1 (f1), or by false alarms (fdr).")
+    ] = "f1",
+    fdr: Annotated[float, typer.Option(help="False alarms that --select fdr allows.")] = 0.1,
+    rounds: Annotated[
+        str, typer.Option(help="Rounds of cleaning, training and judging; or auto.")
+    ] = "1",
+    canaries: Annotated[
+        bool,
+        typer.Option("--canaries/--no-canaries", help="Train a few spoilt copies beside the data."),
+    ] = True,
     repeats: Annotated[
         int, typer.Option(help="Trainings under different seeds whose scores are fused.")
     ] = 1,
@@ -78,6 +101,9 @@ def scan(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     seed: _SEED = 0,
     overwrite: _OVERWRITE = False,
+    ledger: Annotated[
+        str | None, typer.Option(help="File or URL of the ledger; none for no ledger.")
+    ] = None,
 ) -> None:
     """Find the samples whose labels are likely wrong, and write a report."""
     options: dict[str, Any] = {
@@ -90,6 +116,10 @@ def scan(
         "learning_rate": lr,
         "folds": folds,
         "scorers": scorers,
+        "select": select,
+        "fdr": fdr,
+        "rounds": rounds,
+        "canaries": canaries,
         "repeats": repeats,
         "ensemble": ensemble,
         "dropout_passes": dropout_passes,
@@ -97,6 +127,7 @@ def scan(
         "device": device,
         "seed": seed,
         "overwrite": overwrite,
+        "ledger": ledger,
         "out": out or Path(Path(data).resolve().name.split(".")[0] + ".chaffinch"),
     }
     with _interruptible():
@@ -180,6 +211,20 @@ def estimators() -> None:
     for name, preset in chaffinch.influence.ESTIMATORS.items():
         table.add_row(name, preset.summary, preset.cost, preset.paper)
     Console().print(table)
+
+
+app.command("attribute")(attribute.attribute)
+app.command("propose")(propose.propose)
+app.command("apply")(apply.apply)
+app.command("verify")(verify.verify)
+app.command("explain")(explain.explain)
+app.command("history")(history.history)
+app.command("diff")(history.diff)
+app.command("restore")(history.restore)
+app.command("ledger")(ledger_command.ledger)
+app.command("export")(export.export)
+app.command("import")(import_.import_)
+app.command("datasheet")(datasheet.datasheet)
 
 
 @contextmanager

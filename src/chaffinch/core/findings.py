@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from chaffinch.core.kinds import PROBABILITY_COLUMNS
 from chaffinch.core.types import Floats
 
 COLUMNS = (
@@ -20,12 +21,19 @@ COLUMNS = (
     "suggested_label",
     "suggestion_confidence",
     "q_value",
+    *PROBABILITY_COLUMNS,
+    "stability",
+    "why",
 )
 """The columns that every findings table starts with; one column a scorer follows.
 
-``suspicion`` is in 0..1, higher = worse. ``q_value`` is the false-discovery rate expected if this
-sample and all more suspicious ones were flagged. ``suggested_label`` is the likeliest other class
-of flagged samples, and of any sample for which it is likelier than not; it is missing elsewhere.
+``suspicion`` is the probability that the sample does harm: 0..1, higher = worse. ``p_KIND`` are
+the probabilities of the kinds of `chaffinch.core.kinds`, which sum to 1. ``q_value`` is the
+false-discovery rate expected if this sample and all more suspicious ones were flagged.
+``suggested_label`` is the likeliest other class of samples flagged for a wrong label, and of any
+sample for which it is likelier than not; it is missing elsewhere.
+``stability`` is the share of epochs and trainings whose losses alone would flag the sample, NaN
+where there are none; ``why`` is one sentence, empty for clean samples.
 """
 
 

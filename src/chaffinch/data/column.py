@@ -17,6 +17,9 @@ from chaffinch.data.cell import holds_strings
 LABEL_NAMES = ("label", "labels", "y", "target", "class")
 """Columns that are taken for the label where none is named, in upper or lower case."""
 
+WEIGHT, SOFT_LABEL = "chaffinch_weight", "chaffinch_soft_label"
+"""Columns that a repair adds to tables; they are no features."""
+
 _SPLITS = frozenset(("train", "training", "val", "valid", "validation", "dev", "test"))
 _TEXT_LENGTH = 20.0
 _TEXT_UNIQUE = 0.8
@@ -95,11 +98,16 @@ def choose_label(names: Sequence[str], wanted: str | None, source: str) -> str:
 
 
 def drop_split(features: pd.DataFrame) -> pd.DataFrame:
-    """Leave out a column ``split`` of words such as train and test: it is no feature."""
+    """Leave out what is no feature.
+
+    That is a column ``split`` of words such as train and test, and the weights and soft labels that
+    a repair has added.
+    """
     names = [
         name
         for name in features.columns
-        if name.lower() == "split" and set(features[name].astype(str).str.lower()) <= _SPLITS
+        if name in (WEIGHT, SOFT_LABEL)
+        or (name.lower() == "split" and set(features[name].astype(str).str.lower()) <= _SPLITS)
     ]
     return features.drop(columns=names)
 

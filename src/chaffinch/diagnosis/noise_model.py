@@ -7,6 +7,11 @@ prediction (ambiguity, absorbed by the weights, a temperature where there is one
 confident contradiction (noise, absorbed by the rate). No clean label and no threshold is needed,
 and the posterior of each label being wrong follows by Bayes' rule.
 
+Wrong labels of one class may be more frequent than those of another, or go to one class in
+particular. One rate would take such errors for ambiguity and miss them all, so the fit goes on from
+there with a transition matrix (`chaffinch.diagnosis.transition`) and keeps it where it explains the
+given labels better than its effective number of parameters costs.
+
 The floor of a mixture of a softmax and uniform noise is the model of Goldberger and Ben-Reuven
 (ICLR 2017) with a single parameter; here it is fitted after training, on held-out predictions,
 together with the temperature (Guo et al., ICML 2017) that makes them calibrated.
@@ -21,9 +26,24 @@ from scipy.special import logsumexp
 
 from chaffinch.core.randomness import stream
 from chaffinch.core.types import Codes, Floats
+from chaffinch.diagnosis.transition import Transition, even, expected_counts, shrunk
 
 MAX_FIT_SAMPLES = 20_000
+MAX_TRANSITION_SAMPLES = 6_000
+"""Samples that a transition matrix is fitted on; every step sees them all."""
+
+_STARTS = ((0.1, 1.5), (0.2, 2.0), (0.3, 3.0))
+"""Rates to start from, and by how much predictions are sharpened to make room for them."""
+_STEPS = 20
+_CLOSE = 0.02
+_PRICE = 2.0
+_PRICED_AT = 3_000
+"""Nats that an effective parameter must gain on so many samples. Mistakes of a weak model gain 1
+to 2 each, classes that are really taken for one another 2 to 5. Both are systematic, so on more
+samples they gain more, and the price rises (Akaike's criterion, against chance only, asks for 1).
+"""
 _MIN_RATE = 1e-5
+_SHARPEST = 20.0
 _FLOOR = np.log(1e-6)
 """Log-probabilities are cut here: a prediction made in float32 is never surer than that."""
 
@@ -36,11 +56,16 @@ class NoiseModel:
         weights: (R,) non-negative weight of each source of predictions.
         rate: Share of given labels that are wrong, in 0..1.
         likelihood: Mean log-likelihood of the given labels, in nats a sample.
+        transition: (C, C) probability of the given label (column) by the right class (row), or
+            None for one rate and even spread.
+        degrees: Effective number of parameters of the noise.
     """
 
     weights: Floats
     rate: float
     likelihood: float
+    transition: Floats | None = None
+    degrees: float = 1.0
 
     @classmethod
     def fit(cls, sources: Sequence[Floats], codes: Codes, seed: int = 0) -> "NoiseModel":
@@ -52,11 +77,30 @@ class NoiseModel:
             codes: (N,) given labels.
             seed: Chooses the samples to fit on where there are more than 20,000.
         """
-        if len(codes) > MAX_FIT_SAMPLES:
-            random = stream(seed, "noise model")
-            rows = np.sort(random.choice(len(codes), MAX_FIT_SAMPLES, replace=False))
-            sources, codes = [source[rows] for source in sources], codes[rows]
+        random = stream(seed, "noise model")
+        sources, codes = _part(sources, codes, MAX_FIT_SAMPLES, random)
+        one_rate = cls._fit_one_rate(np.stack([centred(source) for source in sources]), codes)
+        sources, codes = _part(sources, codes, MAX_TRANSITION_SAMPLES, random)
         stack = np.stack([centred(source) for source in sources])
+        # Its likelihood on these very samples, to compare on the same ones.
+        known = -_cost(np.append(one_rate.weights, one_rate.rate), stack, codes)[0]
+        models = [_with_transition(one_rate, stack, codes, start) for start in _STARTS]
+        best = max(models, key=lambda model: model.merit(len(codes)))
+        return best if best.merit(len(codes)) > one_rate.merit(len(codes), known) else one_rate
+
+    def merit(self, num_samples: int, likelihood: float | None = None) -> float:
+        """Log-likelihood of N samples, less the price of the effective parameters.
+
+        Args:
+            num_samples: N.
+            likelihood: Mean log-likelihood of these samples; that of the fit by default.
+        """
+        mean = self.likelihood if likelihood is None else likelihood
+        price = _PRICE * max(1.0, num_samples / _PRICED_AT)
+        return num_samples * mean - price * self.degrees
+
+    @classmethod
+    def _fit_one_rate(cls, stack: Floats, codes: Codes) -> "NoiseModel":
         count, num_classes = len(stack), stack.shape[2]
         highest = 1 - 1 / num_classes
         best = None
@@ -67,7 +111,7 @@ class NoiseModel:
                 args=(stack, codes),
                 jac=True,
                 method="L-BFGS-B",
-                bounds=[(0, 20)] * count + [(_MIN_RATE, highest - _MIN_RATE)],
+                bounds=[(0, _SHARPEST)] * count + [(_MIN_RATE, highest - _MIN_RATE)],
             )
             best = found if best is None or found.fun < best.fun else best
         if best is None:
@@ -87,9 +131,12 @@ class NoiseModel:
         """(N, C) probability of each class being right, given the predictions and the label."""
         joint = self.predict(sources)
         num_classes = joint.shape[1]
-        joint += np.log(self.rate / (num_classes - 1))
-        rows = np.arange(len(codes))
-        joint[rows, codes] += np.log1p(-self.rate) - np.log(self.rate / (num_classes - 1))
+        if self.transition is not None:
+            joint += np.log(self.transition[:, codes].T)
+        else:
+            joint += np.log(self.rate / (num_classes - 1))
+            rows = np.arange(len(codes))
+            joint[rows, codes] += np.log1p(-self.rate) - np.log(self.rate / (num_classes - 1))
         joint -= logsumexp(joint, axis=1, keepdims=True)
         return np.exp(joint, out=joint)
 
@@ -118,3 +165,69 @@ def _cost(parameters: Floats, stack: Floats, codes: Codes) -> tuple[float, Float
     by_weights = (by_own * own * (picked - expected)).mean(axis=1)
     by_rate = (-(1 / (num_classes - 1) - own * num_classes / (num_classes - 1)) / seen).mean()
     return -float(np.log(seen).mean()), np.append(by_weights, by_rate)
+
+
+def _part(
+    sources: Sequence[Floats], codes: Codes, most: int, random: np.random.Generator
+) -> tuple[Sequence[Floats], Codes]:
+    """At most so many samples, by chance and in their order."""
+    if len(codes) <= most:
+        return sources, codes
+    rows = np.sort(random.choice(len(codes), most, replace=False))
+    return [source[rows] for source in sources], codes[rows]
+
+
+def _with_transition(
+    model: NoiseModel, stack: Floats, codes: Codes, start: tuple[float, float]
+) -> NoiseModel:
+    """Expectation-maximisation of weights and transition matrix from a start (rate, sharpness)."""
+    rate, sharpness = start
+    weights = np.clip(model.weights, 0.1, _SHARPEST / sharpness) * sharpness
+    found = Transition(even(rate, stack.shape[2]), 1.0)
+    likelihood = -np.inf
+    for _ in range(_STEPS):
+        step = minimize(
+            _cost_of_weights,
+            weights,
+            args=(stack, found.matrix, codes),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(0, _SHARPEST)] * len(stack),
+            options={"maxiter": 3},
+        )
+        weights = step.x
+        probabilities = _stacked(weights, stack)
+        for _ in range(5):  # cheap beside a step of the weights
+            found = shrunk(expected_counts(_right(probabilities, found.matrix, codes), codes))
+        before, likelihood = likelihood, -float(step.fun)
+        if (likelihood - before) * len(codes) < _CLOSE:
+            break
+    counts = expected_counts(_right(probabilities, found.matrix, codes), codes)
+    rate = float(1 - counts.trace() / counts.sum())
+    likelihood = -_cost_of_weights(weights, stack, found.matrix, codes)[0]
+    return NoiseModel(weights, rate, likelihood, found.matrix, found.degrees)
+
+
+def _stacked(weights: Floats, stack: Floats) -> Floats:
+    """(N, C) probabilities of the right class before the given label is seen."""
+    total = np.tensordot(weights, stack, axes=1)
+    total -= logsumexp(total, axis=1, keepdims=True)
+    return np.exp(total, out=total)
+
+
+def _right(probabilities: Floats, transition: Floats, codes: Codes) -> Floats:
+    """(N, C) probabilities of the right class, given the label."""
+    joint = probabilities * transition[:, codes].T
+    joint /= joint.sum(axis=1, keepdims=True)
+    return joint
+
+
+def _cost_of_weights(
+    weights: Floats, stack: Floats, transition: Floats, codes: Codes
+) -> tuple[float, Floats]:
+    """Mean negative log-likelihood of the given labels and its gradient by the weights."""
+    probabilities = _stacked(weights, stack)
+    joint = probabilities * transition[:, codes].T
+    seen = np.maximum(joint.sum(axis=1, keepdims=True), 1e-300)
+    pull = joint / seen - probabilities
+    return -float(np.log(seen).mean()), -(stack * pull).sum(axis=2).mean(axis=1)

@@ -17,6 +17,7 @@ from chaffinch.gradients.collector import Collector
 from chaffinch.gradients.fallback import GradientFallbackWarning
 from chaffinch.gradients.layer import Layers, Target, choose
 from chaffinch.gradients.objective import Loss, cross_entropy, sample_losses
+from chaffinch.gradients.packing import Packing
 from chaffinch.gradients.piece import Piece, materialise
 from chaffinch.gradients.recorder import call, evaluating, hooked, recording
 from chaffinch.gradients.rules import rule_for
@@ -67,8 +68,9 @@ def capture(
         model: Any module; frozen parameters are left out.
         data: A torch Dataset of (x, y), or a pair (X, y) of arrays, tensors, mappings of tensors
             (passed to the model as keywords) or inputs with a ``batch(index)`` method.
-        layers: "all"; "last" (the layer with a weight matrix that is used last); names or globs
-            of modules or parameters; module types; or a function of name and module.
+        layers: "all"; "last" (the layer with a weight matrix that is used last); "lora",
+            "head", "last_block"; names or globs of modules or parameters; module types; or a
+            function of name and module.
         loss: Function of outputs and targets that returns (N,) losses; None for the cross-entropy
             of logits (N, C).
         batch_size: Samples in one forward and backward pass.
@@ -199,7 +201,8 @@ def _failing(plan: Plan, x: Any, y: Any) -> set[str]:
         return set()
     found = _ruled_pieces(plan, x, y, 0)
     failing = {target.name for target in ruled} - set(found)
-    half = ruled[0].parameter.dtype in (torch.float16, torch.bfloat16)
+    # Adapters may be in float32 where the weights around them are not.
+    half = any(p.dtype in (torch.float16, torch.bfloat16) for p in plan.model.parameters())
     relative, absolute = (0.2, 1e-2) if half else (1e-2, 1e-5)
     for i in range(fallback.count(y)):
         one = fallback.row(x, i), fallback.row(y, i)
@@ -256,7 +259,10 @@ def _ruled_pieces(plan: Plan, x: Any, y: Any, start: int) -> dict[str, Piece]:
         for one, gradient in zip(calls, gradients, strict=True):
             rule = rule_for(one.module)
             if gradient is not None and rule is not None:
-                for name, piece in rule.function(one.module, one.layer_input, gradient).items():
+                pair = one.layer_input, gradient
+                if isinstance(plan.model, Packing):
+                    pair = plan.model.spread(*pair)
+                for name, piece in rule.function(one.module, *pair).items():
                     parts.setdefault((id(one.module), name), []).append(piece)
         summed = {target.name: _of_target(target, parts, samples) for target in ruled}
     return {name: piece for name, piece in summed.items() if piece is not None}

@@ -1,4 +1,4 @@
-"""Which parameters to capture: by "all", "last", name, glob, type or a function."""
+"""Which parameters to capture: by "all", "last", "lora", name, glob, type or a function."""
 
 import fnmatch
 from collections.abc import Callable, Sequence
@@ -11,6 +11,9 @@ from chaffinch.core.errors import InputError
 
 Selector: TypeAlias = str | type[nn.Module]
 Layers: TypeAlias = Selector | Sequence[Selector] | Callable[[str, nn.Module], bool]
+
+_HEADS = ("head", "lm_head", "classifier", "score", "qa_outputs", "fc", "out_proj")
+"""What models of Transformers and ours call the layer that gives the outputs."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,11 @@ def choose(model: nn.Module, layers: Layers, order: Callable[[], list[nn.Module]
 
     Args:
         model: The model.
-        layers: "all"; "last", the layer with a weight matrix that is used last; names or globs
-            of modules or parameters; module types; or a function of name and module. A chosen
-            module brings all modules inside it.
+        layers: "all"; "last", the layer with a weight matrix that is used last; "lora", the
+            adapters of PEFT; "head", the module that gives the outputs, by its usual names;
+            "last_block", the last of the largest list of equal blocks; names or globs of modules
+            or parameters; module types; or a function of name and module. A chosen module brings
+            all modules inside it.
         order: Modules in the order of use, asked for only if "last" is wanted.
 
     Raises:
@@ -60,6 +65,8 @@ def choose(model: nn.Module, layers: Layers, order: Callable[[], list[nn.Module]
     elif layers == "last":
         last = _last(order() or list(model.modules()))
         chosen = [t for t in targets if any(use.module is last for use in t.uses)]
+    elif isinstance(layers, str) and layers in _NAMED and layers not in _names(model):
+        chosen = _NAMED[layers](model, targets)
     elif callable(layers) and not isinstance(layers, type):
         wanted = {id(module) for name, module in model.named_modules() if layers(name, module)}
         chosen = _inside(model, targets, wanted)
@@ -97,6 +104,35 @@ def _last(order: list[nn.Module]) -> nn.Module | None:
             if trains(module, axes):
                 return module
     return None
+
+
+def _names(model: nn.Module) -> set[str]:
+    return {name for name, _ in model.named_modules()}
+
+
+def _adapters(_model: nn.Module, targets: list[Target]) -> list[Target]:
+    return [target for target in targets if ".lora_" in f".{target.name}"]
+
+
+def _head(model: nn.Module, targets: list[Target]) -> list[Target]:
+    """The modules with the usual name of a head that lie highest."""
+    found = [name for name in _names(model) if name.rpartition(".")[2] in _HEADS]
+    highest = min((name.count(".") for name in found), default=0)
+    chosen = {id(model.get_submodule(name)) for name in found if name.count(".") == highest}
+    return _inside(model, targets, chosen)
+
+
+def _last_block(model: nn.Module, targets: list[Target]) -> list[Target]:
+    lists = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
+    largest = max(lists, key=len, default=None)
+    return [] if not largest else _inside(model, targets, {id(largest[-1])})
+
+
+_NAMED: dict[str, Callable[[nn.Module, list[Target]], list[Target]]] = {
+    "head": _head,
+    "last_block": _last_block,
+    "lora": _adapters,
+}
 
 
 def _matching(model: nn.Module, targets: list[Target], selectors: list[Selector]) -> list[Target]:

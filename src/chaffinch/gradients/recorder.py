@@ -55,10 +55,17 @@ def hooked(modules: Iterable[nn.Module], hook: Callable[..., None]) -> Iterator[
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode with gradients on; afterwards every module has the mode that it had."""
+    """Eval mode with gradients on; afterwards every module has the mode that it had.
+
+    Blocks of Transformers that recompute their activations do so in training mode only: they keep
+    it, and everything inside them is in eval mode.
+    """
     modes = [(module, module.training) for module in model.modules()]
     try:
         model.eval()
+        for module, _ in modes:
+            if _recomputes(module):
+                module.training = True
         with torch.enable_grad():
             yield
     finally:
@@ -71,3 +78,9 @@ def call(model: nn.Module, x: Any) -> Any:
     if isinstance(x, dict):
         return model(**x)
     return model(*x) if isinstance(x, tuple) else model(x)
+
+
+def _recomputes(module: nn.Module) -> bool:
+    """Whether a module is a block of Transformers with gradient checkpointing switched on."""
+    known = any(kind.__name__ == "GradientCheckpointingLayer" for kind in type(module).__mro__)
+    return known and bool(getattr(module, "gradient_checkpointing", False))

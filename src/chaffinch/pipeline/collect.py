@@ -1,7 +1,7 @@
 """Collecting evidence: the trainings of a run, or the passes over a trained model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from chaffinch.core.types import Codes, Floats
 from chaffinch.models.checkpoint import load_checkpoint
 from chaffinch.models.factory import ModelFactory, make_model
 from chaffinch.models.layers import last_linear
+from chaffinch.pipeline.canaries import Canaries, joined
+from chaffinch.pipeline.canary_record import CANARIES, CanaryRecorder
 from chaffinch.pipeline.encode import Encoded
 from chaffinch.pipeline.side_training import num_side_trainings, train_beside
 from chaffinch.store import EvidenceFolder
@@ -50,6 +52,8 @@ class Work:
         ensemble: S, how many models there are in an ensemble if one is asked for.
         dropout_passes: D, how many passes with dropout on, if they are asked for.
         wider_factory: Makes the model with one class more, where that is possible.
+        weights: (N,) what each sample's loss counts in the trainings, 1 on average; None for 1.
+        canaries: K samples that only the training on all samples sees beside the N, or None.
     """
 
     dataset: Dataset
@@ -66,6 +70,28 @@ class Work:
     ensemble: int = 3
     dropout_passes: int = 5
     wider_factory: ModelFactory | None = None
+    weights: Tensor | None = None
+    canaries: Canaries | None = None
+
+    @property
+    def together(self) -> Task:
+        """What the training on all samples learns: the N samples, and the canaries after them."""
+        task = self.task
+        if self.canaries is None:
+            return task
+        codes = torch.cat([task.codes, torch.from_numpy(self.canaries.codes)])
+        inputs = joined(task.inputs, self.canaries.inputs)
+        weights = task.weights
+        if weights is not None:
+            weights = torch.cat([weights, torch.ones(len(self.canaries))])
+        return replace(task, inputs=inputs, codes=codes, weights=weights)
+
+    @property
+    def task(self) -> Task:
+        """What the other trainings learn."""
+        codes = torch.from_numpy(self.dataset.labels.codes)
+        inputs = self.encoded.inputs
+        return Task(inputs, codes, self.factory, self.schedule, self.device, self.weights)
 
     @property
     def states(self) -> Path:
@@ -106,30 +132,32 @@ def collect_by_training(work: Work) -> tuple[Evidence, nn.Module]:
         The evidence, on disk and memory-mapped, and the model trained on all samples.
     """
     inputs, labels = work.encoded.inputs, work.dataset.labels
-    codes = torch.from_numpy(labels.codes)
     epochs = work.schedule.epochs
     size = (epochs, len(inputs), len(labels.classes))
     store = EvidenceFolder(work.folder / "evidence")
     checkpoints = work.folder / CHECKPOINTS if work.keep_checkpoints else None
     recorder = Recorder(store, size, inputs, checkpoints, work.wanted)
-    task = Task(inputs, codes, work.factory, work.schedule, work.device)
+    spoilt = CanaryRecorder.of(work.canaries, store.path / CANARIES, (epochs, size[2]))
     fresh = make_model(work.factory, work.seed).to(work.device)
     check_outputs(fresh, inputs, size[2])
     fold = fold_of(labels.codes, work.folds, work.seed) if work.folds else None
     total = epochs * (1 + work.folds + num_side_trainings(work))
     with threads_for(fresh, inputs.shape), track("training", total) as advance:
-        everyone = Training("full", torch.arange(len(inputs)), work.seed)
-        on_epoch = _FullRun(recorder, inputs, advance)
-        model = work.run(task, everyone, on_epoch, recorder.holds_full_run())
-        recorded = recorder.holds("held_out_logits")  # asked once: the first fold makes it anew
+        everyone = Training("full", torch.arange(len(work.together.inputs)), work.seed)
+        whole = recorder.holds_full_run() and spoilt.holds("logits")
+        model = work.run(
+            work.together, everyone, _FullRun(recorder, spoilt, inputs, advance), whole
+        )
+        # Asked once: the first fold makes it anew.
+        recorded = recorder.holds("held_out_logits") and spoilt.holds("held_out_logits")
         for number in range(work.folds):
             if fold is None:
                 break
             rows = torch.nonzero(fold == number)[:, 0]
             others = torch.nonzero(fold != number)[:, 0]
             training = Training(f"fold-{number}", others, work.seed + 1 + number)
-            work.run(task, training, _FoldRun(recorder, rows, advance), recorded)
-        beside = train_beside(work, task, store, advance)
+            work.run(work.task, training, _FoldRun(recorder, spoilt, rows, advance), recorded)
+        beside = train_beside(work, work.task, store, advance)
     names = ["logits", "learning_rates"] + ["held_out_logits"] * bool(work.folds)
     layer = last_linear(model, inputs.batch(torch.arange(1)).to(work.device))
     names += recorder.records_of(layer)
@@ -140,6 +168,7 @@ def collect_by_training(work: Work) -> tuple[Evidence, nn.Module]:
 @dataclass
 class _FullRun:
     recorder: Recorder
+    spoilt: CanaryRecorder
     inputs: Any
     advance: Step
 
@@ -148,17 +177,20 @@ class _FullRun:
         layer = last_linear(model, self.inputs.batch(torch.arange(1)).to(device))
         self.recorder.record(epoch, model, layer)
         self.recorder.record_rate(epoch, rate)
+        self.spoilt.record(epoch, model, layer)
         self.advance()
 
 
 @dataclass
 class _FoldRun:
     recorder: Recorder
+    spoilt: CanaryRecorder
     rows: Tensor
     advance: Step
 
     def __call__(self, epoch: int, model: nn.Module, _rate: float) -> None:
         self.recorder.record_held_out(epoch, model, self.rows)
+        self.spoilt.record_held_out(epoch, model, self.rows)
         self.advance()
 
 

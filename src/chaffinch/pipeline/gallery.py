@@ -11,23 +11,32 @@ from PIL import Image
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.findings import Findings
+from chaffinch.diagnosis.explanation.explain import PROTECTED
 from chaffinch.store.run import Exhibit
 
 MAX_EXHIBITS = 60
 MIN_EXHIBITS = 12
+MAX_PROTECTED = 12
 MAX_TEXT = 2000
 SHOWN_SIDE = 112
 
 
 def gallery(dataset: Dataset, findings: Findings) -> list[Exhibit]:
-    """The flagged samples, at least 12 and at most 60, most suspicious first."""
-    count = min(
-        len(findings), MAX_EXHIBITS, max(MIN_EXHIBITS, int(findings.table["flagged"].sum()))
-    )
-    order = np.argsort(-findings.table["suspicion"].to_numpy(), kind="stable")[:count]
+    """The samples that a report shows.
+
+    First the flagged ones, at least 12 and at most 60, most suspicious first; then up to 12 of
+    those that are protected, the surest first.
+    """
+    table = findings.table
+    count = min(len(findings), MAX_EXHIBITS, max(MIN_EXHIBITS, int(table["flagged"].sum())))
+    order = np.argsort(-table["suspicion"].to_numpy(), kind="stable")[:count]
+    sure = table["kind_probability"].to_numpy(np.float64)
+    kept = np.flatnonzero(table["kind"].isin(PROTECTED) & ~table["flagged"])
+    kept = kept[np.argsort(-sure[kept], kind="stable")]
+    kept = kept[~np.isin(kept, order)][:MAX_PROTECTED]
     return [
         Exhibit(id=str(dataset.ids[position]), content=_content(dataset.show(int(position))))
-        for position in order
+        for position in (*order, *kept)
     ]
 
 

@@ -12,8 +12,10 @@ from chaffinch.core.findings import Findings
 from chaffinch.core.labels import Labels
 from chaffinch.core.types import Floats
 from chaffinch.diagnosis.judgement import judge_evidence
+from chaffinch.diagnosis.selection import Threshold
 
 _SUM_TOLERANCE = 1e-2
+_OPTIONS = frozenset({"ids", "scorers", "seed", "select", "fdr"})
 
 
 def judge(
@@ -33,15 +35,18 @@ def judge(
         embeddings: (N, K) model-free description of the samples, such as sentence embeddings.
         logits: (E, N, C) outputs during training on these labels, epoch by epoch; (N, C) counts
             as one epoch.
-        **options: ``ids`` (N,), ``scorers`` (names), ``seed``.
+        **options: ``ids`` (N,), ``scorers`` (names), ``seed``, and ``select`` and ``fdr``, the rule
+            by which samples are flagged (`chaffinch.diagnosis.selection.Threshold`).
 
     Raises:
         InputError: Arrays of different lengths, probabilities that do not sum to one, values that
             are not finite, labels that cannot be judged, or no evidence at all.
     """
-    unknown = sorted(set(options) - {"ids", "scorers", "seed"})
+    unknown = sorted(set(options) - _OPTIONS)
     if unknown:
-        raise InputError("the options ids, scorers and seed", ", ".join(unknown), "Check the name")
+        known = ", ".join(sorted(_OPTIONS))
+        raise InputError(f"the options {known}", ", ".join(unknown), "Check the name")
+    threshold = Threshold(options.get("select", "f1"), float(options.get("fdr", 0.1)))
     held_out = None if probabilities is None else _probabilities(probabilities)
     trained = None if logits is None else _floats(logits, "logits")
     if trained is not None and trained.ndim == 2:
@@ -57,7 +62,8 @@ def judge(
         embeddings=None if embeddings is None else _floats(embeddings, "embeddings"),
     )
     scorers: Sequence[str] | None = options.get("scorers")
-    return judge_evidence(evidence, scorers, int(options.get("seed", 0)))
+    seed = int(options.get("seed", 0))
+    return judge_evidence(evidence, scorers, seed, threshold=threshold)
 
 
 def _labels(values: Iterable[Any], width: int | None) -> Labels:

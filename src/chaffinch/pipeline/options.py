@@ -2,13 +2,14 @@
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import torch
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.types import Modality
+from chaffinch.diagnosis.selection import Rule, Threshold
 from chaffinch.training.loop import Schedule
 
 _LEAST_STEPS = 1000
@@ -18,6 +19,13 @@ _MAX_SHARE_OF_BATCH = 40
 
 def _listed(value: Any) -> Any:
     return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+
+
+Count = Annotated[int, Field(ge=1)]
+
+
+def _counted(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 class ScanOptions(BaseModel):
@@ -36,6 +44,14 @@ class ScanOptions(BaseModel):
         seed: Decides every random choice.
         scorers: Names of the score columns wanted, of families of them, or ``all``; the usual
             ones that apply by default. What they need beyond that is collected too.
+        select: Which samples are flagged: ``f1`` for the set of highest expected F1, ``fdr`` for
+            the largest one with at most the share ``fdr`` of false alarms.
+        fdr: This share.
+        rounds: How many times the data are cleaned of what was found, trained on and judged anew;
+            ``auto`` goes on until the flagged set hardly changes.
+        canaries: Whether a few spoilt copies of samples are trained beside the real ones, to learn
+            how well each kind of glitch is found here, and without folds how likely labels are
+            wrong.
         repeats: How many times everything is trained, each time under another seed; suspicions are
             then means, and scores mean ranks.
         ensemble: How many models are trained for scorers that need an ensemble.
@@ -49,6 +65,8 @@ class ScanOptions(BaseModel):
             influence over checkpoints.
         out: Where to keep the run; nothing is kept by default.
         overwrite: Whether a run at ``out`` may be replaced.
+        ledger: Where runs are recorded: a file, or ``postgresql://...``; "none" for nowhere. By
+            default what CHAFFINCH_LEDGER says, else ``.chaffinch/ledger.db`` beside ``out``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,6 +79,10 @@ class ScanOptions(BaseModel):
     device: str = "auto"
     seed: int = Field(default=0, ge=0, lt=2**31)
     scorers: Annotated[list[str] | None, BeforeValidator(_listed)] = None
+    select: Rule = "f1"
+    fdr: float = Field(default=0.1, gt=0, lt=1)
+    rounds: Annotated[Literal["auto"] | Count, BeforeValidator(_counted)] = 1
+    canaries: bool = True
     repeats: int = Field(default=1, ge=1)
     ensemble: int = Field(default=3, ge=2)
     dropout_passes: int = Field(default=5, ge=2)
@@ -72,6 +94,12 @@ class ScanOptions(BaseModel):
     keep_checkpoints: bool = False
     out: Path | None = None
     overwrite: bool = False
+    ledger: str | None = None
+
+    @property
+    def threshold(self) -> Threshold:
+        """The rule by which samples are flagged."""
+        return Threshold(self.select, self.fdr)
 
     @classmethod
     def of(cls, **given: Any) -> Self:

@@ -19,6 +19,7 @@ from chaffinch.core.findings import Findings
 from chaffinch.core.types import Codes, Floats
 from chaffinch.core.version import VERSION
 from chaffinch.pipeline.collect import Work
+from chaffinch.pipeline.explain import write_explanations
 from chaffinch.pipeline.gallery import gallery
 from chaffinch.store.run import (
     FINDINGS,
@@ -85,7 +86,9 @@ class Outcome:
             "learning_rate": schedule.learning_rate,
             "folds": self.work.folds,
         }
-        chosen = options.model_dump(mode="json", exclude={"out", "overwrite", "seed", "device"})
+        chosen = options.model_dump(
+            mode="json", exclude={"out", "overwrite", "seed", "device", "ledger"}
+        )
         return RunRecord(
             chaffinch=VERSION,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -112,6 +115,7 @@ class Outcome:
             device=str(self.work.device),
             versions=_versions(),
             timings=self.watch.seconds,
+            origin=self.request.origin,
             demo=self._demo(),
         )
 
@@ -151,6 +155,7 @@ def write_outcome(outcome: Outcome, folder: Path) -> None:
     draft = folder / (FINDINGS + ".draft")
     outcome.findings.table.to_parquet(draft, index=False)
     draft.replace(folder / FINDINGS)
+    write_explanations(outcome.evidence, outcome.findings, folder)
     exhibits = gallery(outcome.request.dataset, outcome.findings)
     content = ",\n".join(exhibit.model_dump_json() for exhibit in exhibits)
     write_text(folder / GALLERY, f"[{content}]\n")

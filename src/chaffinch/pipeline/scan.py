@@ -2,11 +2,12 @@
 
 import errno
 import hashlib
+import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from chaffinch.core.randomness import stream
 from chaffinch.core.types import Mask, Modality
 from chaffinch.core.version import VERSION
 from chaffinch.data import open_data
+from chaffinch.diagnosis.canaries import CanaryEvidence
 from chaffinch.diagnosis.judgement import judge_evidence
 from chaffinch.models.checkpoint import find_checkpoints
 from chaffinch.models.factory import (
@@ -32,15 +34,19 @@ from chaffinch.models.factory import (
     source_of,
 )
 from chaffinch.models.sentence import SentenceEncoder
+from chaffinch.pipeline.canaries import make_canaries
+from chaffinch.pipeline.canary_record import canary_evidence
 from chaffinch.pipeline.collect import STATE, Work, collect_by_training, collect_from_trained
 from chaffinch.pipeline.encode import encode
 from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.outcome import Outcome, Stopwatch, findings_of, write_outcome
+from chaffinch.pipeline.recording import ledger_of, write_down
 from chaffinch.pipeline.records import with_records
 from chaffinch.pipeline.resume import Plan, claim, finished, publish
+from chaffinch.pipeline.rounds import Round, look_again
 from chaffinch.scorers import choose
 from chaffinch.store import EvidenceFolder
-from chaffinch.store.run import EVIDENCE, RunFolder
+from chaffinch.store.run import EVIDENCE, OriginRecord, RunFolder
 
 Model = nn.Module | Callable[..., nn.Module] | str
 
@@ -55,6 +61,7 @@ class Request:
         model: The user's model, or None for the default.
         options: The checked options.
         known_errors: (N,) samples known to be wrong, in demonstrations; only reported.
+        origin: Where the data lie, for later commands.
     """
 
     dataset: Dataset
@@ -62,6 +69,7 @@ class Request:
     model: Model | None
     options: ScanOptions
     known_errors: Mask | None = None
+    origin: OriginRecord = field(default_factory=OriginRecord)
 
 
 def scan(
@@ -108,12 +116,32 @@ def prepare(
             f"{checked.repeats}",
             "Leave out --repeats, or let the scan train",
         )
+    if checked.rounds != 1 and (not checked.train or checked.checkpoints):
+        raise InputError(
+            "one round of a model that is not trained here",
+            f"{checked.rounds}",
+            "Leave out --rounds, or let the scan train",
+        )
     text = checked.text_column
     dataset = open_data(data, label=label, id_column=checked.id_column, text_column=text)
     held = None
     if validation is not None:
         held = _open_validation(validation, label, checked)
-    return Request(dataset, held, model, checked, known_errors)
+    origin = OriginRecord(
+        path=_place(data),
+        label=label,
+        validation=_place(validation),
+        model=model if isinstance(model, str) else "",
+    )
+    return Request(dataset, held, model, checked, known_errors, origin)
+
+
+def _place(data: Any) -> str:
+    """Absolute path or URL of data in files, "" for others."""
+    if not isinstance(data, str | os.PathLike):
+        return ""
+    path = os.fspath(data)
+    return path if "://" in path else os.path.abspath(os.path.expanduser(path))
 
 
 def _open_validation(data: Any, label: str | None, options: ScanOptions) -> Dataset:
@@ -137,15 +165,19 @@ def perform(request: Request) -> Findings:
             return _collect_and_judge(request, Path(folder)).findings
     plan = _plan(request)
     if not options.overwrite and finished(options.out, plan):
+        write_down(request)  # in case that it was stopped just before
         return findings_of(RunFolder(options.out))
+    if options.ledger or os.environ.get("CHAFFINCH_LEDGER"):
+        ledger_of(options)  # one that cannot be opened is an error before the work, not after
     partial = claim(options.out, plan, options.overwrite)
     with _full_disk(partial), _nothing_left(partial):
         outcome = _collect_and_judge(request, partial)
         write_outcome(outcome, partial)
         report.write(RunFolder(partial), final=options.out)
-        for states in (partial / STATE, *(partial / EVIDENCE).glob(f"repeat-*/{STATE}")):
+        for states in (partial / STATE, *list((partial / EVIDENCE).rglob(STATE))):
             shutil.rmtree(states, ignore_errors=True)
         publish(partial, options.out)
+    write_down(request)
     return outcome.findings
 
 
@@ -163,7 +195,7 @@ def _collect_and_judge(request: Request, folder: Path) -> Outcome:
         encoded,
         factory,
         options.schedule(encoded.modality, len(dataset), encoded.is_image),
-        options.num_folds(encoded.is_image, int(dataset.labels.counts.min())),
+        options.num_folds(encoded.is_image, _least_class(dataset)),
         device,
         options.seed,
         folder,
@@ -173,12 +205,57 @@ def _collect_and_judge(request: Request, folder: Path) -> Outcome:
         wider_factory=_wider_factory(request, encoded.modality, shape, num_classes + 1),
     )
     work = with_records(work, choose(options.scorers), options.train and not options.checkpoints)
+    if _wants_canaries(request):
+        canaries = make_canaries(encoded.inputs, dataset.labels, options.seed)
+        work = replace(work, canaries=canaries)
     with watch.stage("evidence"):
         evidence, model = _collect(request, work)
-        repeats = [collect_by_training(again)[0] for again in _repetitions(work, options.repeats)]
+        beside = _repetitions(work, options.repeats)
+        repeats = [collect_by_training(again)[0] for again in beside]
     with watch.stage("judging"):
-        findings = judge_evidence(evidence, options.scorers, options.seed, repeats)
-    return Outcome(request, work, evidence, findings, model, watch)
+        spoilt = None
+        if work.canaries is not None:
+            spoilt = canary_evidence(work.canaries, folder, evidence, encoded.inputs)
+        found = _judge(options, (evidence, *repeats), spoilt)
+        last = Round((evidence, *repeats), found, model)
+    if options.rounds != 1:
+        with watch.stage("rounds"):
+            last = look_again(
+                (work, *beside), last, options.rounds, lambda those: _judge(options, those)
+            )
+            last = replace(last, findings=_with_figures(last.findings, found))
+    return Outcome(request, work, last.evidence[0], last.findings, last.model, watch)
+
+
+def _judge(
+    options: ScanOptions, evidence: Sequence[Evidence], canaries: CanaryEvidence | None = None
+) -> Findings:
+    """Judge the evidence of several trainings together, the newest first."""
+    first, *repeats = evidence
+    return judge_evidence(
+        first, options.scorers, options.seed, repeats, options.threshold, canaries
+    )
+
+
+def _wants_canaries(request: Request) -> bool:
+    """Weights that the user keeps, or a ready-made model, must not have learned any."""
+    options = request.options
+    trains = options.train and not options.checkpoints
+    own = options.keep_checkpoints or isinstance(request.model, nn.Module)
+    return options.canaries and trains and not own
+
+
+def _with_figures(findings: Findings, first: Findings) -> Findings:
+    """Findings of a further round with the figures of the canaries, which the first trained."""
+    if "canaries" not in first.details:
+        return findings
+    return replace(findings, details={**findings.details, "canaries": first.details["canaries"]})
+
+
+def _least_class(dataset: Dataset) -> int:
+    """Samples of the smallest class that has any."""
+    counts = dataset.labels.counts
+    return int(counts[counts > 0].min())
 
 
 def _factory(
@@ -214,6 +291,7 @@ def _repetitions(work: Work, times: int) -> list[Work]:
             seed=int(stream(work.seed, f"repetition {number}").integers(2**31)),
             folder=work.folder / EVIDENCE / f"repeat-{number}",
             keep_checkpoints=False,
+            canaries=None,
         )
         for number in range(1, times)
     ]
@@ -221,7 +299,7 @@ def _repetitions(work: Work, times: int) -> list[Work]:
 
 def _plan(request: Request) -> Plan:
     options = request.options
-    configuration = options.model_dump(mode="json", exclude={"out", "overwrite"})
+    configuration = options.model_dump(mode="json", exclude={"out", "overwrite", "ledger"})
     configuration["model"] = _identity(request.model)
     configuration["validation"] = request.validation and request.validation.fingerprint
     configuration["versions"] = [VERSION, torch.__version__]

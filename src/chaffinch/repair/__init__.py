@@ -1,1 +1,19 @@
-"""Repair: plans of edits, the actions that they are made of, and applying them to data."""
+"""Plans of repair: proposing them, applying them to a copy of the data, and forgetting samples."""
+
+from chaffinch.repair.application import apply
+from chaffinch.repair.difference import difference
+from chaffinch.repair.forgetting import forget
+from chaffinch.repair.policy import POLICIES, Policy, find_policy
+from chaffinch.repair.proposal import propose
+from chaffinch.repair.quarantine import readmit
+
+__all__ = [
+    "POLICIES",
+    "Policy",
+    "apply",
+    "difference",
+    "find_policy",
+    "forget",
+    "propose",
+    "readmit",
+]

@@ -1,6 +1,7 @@
 """Which classes are taken for which: heatmaps, ranked pairs, and figures for each class."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,12 +48,16 @@ class Pair:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """The figures of one class; ``expected`` wrong labels only where the noise was modelled."""
+    """The figures of one class; ``expected`` wrong labels only where the noise was modelled.
+
+    ``rate`` is the estimated share of harmful samples with its interval, as text, where known.
+    """
 
     name: str
     samples: int
     flagged: int
     expected: float | None
+    rate: str | None = None
 
     @property
     def share(self) -> float:
@@ -81,13 +86,19 @@ class Confusion:
     unsuggested: int
 
 
-def confuse(findings: pd.DataFrame, flow: list[list[float]] | None, naming: Naming) -> Confusion:
+def confuse(
+    findings: pd.DataFrame,
+    flow: list[list[float]] | None,
+    naming: Naming,
+    rates: Sequence[Mapping[str, Any]] = (),
+) -> Confusion:
     """Count the flagged samples by given and suggested label.
 
     Args:
         findings: The findings table.
         flow: (C, C) expected samples by given (row) and right (column) label.
         naming: The class names.
+        rates: Estimated rates, of which those of classes are shown.
     """
     given = naming.encode(findings["given_label"])
     other = naming.encode(findings["suggested_label"])
@@ -98,7 +109,15 @@ def confuse(findings: pd.DataFrame, flow: list[list[float]] | None, naming: Nami
     np.add.at(counts, (given[known], other[known]), 1)
     expected = _square(flow, size)
     few = size <= MOST_CLASSES
-    rows = _rows(given, flagged, expected, naming.classes)
+    shown = {str(one["name"]): _interval(one) for one in rates if one["of"] == "class"}
+    rows = tuple(
+        replace(row, rate=shown.get(name))
+        for row, name in zip(
+            _rows(given, flagged, expected, naming.classes), naming.classes, strict=True
+        )
+    )
+    if size > MOST_CLASSES:
+        rows = tuple(sorted(rows, key=lambda row: (-row.share, -row.flagged)))
     return Confusion(
         table=rows[:_MOST_ROWS],
         hidden=max(0, len(rows) - _MOST_ROWS),
@@ -172,6 +191,9 @@ def _rows(
         )
         for code, name in enumerate(classes)
     ]
-    if size > MOST_CLASSES:
-        rows.sort(key=lambda row: (-row.share, -row.flagged))
     return tuple(rows)
+
+
+def _interval(one: Mapping[str, Any]) -> str:
+    low, high = (wording.percent(float(one[name])) for name in ("low", "high"))
+    return f"{wording.percent(float(one['rate']))} ({low} to {high})"

@@ -15,6 +15,7 @@ from chaffinch.report import verdict, wording
 from chaffinch.report.confusion import MOST_CLASSES, confuse
 from chaffinch.report.discovery import discover
 from chaffinch.report.distribution import scorer_views, suspicion_histogram
+from chaffinch.report.kind import several, sort_out
 from chaffinch.report.learning import learn
 from chaffinch.report.provenance import trace
 from chaffinch.report.sample import hang
@@ -50,8 +51,14 @@ def render(run: RunFolder, final: Path | None = None) -> str:
             verdict=verdict.judge(record, findings),
             facts=_facts(record),
             demo=verdict.demo_figures(record.demo) if record.demo else [],
-            confusion=confuse(findings, record.judgement.flow, naming),
-            gallery=hang(run.gallery, findings, naming),
+            confusion=confuse(
+                findings,
+                record.judgement.flow,
+                naming,
+                record.judgement.details.get("rates", ()),
+            ),
+            gallery=hang(run.gallery, findings, naming, run.explanations),
+            kinds=sort_out(findings, record.judgement.details),
             histogram=suspicion_histogram(findings),
             scorers=scorer_views(findings, scorers),
             summaries={name: SCORERS[name].summary for name in scorers if name in SCORERS},
@@ -128,6 +135,7 @@ def _environment() -> Environment:
         "count": wording.count,
         "percent": wording.percent,
         "score": wording.score,
+        "several": several,
     }
     environment.filters.update(filters)
     return environment

@@ -12,6 +12,7 @@ from chaffinch.store.run import FINDINGS, RunRecord
 Pairs = tuple[tuple[str, str], ...]
 
 _LONGEST = 400
+_ELSEWHERE = ("canaries", "rates")
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def trace(record: RunRecord, folder: Path) -> Provenance:
         configuration=_flat(record.configuration),
         versions=tuple((wording.clean(k), wording.clean(v)) for k, v in record.versions.items()),
         timings=tuple(timings),
-        details=_flat(record.judgement.details),
+        details=_flat(_figures(record.judgement.details)),
         snippet=_snippet(folder / FINDINGS),
     )
 
@@ -56,6 +57,11 @@ def _snippet(path: Path) -> str:
         f"findings = pd.read_parquet({literal})\n"
         'worst = findings[findings["flagged"]].sort_values("suspicion", ascending=False)'
     )
+
+
+def _figures(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Details without what has a section of its own."""
+    return {name: one for name, one in details.items() if name not in _ELSEWHERE}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Pairs:

@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from chaffinch.core import kinds
 from chaffinch.core.errors import RunError
+from chaffinch.core.explanation import Explanation
 from chaffinch.report import wording
+from chaffinch.report.course import Course, trace_loss
+from chaffinch.report.kind import PROTECTED, title_of
 from chaffinch.report.wording import Naming
 from chaffinch.store.run import Exhibit
 
@@ -35,6 +39,10 @@ class Sample:
         q: The q-value as text.
         flagged: Whether it is flagged.
         kind: What is wrong with it, where that is known.
+        title: The kind in words.
+        why: One sentence on why it was judged so; empty where none was kept.
+        stability: Share of epochs and trainings that agree, as text.
+        course: Its loss over the epochs.
         image: A ``data:`` URL, for images.
         text: The text, for texts.
         cells: Column to value as text, for everything else.
@@ -49,9 +57,23 @@ class Sample:
     q: str
     flagged: bool
     kind: str | None
+    title: str = ""
+    why: str = ""
+    stability: str = wording.MISSING
+    course: Course | None = None
     image: str | None = None
     text: str | None = None
     cells: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether it is to stay although many scorers find it suspicious."""
+        return self.kind in PROTECTED and not self.flagged
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its kind says no more than whether it is flagged."""
+        return self.kind in (None, kinds.MISLABELLED, kinds.CLEAN)
 
     @property
     def is_tiny(self) -> bool:
@@ -87,6 +109,7 @@ class Gallery:
         columns: The columns of a table, in the order of the data.
         hidden_columns: How many columns are left out because there are too many to read.
         numeric: Columns whose values are all numbers, to be set flush right.
+        protected: Samples that look suspicious to many scorers and are to stay, the surest first.
     """
 
     samples: tuple[Sample, ...]
@@ -94,10 +117,21 @@ class Gallery:
     columns: tuple[str, ...]
     hidden_columns: int
     numeric: frozenset[str]
+    protected: tuple[Sample, ...] = ()
+
+    @property
+    def has_why(self) -> bool:
+        """Whether any sample comes with a sentence."""
+        return any(one.why for one in (*self.samples, *self.protected))
 
 
-def hang(exhibits: Sequence[Exhibit], findings: pd.DataFrame, naming: Naming) -> Gallery:
-    """Match the exhibits with the findings by id.
+def hang(
+    exhibits: Sequence[Exhibit],
+    findings: pd.DataFrame,
+    naming: Naming,
+    explanations: Sequence[Explanation] = (),
+) -> Gallery:
+    """Match the exhibits with the findings, and with what explains them, by id.
 
     Raises:
         RunError: The findings do not hold an exhibit.
@@ -116,18 +150,24 @@ def hang(exhibits: Sequence[Exhibit], findings: pd.DataFrame, naming: Naming) ->
             f"{len(lost)} samples without findings, such as {min(lost)!r}",
             "Scan again with --overwrite",
         )
-    samples = tuple(_sample(exhibit, by_id[exhibit.id], naming) for exhibit in exhibits)
-    columns = list(dict.fromkeys(name for one in samples for name in one.cells))
+    told = {one.id: one for one in explanations}
+    everyone = tuple(
+        _sample(exhibit, by_id[exhibit.id], naming, told.get(exhibit.id)) for exhibit in exhibits
+    )
+    columns = list(dict.fromkeys(name for one in everyone for name in one.cells))
     return Gallery(
-        samples=samples,
-        layout=_layout(samples),
+        samples=tuple(one for one in everyone if not one.is_protected),
+        layout=_layout(everyone),
+        protected=tuple(one for one in everyone if one.is_protected),
         columns=tuple(columns[:_MOST_COLUMNS]),
         hidden_columns=max(0, len(columns) - _MOST_COLUMNS),
         numeric=frozenset(name for name in columns if _all_numbers(exhibits, name)),
     )
 
 
-def _sample(exhibit: Exhibit, row: dict[Any, Any], naming: Naming) -> Sample:
+def _sample(
+    exhibit: Exhibit, row: dict[Any, Any], naming: Naming, told: Explanation | None
+) -> Sample:
     content = dict(exhibit.content)
     image = content.pop("image", None) if _is_image(content.get("image")) else None
     text = content.pop("text") if set(content) == {"text"} else None
@@ -143,6 +183,10 @@ def _sample(exhibit: Exhibit, row: dict[Any, Any], naming: Naming) -> Sample:
         q=wording.rate(row.get("q_value")),
         flagged=bool(row["flagged"]),
         kind=None if wording.is_missing(kind) else wording.clean(kind),
+        title="" if wording.is_missing(kind) else wording.clean(title_of(str(kind))),
+        why=wording.clean(told.why if told is not None else row.get("why") or ""),
+        stability=wording.share(row.get("stability")),
+        course=None if told is None else trace_loss(told),
         image=image,
         text=None if text is None else wording.clean(text),
         cells={wording.clean(name): wording.cell(value) for name, value in content.items()},

@@ -63,6 +63,11 @@ def percent(share: float | None) -> str:
     return f"{share:.1%}"
 
 
+def share(value: float | None) -> str:
+    """A share in 0..1 as a whole percentage."""
+    return MISSING if value is None or is_missing(value) else f"{value:.0%}"
+
+
 def tick_percent(share: float) -> str:
     """A round share as a percentage: ``5%``, ``2.5%``."""
     return f"{100 * share:g}%"

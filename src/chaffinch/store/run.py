@@ -13,12 +13,14 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chaffinch.core.errors import RunError
+from chaffinch.core.explanation import Explanation
 
 FINDINGS = "findings.parquet"
 RECORD = "run.json"
 GALLERY = "gallery.json"
 REPORT = "report.html"
 EVIDENCE = "evidence"
+EXPLANATIONS = "explanations.json"
 
 
 class DataRecord(BaseModel):
@@ -31,6 +33,22 @@ class DataRecord(BaseModel):
     classes: list[str]
     class_counts: list[int]
     validation_samples: int = 0
+
+
+class OriginRecord(BaseModel):
+    """Where the data lie and how they are opened, so that a later command finds them again.
+
+    Attributes:
+        path: Absolute path or URL of the data; "" where they were in memory.
+        label: The label column that was named.
+        validation: Absolute path or URL of the validation data; "" for none or in memory.
+        model: The user's model by name; "" for the default or one in memory.
+    """
+
+    path: str = ""
+    label: str | None = None
+    validation: str = ""
+    model: str = ""
 
 
 class ModelRecord(BaseModel):
@@ -86,6 +104,8 @@ class RunRecord(BaseModel):
     versions: dict[str, str]
     timings: dict[str, float]
     """Seconds by stage."""
+    origin: OriginRecord | None = None
+    """Absent in runs of older versions."""
     demo: dict[str, Any] | None = None
     """Only in the demo, where the truth is known: injected, found, precision, recall."""
 
@@ -133,6 +153,24 @@ class RunFolder:
         """Samples to look at, most suspicious first."""
         items = json.loads((self.path / GALLERY).read_text("utf-8"))
         return [Exhibit.model_validate(item) for item in items]
+
+    @property
+    def explanations(self) -> list[Explanation]:
+        """Explanations of the flagged samples and of some protected ones; none in old runs.
+
+        Raises:
+            RunError: The file is damaged.
+        """
+        file = self.path / EXPLANATIONS
+        if not file.is_file():
+            return []
+        try:
+            items = json.loads(file.read_text("utf-8"))
+            return [Explanation.from_dict(item) for item in items]
+        except (ValueError, TypeError, AttributeError) as error:
+            raise RunError(
+                f"explanations in {file}", str(error), "Scan again with --overwrite"
+            ) from error
 
 
 def partial_folder(path: Path) -> Path:

@@ -37,11 +37,21 @@ class Training:
         name: Names its state file.
         rows: (n,) positions of the samples to train on.
         seed: Decides initial weights, order of samples and dropout.
+        universe: Where above 0, the order is drawn for so many samples, of which the rows are a
+            part: trainings on different parts then see the samples that they share in one order.
     """
 
     name: str
     rows: Tensor
     seed: int
+    universe: int = 0
+
+    def draw_order(self) -> Tensor:
+        """(n,) the rows in the random order of one epoch."""
+        if not self.universe:
+            return self.rows[torch.randperm(len(self.rows))]
+        place = torch.randperm(self.universe)
+        return self.rows[place[self.rows].argsort()]
 
 
 MakeLoss = Callable[[], CrossEntropy]
@@ -147,7 +157,7 @@ def train(task: Task, training: Training, on_epoch: OnEpoch, state_file: StateFi
             model.train()
             if loss is not None:
                 loss.epoch(epoch)
-            order = rows[torch.randperm(len(rows))]
+            order = training.draw_order()
             rate = 0.0
             for chunk in torch.tensor_split(order, steps):
                 rate += optimizer.param_groups[0]["lr"] / steps

@@ -10,7 +10,9 @@ import pandas as pd
 from chaffinch.bench.engine.suite import TableSpec
 from chaffinch.core.errors import InputError
 
-LOWER_IS_BETTER = frozenset({"seconds", "peak_mib", "dead", "loss", "error"})
+LOWER_IS_BETTER = frozenset(
+    {"seconds", "peak_mib", "dead", "loss", "error", "gap", "fdr", "rate_error_size", "cost"}
+)
 """Metrics of which less is better; of all others, more is."""
 
 Key = tuple[Any, ...]

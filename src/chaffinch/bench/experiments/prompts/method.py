@@ -1,0 +1,129 @@
+"""The methods of the experiment ``prompts``: values of training prompts for test prompts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.feature_extraction.text import TfidfVectorizer
+from torch import Tensor
+
+from chaffinch.bench.inject.prompts import PromptSet
+from chaffinch.core.randomness import stream
+from chaffinch.core.types import Floats
+from chaffinch.influence.queries import (
+    GradientTable,
+    forest_influence,
+    influence_of,
+    prepare,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What a method is given.
+
+    Attributes:
+        prompts: Training and test prompts. Only methods whose name says so look at their kinds.
+        whole: Whole gradients of the training prompts, and of the test prompts by parameter.
+        sketched: The same, projected.
+        seed: Of what is random.
+    """
+
+    prompts: PromptSet
+    whole: tuple[GradientTable, dict[str, Tensor]]
+    sketched: tuple[GradientTable, dict[str, Tensor]]
+    seed: int
+
+
+Function = Callable[[Asked], Floats]
+FOREST = "task forests (uses task labels)"
+TEXT = "text similarity"
+
+
+def _influence(estimator: str, sketched: bool = False) -> Function:
+    def values(asked: Asked) -> Floats:
+        table, queries = asked.sketched if sketched else asked.whole
+        found: Floats = influence_of(table, prepare(table, queries, estimator)).numpy()
+        return found
+
+    return values
+
+
+def _forests(asked: Asked) -> Floats:
+    return forest_influence(*asked.sketched, asked.prompts.train.kind.tolist(), seed=asked.seed)
+
+
+def _text(asked: Asked) -> Floats:
+    """Cosine of TF-IDF terms of prompt and response: what looks alike, without any model."""
+    texts = [
+        (one.prompt + " " + one.response).tolist()
+        for one in (asked.prompts.train, asked.prompts.test)
+    ]
+    terms = TfidfVectorizer(token_pattern=r"(?u)\S+").fit(texts[0])
+    train, test = (terms.transform(one) for one in texts)
+    found: Floats = np.asarray((train @ test.T).todense())
+    return found
+
+
+def _random(asked: Asked) -> Floats:
+    shape = len(asked.prompts.train), len(asked.prompts.test)
+    drawn: Floats = stream(asked.seed, "random influence").random(shape)
+    return drawn
+
+
+def _oracle(asked: Asked) -> Floats:
+    train, test = asked.prompts.train.kind.to_numpy(), asked.prompts.test.kind.to_numpy()
+    same: Floats = (train[:, None] == test).astype(np.float64)
+    return same
+
+
+METHODS: dict[str, Function] = {
+    "grad_dot": _influence("grad_dot"),
+    "grad_cos": _influence("grad_cos"),
+    "datainf": _influence("datainf"),
+    "ekfac": _influence("ekfac"),
+    "ekfac_cos": _influence("ekfac_cos"),
+    "trak": _influence("trak"),
+    "grad_cos sketched": _influence("grad_cos", sketched=True),
+    "datainf sketched": _influence("datainf", sketched=True),
+    "trak sketched": _influence("trak", sketched=True),
+    FOREST: _forests,
+    TEXT: _text,
+    "random": _random,
+    "oracle": _oracle,
+}
+"""All methods by name."""
+
+
+def class_figures(values: Floats, train: Floats, test: Floats) -> tuple[float, float]:
+    """Class detection AUC and recall, means over test prompts.
+
+    Args:
+        values: (N, M) influence; positive = helps.
+        train: (N,) kinds of the training prompts.
+        test: (M,) kinds of the test prompts.
+
+    Returns:
+        AUC of the values as a score for "of the same kind", ties counting half; and the share of
+        the same kind among as many most helpful prompts as the kind has (90 as published), where
+        ties count by their share.
+    """
+    aucs, recalls = [], []
+    for column, kind in zip(values.T, test, strict=True):
+        same = train == kind
+        order = torch.from_numpy(np.asarray(column, dtype=np.float64))
+        above = (order[same][:, None] > order[~same]).double()
+        level = (order[same][:, None] == order[~same]).double()
+        aucs.append(float((above + level / 2).mean()))
+        recalls.append(_share_at_top(column, same))
+    return float(np.mean(aucs)), float(np.mean(recalls))
+
+
+def _share_at_top(column: Floats, same: Floats) -> float:
+    """Expected share of ``same`` among the top, with ties broken at random."""
+    count = int(same.sum())
+    bound = np.sort(column)[::-1][count - 1]
+    above, level = column > bound, column == bound
+    room = (count - above.sum()) / max(1, level.sum())
+    return float((same & above).sum() + room * (same & level).sum()) / count

@@ -1,0 +1,119 @@
+"""What competes: the policies, single ways of repair, and controls."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from chaffinch.bench.experiments.retraining import most_suspicious
+from chaffinch.bench.method import METHODS
+from chaffinch.bench.situation import Situation
+from chaffinch.core.dataset import Dataset
+from chaffinch.core.findings import Findings
+from chaffinch.core.plan import Plan
+from chaffinch.core.randomness import stream
+from chaffinch.core.types import Codes, Floats, Mask
+from chaffinch.data import TensorData
+from chaffinch.repair.effect import Effect, resolve
+from chaffinch.repair.policy import POLICIES, Policy
+from chaffinch.repair.proposal import propose
+
+NONE, ORACLE = "none", "oracle trim"
+FOREST_SHARE = 0.1
+"""Share that Outlier Gradient Analysis takes out (Chhabra et al., ICML 2025)."""
+
+_TRIM = Policy(
+    mislabelled="trim", conflicting_duplicate="trim", ambiguous="trim", reweight_from=1.0
+)
+_RELABEL = Policy(
+    ambiguous="keep",
+    far_cluster="keep",
+    outlier="keep",
+    unsure="keep",
+    relabel_confidence=0.0,
+    reweight_from=1.0,
+)
+_DOWN = Policy(
+    mislabelled="reweight",
+    conflicting_duplicate="reweight",
+    ambiguous="reweight",
+    far_cluster="reweight",
+    outlier="reweight",
+    reweight_from=0.02,
+)
+
+PLANS: dict[str, Policy] = {
+    "chaffinch balanced": POLICIES["balanced"],
+    "chaffinch gentle": POLICIES["gentle"],
+    "chaffinch strict": POLICIES["strict"],
+    "chaffinch trim": _TRIM,
+    "chaffinch relabel": _RELABEL,
+    "chaffinch down-weight": _DOWN,
+}
+"""Ways of the tool: its policies; then all that is flagged trimmed, relabelled or weighed down."""
+
+CONTESTANTS = (*PLANS, "gradient forest trim", "random trim", ORACLE, "oracle relabel", NONE)
+
+
+def dataset_of(situation: Situation) -> Dataset:
+    """The ids and labels of a situation as a data set; its samples are their numbers."""
+    evidence = situation.evidence
+    rows = torch.arange(len(evidence))[:, None]
+    return TensorData.of(rows, evidence.labels, ids=evidence.ids)
+
+
+def plan_for(name: str, findings: Findings, situation: Situation) -> Plan:
+    """The plan of one of `PLANS`."""
+    return propose(findings, PLANS[name], situation.evidence)
+
+
+def effect_for(name: str, situation: Situation, plans: dict[str, Plan], seed: int) -> Effect:
+    """What a contestant does to the samples."""
+    if name in plans:
+        return resolve(plans[name], dataset_of(situation))
+    codes = situation.evidence.labels.codes
+    return _CONTROLS[name](situation, codes, seed)
+
+
+def _nothing(_situation: Situation, codes: Codes, _seed: int) -> Effect:
+    return _effect(np.ones(len(codes), np.bool_), codes)
+
+
+def _oracle_trim(situation: Situation, codes: Codes, _seed: int) -> Effect:
+    return _effect(~situation.errors, codes)
+
+
+def _oracle_relabel(situation: Situation, codes: Codes, _seed: int) -> Effect:
+    """The right classes; samples that no class fits are left out."""
+    return _effect(situation.truth >= 0, np.where(situation.truth >= 0, situation.truth, codes))
+
+
+def _random_trim(situation: Situation, codes: Codes, seed: int) -> Effect:
+    """As many samples at random as there are errors."""
+    drawn = stream(seed, "random trim").permutation(len(codes))
+    kept = np.ones(len(codes), np.bool_)
+    kept[drawn[: int(situation.errors.sum())]] = False
+    return _effect(kept, codes)
+
+
+def _forest_trim(situation: Situation, codes: Codes, seed: int) -> Effect:
+    scores = METHODS["gradient_forest"].function(situation, seed).scores
+    return _effect(~most_suspicious(scores, FOREST_SHARE, seed), codes)
+
+
+_CONTROLS: dict[str, Callable[[Situation, Codes, int], Effect]] = {
+    NONE: _nothing,
+    ORACLE: _oracle_trim,
+    "oracle relabel": _oracle_relabel,
+    "random trim": _random_trim,
+    "gradient forest trim": _forest_trim,
+}
+
+
+def _effect(kept: Mask, codes: Codes) -> Effect:
+    count = len(codes)
+    still: NDArray[np.int64] = np.zeros(count, np.int64)
+    weights: Floats = np.ones(count)
+    outside: Mask = np.zeros(count, np.bool_)
+    return Effect(kept, codes.copy(), weights, None, still, outside, np.arange(count))

@@ -1,0 +1,33 @@
+"""``chaffinch apply``: the repaired data."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def apply(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    out: Annotated[Path, typer.Option(help="Where the repaired data go, in the same format.")],
+    plan: Annotated[
+        Path | None, typer.Option(help="Plan (.json or .csv); by default that of the run.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Where the data lie now, if they were moved.")
+    ] = None,
+    links: Annotated[
+        bool, typer.Option("--links", help="Link images instead of copying them.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
+    ledger: Annotated[str | None, typer.Option(help="Ledger to record it in, or none.")] = None,
+) -> None:
+    """Write a repaired copy of the data of a run; the data themselves are left as they are."""
+    from chaffinch.pipeline.repairing import apply_run, plan_of
+    from chaffinch.store.run import RunFolder
+
+    folder = RunFolder(run)
+    chosen = plan_of(folder, plan)
+    options = {"links": links, "overwrite": overwrite, "seed": seed, "ledger": ledger}
+    apply_run(folder, chosen, out, data, **options)
+    typer.echo(f"{len(chosen.changing):,} samples changed; the repaired data are in {out}")

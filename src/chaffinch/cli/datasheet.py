@@ -1,0 +1,33 @@
+"""The command `datasheet`: what the data are, and which faults are known."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chaffinch.cli.history import LEDGER
+
+
+def datasheet(
+    subject: Annotated[str, typer.Argument(help="A run, or data.")],
+    about: Annotated[
+        Path | None, typer.Option(help="TOML file with what only people know.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Both files without their endings.")] = Path(
+        "datasheet"
+    ),
+    label: Annotated[str | None, typer.Option(help="Column of the labels, for data.")] = None,
+    id_column: Annotated[
+        str | None, typer.Option("--id", help="Column of unique keys, for data.")
+    ] = None,
+    ledger: LEDGER = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there.")
+    ] = False,
+) -> None:
+    """Write a data sheet, as Markdown and as Croissant JSON."""
+    from chaffinch.pipeline.datasheet import read_about, sheet_of, write_sheet
+
+    sheet = sheet_of(subject, read_about(about), ledger, label=label, id_column=id_column)
+    for place in write_sheet(sheet, out, overwrite=overwrite):
+        typer.echo(str(place))

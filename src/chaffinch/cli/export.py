@@ -1,0 +1,31 @@
+"""The command `export`: findings for other tools."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    to: Annotated[
+        str,
+        typer.Option(help="csv, parquet, json, cleanlab, label-studio or argilla."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The file; by default named after run and format.")
+    ] = None,
+    rows: Annotated[
+        str | None, typer.Option(help="all or flagged; flagged where people label, else all.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="The data, where they are no longer where they were.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+    ] = False,
+) -> None:
+    """Write the findings as a table or as labelling tasks with suggestions."""
+    from chaffinch.pipeline.exchange import export_run
+
+    typer.echo(str(export_run(run, to, out, rows=rows, data=data, overwrite=overwrite)))

@@ -1,0 +1,78 @@
+"""The commands `history`, `diff` and `restore`: versions of the data."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+LEDGER = Annotated[
+    str | None, typer.Option(help="File or URL of the ledger; by default the one nearby.")
+]
+_SHORT = 12
+
+
+def history(
+    subject: Annotated[
+        str | None, typer.Argument(help="Data or a run; everything by default.")
+    ] = None,
+    ledger: LEDGER = None,
+) -> None:
+    """Show what happened to data or to a run: versions, plans, verifications, decisions."""
+    from chaffinch.pipeline.history import history_of
+    from chaffinch.pipeline.ledger import ledger_near
+
+    show(history_of(ledger_near(subject or ".", ledger), subject))
+
+
+def diff(
+    before: Annotated[str, typer.Argument(help="Data, or the id of a version.")],
+    after: Annotated[str, typer.Argument(help="Data, or the id of a version.")],
+    out: Annotated[Path | None, typer.Option(help="CSV file for the whole table.")] = None,
+    ledger: LEDGER = None,
+) -> None:
+    """Show which samples two versions of the data have not alike, and why."""
+    from chaffinch.pipeline.ledger import ledger_near, version_at
+    from chaffinch.store.version import difference, find, rows_at, with_reasons
+
+    book = ledger_near(before if Path(before).exists() else after, ledger)
+    first, second = version_at(book, before), version_at(book, after)
+    later = find(book, second)
+    plan = None if pd.isna(later["plan"]) else str(later["plan"])
+    changes = with_reasons(book, difference(rows_at(book, first), rows_at(book, second)), plan)
+    counts = changes["change"].value_counts(sort=False)
+    told = ", ".join(f"{count:,} {word}" for word, count in counts.items()) or "no sample differs"
+    typer.echo(f"{first[:_SHORT]} -> {second[:_SHORT]}: {told}")
+    if out is not None:
+        changes.to_csv(out, index=False)
+        typer.echo(str(out))
+    elif len(changes):
+        show(changes[["id", "change", "old_label", "new_label", "new_weight", "kind", "reason"]])
+
+
+def restore(
+    version: Annotated[str, typer.Argument(help="Id of a version, or its beginning.")],
+    out: Annotated[Path, typer.Option(help="Where to write the data; nothing may be there.")],
+    ledger: LEDGER = None,
+) -> None:
+    """Write a version of the data as it was, byte by byte."""
+    from chaffinch.pipeline.ledger import ledger_near
+    from chaffinch.store.version import restore_version
+
+    typer.echo(str(restore_version(ledger_near(out, ledger), version, out)))
+
+
+def show(frame: pd.DataFrame) -> None:
+    """Print a table with nothing cut off, whatever the width of the terminal."""
+    rows = [list(map(str, frame.columns))]
+    rows += [list(map(_told, cells)) for cells in frame.to_numpy(dtype=object).tolist()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo("  ".join(padded).rstrip())
+
+
+def _told(cell: object) -> str:
+    if cell is None or cell != cell:
+        return ""
+    return f"{cell:g}" if isinstance(cell, float) else " ".join(str(cell).split())

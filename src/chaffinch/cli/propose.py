@@ -1,0 +1,33 @@
+"""``chaffinch propose``: a plan of repair for a run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def propose(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    policy: Annotated[
+        str, typer.Option(help="gentle, balanced, strict, or a TOML file.")
+    ] = "balanced",
+    out: Annotated[
+        Path | None, typer.Option(help="Further copy of the plan, .json or .csv.")
+    ] = None,
+    ledger: Annotated[str | None, typer.Option(help="Ledger to record it in, or none.")] = None,
+) -> None:
+    """Propose what to do about the findings; nothing is changed."""
+    from chaffinch.pipeline.repairing import REPAIR, propose_run
+    from chaffinch.store.run import RunFolder
+
+    plan = propose_run(RunFolder(run), policy, out, ledger)
+    if not plan.edits:
+        typer.echo("Nothing to repair: the plan is empty.")
+    for action, count in plan.counts.items():
+        typer.echo(f"{count:>8,}  {action}")
+    for place in plan.collection[:5]:
+        example = f", such as {place['examples'][0]}" if place["examples"] else ""
+        typer.echo(f"More data wanted: {place['where']} ({place['reason']}{example})")
+    for note in plan.notes:
+        typer.echo(note)
+    typer.echo(f"The plan is in {run / REPAIR}" + (f" and in {out}" if out else ""))

@@ -1,0 +1,56 @@
+"""``chaffinch verify``: does the plan help?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def verify(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    plan: Annotated[
+        Path | None, typer.Option(help="Plan (.json or .csv); by default that of the run.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Where the data lie now, if they were moved.")
+    ] = None,
+    validation: Annotated[
+        str | None, typer.Option(help="Clean data of the same kind; by default those of the run.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Pairs of trainings at most.", min=2)] = 5,
+    group: Annotated[
+        str | None, typer.Option(help="Column of the held-out data to break accuracies down by.")
+    ] = None,
+    no_ablation: Annotated[
+        bool, typer.Option("--no-ablation", help="Do not try the parts of the plan one by one.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    ledger: Annotated[str | None, typer.Option(help="Ledger to record it in, or none.")] = None,
+) -> None:
+    """Train on the data with the plan and without, and say whether it helps; status 1 if not."""
+    from chaffinch.pipeline.repairing import REPAIR, plan_of, verify_run
+    from chaffinch.pipeline.verification.page import PAGE, headline, sentence
+    from chaffinch.store.run import RunFolder
+
+    folder = RunFolder(run)
+    chosen = plan_of(folder, plan)
+    outcome = verify_run(
+        folder,
+        chosen,
+        data,
+        validation,
+        seeds=seeds,
+        group=group,
+        ablate=not no_ablation,
+        device=device,
+        ledger=ledger,
+    )
+    typer.echo(headline(outcome))
+    typer.echo(sentence(outcome))
+    if outcome.withheld:
+        chosen.to_json(run / "repair-proposed.json")
+        outcome.plan.to_json(run / REPAIR)
+        typer.echo(f"The plan without it is in {run / REPAIR}")
+    typer.echo(f"All figures are in {run / PAGE}")
+    if not outcome.passes:
+        raise typer.Exit(1)

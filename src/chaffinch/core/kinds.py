@@ -1,0 +1,40 @@
+"""The kinds of samples that a diagnosis tells apart."""
+
+from typing import Final
+
+MISLABELLED: Final = "mislabelled"
+AMBIGUOUS: Final = "ambiguous"
+NEAR_CLUSTER: Final = "near_cluster"
+FAR_CLUSTER: Final = "far_cluster"
+OUTLIER: Final = "outlier"
+NEAR_DUPLICATE: Final = "near_duplicate"
+CONFLICTING_DUPLICATE: Final = "conflicting_duplicate"
+HARD: Final = "hard"
+CLEAN: Final = "clean"
+
+KINDS: Final = (
+    MISLABELLED,
+    AMBIGUOUS,
+    NEAR_CLUSTER,
+    FAR_CLUSTER,
+    OUTLIER,
+    NEAR_DUPLICATE,
+    CONFLICTING_DUPLICATE,
+    HARD,
+    CLEAN,
+)
+"""All kinds, in the order of the columns of probabilities."""
+
+HARMFUL: Final = (MISLABELLED, FAR_CLUSTER, OUTLIER, CONFLICTING_DUPLICATE)
+"""Kinds whose samples do harm; the suspicion is the sum of their probabilities."""
+
+WRONG_LABEL: Final = (MISLABELLED, CONFLICTING_DUPLICATE)
+"""Kinds of samples that belong to another class than the one given."""
+
+PROBABILITY_COLUMNS: Final = tuple(f"p_{kind}" for kind in KINDS)
+"""Names of the columns of findings that hold the probability of each kind."""
+
+
+def place(kind: str) -> int:
+    """The column of a kind in an (N, 9) array of probabilities."""
+    return KINDS.index(kind)

@@ -1,0 +1,287 @@
+"""A plan of repair: a list of edits with reasons, which a person may change."""
+
+import csv
+import importlib
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from chaffinch.core.edit import ACTIONS, Edit
+from chaffinch.core.errors import InputError
+from chaffinch.core.identity import digest
+
+FORMAT = "chaffinch plan"
+VERSION = 1
+
+COLUMNS = (
+    "id",
+    "action",
+    "kind",
+    "old_label",
+    "new_label",
+    "weight",
+    "soft_label",
+    "copies",
+    "source",
+    "reason",
+    "confidence",
+    "who",
+)
+"""Columns of a plan as a table; an empty cell is what is not set, ``soft_label`` is JSON."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What shall be changed, at most one edit a sample. Nothing is changed by having a plan.
+
+    Attributes:
+        edits: In the order in which they were proposed.
+        fingerprint: Of the data that the plan was made for; "" where that is not known.
+        policy: Name of the policy that proposed it.
+        notes: Sentences that a reader should know.
+        collection: Where more data are needed, region by region: a report, nothing to apply.
+
+    Raises:
+        InputError: Two edits of one sample.
+    """
+
+    edits: tuple[Edit, ...] = ()
+    fingerprint: str = ""
+    policy: str = ""
+    notes: tuple[str, ...] = ()
+    collection: tuple[dict[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        counts = Counter(edit.id for edit in self.edits)
+        twice = [name for name, count in counts.items() if count > 1]
+        if twice:
+            raise InputError(
+                "at most one edit a sample",
+                f"{len(twice)} samples with several, such as {twice[0]!r}",
+                "Keep one of them",
+            )
+
+    def __len__(self) -> int:
+        return len(self.edits)
+
+    def __repr__(self) -> str:
+        counted = ", ".join(f"{count:,} {action}" for action, count in self.counts.items())
+        return f"Plan({counted or 'no edits'}; policy {self.policy!r})"
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many edits there are by action, in the order of `ACTIONS`."""
+        found = Counter(edit.action for edit in self.edits)
+        return {action: found[action] for action in ACTIONS if found[action]}
+
+    @property
+    def changing(self) -> tuple[Edit, ...]:
+        """The edits after which the training data differ."""
+        return tuple(edit for edit in self.edits if edit.changes)
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits that name this very plan."""
+        return digest(self.to_json().encode())
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The edits, one a row; `of_table` reads a changed one back."""
+        rows = [{name: _cell(edit, name) for name in COLUMNS} for edit in self.edits]
+        return pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
+
+    def of_table(self, table: pd.DataFrame) -> "Plan":
+        """This plan with the edits of a table such as `table` gives; further columns are ignored.
+
+        Raises:
+            InputError: A column is missing, or an edit is impossible.
+        """
+        return replace(self, edits=_edits(table.to_dict("records")))
+
+    def only(self, **wanted: Any) -> "Plan":
+        """The plan with these edits alone.
+
+        Args:
+            **wanted: ``ids``, ``kind`` and ``action``, each one value or several; edits that match
+                all of them are kept.
+
+        Raises:
+            InputError: Another argument.
+        """
+        return replace(self, edits=tuple(e for e in self.edits if _matches(e, wanted)))
+
+    def without(self, ids: Iterable[str] | str | None = None, **unwanted: Any) -> "Plan":
+        """The plan without these edits.
+
+        Args:
+            ids: Of samples to leave as they are.
+            **unwanted: ``kind`` and ``action``, each one value or several.
+
+        Raises:
+            InputError: Another argument, or none.
+        """
+        if ids is not None:
+            unwanted["ids"] = ids
+        if not unwanted:
+            raise InputError("ids, kind or action", "none of them", "Say what to leave out")
+        return replace(self, edits=tuple(e for e in self.edits if not _matches(e, unwanted)))
+
+    def with_edits(self, *edits: Edit) -> "Plan":
+        """The plan with further edits; one of a sample that has one already replaces it."""
+        new = {edit.id: edit for edit in edits}
+        kept = [new.pop(edit.id, edit) for edit in self.edits]
+        return replace(self, edits=(*kept, *new.values()))
+
+    def apply(self, data: Any, **options: Any) -> Any:
+        """Give the repaired data in the form in which ``data`` came; see `repair.apply`."""
+        # What reads and writes data stands on a higher floor than this record.
+        home = importlib.import_module("chaffinch.repair.application")
+        return home.apply(self, data, **options)
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """The plan as JSON; the same plan gives the same text.
+
+        Args:
+            path: Where to write it, too.
+        """
+        record = {
+            "format": FORMAT,
+            "version": VERSION,
+            **{k: v for k, v in asdict(self).items() if k != "edits"},
+            "edits": [edit.to_dict() for edit in self.edits],
+        }
+        text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+        if path is not None:
+            _write(Path(path), text)
+        return text
+
+    @classmethod
+    def from_json(cls, text: str | Path) -> "Plan":
+        """Read what `to_json` wrote.
+
+        Args:
+            text: The JSON, or the `Path` of a file with it.
+
+        Raises:
+            InputError: No such file, or something else than a plan.
+        """
+        name = "a JSON text" if isinstance(text, str) else str(text)
+        content = _read(text) if isinstance(text, Path) else text
+        try:
+            record = json.loads(content)
+            if not isinstance(record, dict) or record.get("format") != FORMAT:
+                raise ValueError("it is no plan")
+            if record.get("version") != VERSION:
+                raise ValueError(f"version {record.get('version')!r}")
+            return cls(
+                tuple(Edit.from_dict(one) for one in record["edits"]),
+                str(record["fingerprint"]),
+                str(record["policy"]),
+                tuple(map(str, record["notes"])),
+                tuple(dict(one) for one in record["collection"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"a plan of version {VERSION} in {name}", str(error), "Propose one anew"
+            ) from error
+
+    def to_csv(self, path: str | Path | None = None) -> str:
+        """The edits as a table with the columns `COLUMNS`, for people and spreadsheets.
+
+        Args:
+            path: Where to write it, too.
+        """
+        buffer = io.StringIO()
+        writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        for edit in self.edits:
+            cells = {name: _cell(edit, name) for name in COLUMNS}
+            writer.writerow({k: "" if v is None else v for k, v in cells.items()})
+        if path is not None:
+            _write(Path(path), buffer.getvalue())
+        return buffer.getvalue()
+
+    @classmethod
+    def from_csv(cls, path: str | Path, policy: str = "") -> "Plan":
+        """Read edits from a CSV file; of a plan, it holds the edits alone.
+
+        Raises:
+            InputError: No such file, a column that is missing, or an impossible edit.
+        """
+        rows = list(csv.DictReader(io.StringIO(_read(Path(path)))))
+        return cls(_edits(rows), policy=policy)
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Plan":
+        """Read a plan from a file of JSON or CSV, as its ending says.
+
+        Raises:
+            InputError: No such file, another ending, or any reason of the two formats.
+        """
+        place = Path(path)
+        if place.suffix.lower() == ".csv":
+            return cls.from_csv(place, policy=place.stem)
+        if place.suffix.lower() == ".json":
+            return cls.from_json(place)
+        raise InputError("a plan in a .json or .csv file", repr(str(path)), "Check its ending")
+
+
+def _cell(edit: Edit, name: str) -> Any:
+    value = edit.to_dict().get(name)
+    if name == "soft_label" and value is not None:
+        return json.dumps(value, ensure_ascii=False)
+    return value
+
+
+def _edits(rows: Sequence[dict[Any, Any]]) -> tuple[Edit, ...]:
+    edits = []
+    for row in rows:
+        cells = {str(k): v for k, v in row.items() if k in COLUMNS and not _empty(v)}
+        if isinstance(cells.get("soft_label"), str):
+            try:
+                cells["soft_label"] = json.loads(cells["soft_label"])
+            except ValueError as error:
+                raise InputError(
+                    'a soft label such as {"cat": 0.7, "dog": 0.3}',
+                    repr(cells["soft_label"]),
+                    "Correct the cell",
+                ) from error
+        edits.append(Edit.from_dict(cells))
+    return tuple(edits)
+
+
+def _empty(value: Any) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and value != value)
+
+
+def _matches(edit: Edit, wanted: dict[str, Any]) -> bool:
+    unknown = sorted(set(wanted) - {"ids", "kind", "action"})
+    if unknown:
+        raise InputError("ids, kind or action", ", ".join(unknown), "Check the name")
+    for name, values in wanted.items():
+        several = {values} if isinstance(values, str) else {str(one) for one in values}
+        if getattr(edit, "id" if name == "ids" else name) not in several:
+            return False
+    return True
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"a plan at {path}", str(error), "Check the path") from error
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_name(path.name + ".draft")
+    draft.write_text(text, "utf-8")
+    os.replace(draft, path)

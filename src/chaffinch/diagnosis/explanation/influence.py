@@ -1,0 +1,67 @@
+"""Helpers and opponents: which other samples pull the model towards the given label, or away."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chaffinch.core.evidence import Evidence
+from chaffinch.core.scorer import once_per_evidence
+from chaffinch.core.types import Floats
+from chaffinch.diagnosis.informative import lasting_errors, layer_inputs
+
+_BLOCK_BYTES = 32 * 2**20
+
+
+@once_per_evidence
+def _factors(evidence: Evidence) -> tuple[Floats, Floats]:
+    """(N, C) errors and (N, I) inputs of the last layer, each row of length one."""
+    errors = lasting_errors(evidence)
+    inputs = layer_inputs(evidence.need("features"), evidence.bias)
+    return _unit(errors), _unit(inputs)
+
+
+def _unit(rows: Floats) -> Floats:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    scaled: Floats = (rows / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return scaled
+
+
+def can_tell_influence(evidence: Evidence) -> bool:
+    """Whether there are factors of gradients."""
+    return evidence.has("logits") and evidence.has("features")
+
+
+def strongest(
+    evidence: Evidence, rows: NDArray[np.int64], count: int
+) -> tuple[NDArray[np.int64], Floats]:
+    """The samples whose gradients are most like, and most unlike, those of some samples.
+
+    Cosines of last-layer gradients (Charpiat et al., *Input Similarity from the Neural Network
+    Perspective*, NeurIPS 2019), with errors averaged over the epochs, from the factors: the
+    gradient of sample i is ``d_i h_i^T``, so a cosine of two is the product of two cosines.
+
+    Args:
+        evidence: With logits and features.
+        rows: (n,) positions of the samples to explain.
+        count: How many of each; at most (N - 1) / 2 are there without one coming twice.
+
+    Returns:
+        (n, 2 count) positions, first the most similar in falling order, then the most opposed,
+        the strongest first; and (n, 2 count) cosines. The sample itself is left out.
+    """
+    errors, inputs = _factors(evidence)
+    count = min(count, (len(errors) - 1) // 2)
+    places = np.empty((len(rows), 2 * count), dtype=np.int64)
+    cosines = np.empty((len(rows), 2 * count), dtype=np.float32)
+    step = max(1, _BLOCK_BYTES // (4 * len(errors)))
+    for start in range(0, len(rows), step):
+        some = rows[start : start + step]
+        product = (errors[some] @ errors.T) * (inputs[some] @ inputs.T)
+        own = np.arange(len(some)), some
+        product[own] = -np.inf
+        helpers = np.argsort(-product, axis=1, kind="stable")[:, :count]
+        product[own] = np.inf
+        opponents = np.argsort(product, axis=1, kind="stable")[:, :count]
+        found = np.concatenate([helpers, opponents], axis=1)
+        places[start : start + step] = found
+        cosines[start : start + step] = np.take_along_axis(product, found, axis=1)
+    return places, cosines

@@ -1,0 +1,186 @@
+"""Samples that do not belong: unlike all clean ones, in a cluster under one label or otherwise.
+
+With validation samples, two signals say what only the training data hold: how much denser training
+is around the sample (whole clusters, however tight), and how far the sample is from its nearest
+validation samples (scattered ones). Each is compared with the same signal of the validation samples
+themselves (`excess`). Without validation samples only isolated samples show.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, xlog1py, xlogy
+from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
+
+from chaffinch.core.evidence import Evidence
+from chaffinch.core.types import Codes, Floats, Mask
+from chaffinch.diagnosis.kinds.excess import LEAST_REFERENCES, LEAST_SURPLUS, excess
+from chaffinch.scorers.neighbours.density_ratio import log_density_ratios
+
+NEAREST = 5
+ISOLATED = 10.0
+"""Without validation: log distance beyond the median, in spreads, at which an outlier is likely."""
+
+_LOOKS = 3
+_WIDTH = 32
+_LIKELY = 0.5
+_COMPANIONS = 20
+_PURE = 0.95  # share of its own label around a sample of a far cluster
+_LIKE = 0.4  # how far corrupted samples of one class may gather among other corrupted ones
+_FEWEST = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Anomalies:
+    """How likely N samples are unlike all clean ones, and in which way.
+
+    Attributes:
+        far: (N,) probability of a far cluster: a crowd from elsewhere under one label.
+        outlier: (N,) probability of an outlier: corrupted or isolated, whatever its label.
+    """
+
+    far: Floats
+    outlier: Floats
+
+    @property
+    def any(self) -> Floats:
+        """(N,) probability of either."""
+        return self.far + self.outlier
+
+
+def find_anomalies(evidence: Evidence, seed: int) -> Anomalies:
+    """Tell the samples that are unlike the validation samples, or unlike any other sample.
+
+    Args:
+        evidence: With `embeddings`, or with `features` and no validation; otherwise nothing is
+            found. Features are not compared with those of validation samples: a network knows the
+            samples that it was trained on.
+        seed: Of foldings and tests.
+    """
+    known = evidence.validation_embeddings
+    if evidence.embeddings is not None and known is not None and len(known) >= LEAST_REFERENCES:
+        rows = np.asarray(evidence.embeddings, dtype=np.float64)
+        reference = np.asarray(known, dtype=np.float64)
+        strange = unlike_validation(rows, reference, seed)
+    elif evidence.embeddings is not None or evidence.features is not None:
+        rows = np.asarray(evidence.need_any("embeddings", "features"), dtype=np.float64)
+        strange = isolated(rows)
+    else:
+        return Anomalies(np.zeros(len(evidence)), np.zeros(len(evidence)))
+    codes = evidence.labels.codes
+    together = gathered(rows, codes, strange > _LIKELY, evidence.labels.counts / len(codes))
+    return Anomalies(strange * together, strange * (1 - together))
+
+
+def unlike_validation(rows: Floats, reference: Floats, seed: int) -> Floats:
+    """(N,) probability that a sample is of a sort that the validation samples lack.
+
+    What is found is taken out and the rest is looked at again, up to three times: a crowd far off
+    decides the directions in which samples are compared, and hides one that is nearer.
+
+    Args:
+        rows: (N, K) training samples.
+        reference: (M, K) validation samples in the same space.
+        seed: Of foldings and tests.
+    """
+    found = np.zeros(len(rows))
+    left = np.arange(len(rows))
+    for number in range(_LOOKS):
+        now = _unlike(rows[left], reference, seed + number)
+        found[left] = np.maximum(found[left], now)
+        if not (now > _LIKELY).any():
+            break
+        left = left[now <= _LIKELY]
+    return found
+
+
+def _unlike(rows: Floats, reference: Floats, seed: int) -> Floats:
+    rows, reference = _directions(rows, reference)
+    ratios = log_density_ratios(rows, reference, seed)
+    denser = excess(ratios[: len(rows)], ratios[len(rows) :], seed)
+    search = NearestNeighbors(n_neighbors=min(NEAREST, len(reference) - 1)).fit(reference)
+    away = _log_mean(search.kneighbors(rows)[0])
+    among = _log_mean(search.kneighbors()[0])
+    return np.maximum(denser, excess(away, among, seed))
+
+
+def _directions(rows: Floats, reference: Floats) -> tuple[Floats, Floats]:
+    """Both in the 32 directions in which they differ most: in all of 128, noise decides."""
+    both = np.concatenate([rows, reference])
+    if both.shape[1] > _WIDTH:
+        both = PCA(_WIDTH, svd_solver="randomized", random_state=0).fit_transform(both)
+    return both[: len(rows)], both[len(rows) :]
+
+
+def isolated(rows: Floats) -> Floats:
+    """(N,) probability that a sample lies apart from all others: 0, or a half and more.
+
+    Logs of mean distances to the five nearest are measured from their median in units of half the
+    range that holds the middle two thirds; clean tables reach 7.
+    """
+    if len(rows) <= NEAREST:
+        return np.zeros(len(rows))
+    away = _log_mean(NearestNeighbors(n_neighbors=NEAREST).fit(rows).kneighbors()[0])
+    low, middle, high = np.quantile(away, [1 / 6, 0.5, 5 / 6])
+    spread = (high - low) / 2
+    if spread <= 0:
+        return np.zeros(len(rows))
+    beyond = expit(2 * ((away - middle) / spread - ISOLATED))
+    far: Floats = np.where(beyond >= LEAST_SURPLUS, beyond, 0.0)
+    return far
+
+
+def _log_mean(distances: Floats) -> Floats:
+    mean = distances.mean(axis=1)
+    positive = mean[mean > 0]
+    floor = float(positive.min()) if len(positive) else 1.0
+    logs: Floats = np.log(np.maximum(mean, floor))
+    return logs
+
+
+def gathered(rows: Floats, codes: Codes, strange: Mask, shares: Floats) -> Floats:
+    """Probability that a strange sample is one of a crowd with one label.
+
+    What corrupts samples strikes all classes; what comes from elsewhere in one piece carries one
+    label. Seen from the centre of the class of its label, a corruption moves samples of all classes
+    alike. So the labels of those strange samples that are moved most alike are looked at, by
+    the likelihood of as many of its own label around it, in a crowd of one label (95 %) and among
+    samples that were spoilt at random and still lie near those of their class (40 %).
+
+    Args:
+        rows: (N, K) samples.
+        codes: (N,) their labels.
+        strange: (N,) which samples are anomalies.
+        shares: (C,) share of each label in the data.
+
+    Returns:
+        (N,) in 0..1; zeros where at most five are strange, which makes them outliers.
+    """
+    found = np.zeros(len(rows))
+    places = np.flatnonzero(strange)
+    if len(places) <= _FEWEST:
+        return found
+    crowd = rows[places] - _class_centres(rows, codes, ~strange)[codes[places]]
+    count = min(_COMPANIONS, len(places) - 1, max(_FEWEST, len(places) // 4))
+    near = NearestNeighbors(n_neighbors=count).fit(crowd).kneighbors()[1]
+    same = (codes[places][near] == codes[places][:, None]).sum(axis=1)
+    usual = shares[codes[places]]
+    usual = np.minimum(usual + (1 - usual) * _LIKE, 0.9)
+    pure = xlogy(same, _PURE) + xlogy(count - same, 1 - _PURE)
+    mixed = xlogy(same, usual) + xlog1py(count - same, -usual)
+    found[places] = expit(pure - mixed)
+    return found
+
+
+def _class_centres(rows: Floats, codes: Codes, usual: Mask) -> Floats:
+    """(C, K) mean of each class over its usual samples; of all usual ones where it has none."""
+    size = int(codes.max()) + 1
+    sums, counts = np.zeros((size, rows.shape[1])), np.zeros(size)
+    np.add.at(sums, codes[usual], rows[usual])
+    np.add.at(counts, codes[usual], 1)
+    middle = rows[usual].mean(axis=0) if usual.any() else rows.mean(axis=0)
+    known = counts > 0
+    centres = np.broadcast_to(middle, sums.shape).copy()
+    centres[known] = sums[known] / counts[known, None]
+    return centres

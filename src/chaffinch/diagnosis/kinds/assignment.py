@@ -1,0 +1,94 @@
+"""From the signals of each kind to one distribution over the kinds."""
+
+import numpy as np
+
+from chaffinch.core.evidence import Evidence
+from chaffinch.core.kinds import (
+    AMBIGUOUS,
+    CLEAN,
+    CONFLICTING_DUPLICATE,
+    FAR_CLUSTER,
+    HARD,
+    HARMFUL,
+    KINDS,
+    MISLABELLED,
+    NEAR_CLUSTER,
+    NEAR_DUPLICATE,
+    OUTLIER,
+    place,
+)
+from chaffinch.core.types import Codes, Floats, Mask
+from chaffinch.diagnosis.informative import informative
+from chaffinch.diagnosis.kinds.anomaly import find_anomalies
+from chaffinch.diagnosis.kinds.duplicate import find_duplicates
+from chaffinch.diagnosis.kinds.near import find_near_clusters
+
+_LIKELY = 0.5
+
+
+def kind_probabilities(evidence: Evidence, wrong: Floats, doubt: Floats, seed: int) -> Floats:
+    """How likely each sample is of each kind.
+
+    The kinds are asked for in turn, and each takes its share of what those before it left: an
+    anomaly (far cluster or outlier), a near cluster, a wrong label, a near-duplicate, an ambiguous
+    sample, a hard one; the rest is clean. So a spoilt sample is not called mislabelled because no
+    model knows what to make of it. A near-duplicate with another label that is likely wrong counts
+    as a conflicting duplicate instead of mislabelled.
+
+    Args:
+        evidence: What is known of N samples.
+        wrong: (N,) probability that the label is wrong.
+        doubt: (N,) 0 to 1, how far several classes are plausible, whatever the given label.
+        seed: Decides every random choice.
+
+    Returns:
+        (N, 9) in the order of `KINDS`; rows sum to 1.
+    """
+    strange = find_anomalies(evidence, seed)
+    contradicted = wrong > _LIKELY
+    rare = find_near_clusters(evidence, ~contradicted & (strange.any <= _LIKELY), seed)
+    twins = find_duplicates(evidence)
+    found = np.zeros((len(evidence), len(KINDS)))
+    found[:, place(FAR_CLUSTER)] = strange.far
+    found[:, place(OUTLIER)] = strange.outlier
+    left = 1 - strange.any
+    left = left - _give(found, NEAR_CLUSTER, left * rare)
+    conflict = twins.any * twins.conflicting
+    left = left - _give(found, CONFLICTING_DUPLICATE, left * wrong * conflict)
+    # What is wrong but no conflict: the product above took its part of `wrong` already.
+    left = left - _give(found, MISLABELLED, np.minimum(left, _rest(found, wrong, conflict)))
+    left = left - _give(found, NEAR_DUPLICATE, left * twins.any)
+    left = left - _give(found, AMBIGUOUS, left * doubt)
+    left = left - _give(found, HARD, left * informative(evidence).probability)
+    found[:, place(CLEAN)] = left
+    return found
+
+
+def _rest(found: Floats, wrong: Floats, conflict: Floats) -> Floats:
+    before = found[:, [place(FAR_CLUSTER), place(OUTLIER), place(NEAR_CLUSTER)]].sum(axis=1)
+    rest: Floats = (1 - before) * wrong * (1 - conflict)
+    return rest
+
+
+def _give(found: Floats, kind: str, amount: Floats) -> Floats:
+    found[:, place(kind)] = amount
+    return amount
+
+
+def likeliest(probabilities: Floats, flagged: Mask) -> Codes:
+    """(N,) column of the kind to name; among the harmful ones for flagged samples.
+
+    A flagged sample may be most likely clean (expected F1 flags at less than a half); its kind is
+    the harmful one that it most likely has, and its probability says how sure that is.
+    """
+    harmful = np.isin(KINDS, HARMFUL)
+    masked = np.where(flagged[:, None] & ~harmful, -1.0, probabilities)
+    named: Codes = masked.argmax(axis=1)
+    return named
+
+
+def harm(probabilities: Floats) -> Floats:
+    """(N,) probability that the sample does harm: the sum over the harmful kinds."""
+    columns = [place(kind) for kind in HARMFUL]
+    total: Floats = np.clip(probabilities[:, columns].sum(axis=1), 0, 1)
+    return total

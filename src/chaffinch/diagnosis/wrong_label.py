@@ -1,0 +1,220 @@
+"""How likely each label is wrong, and what else it could be."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import chi2
+
+from chaffinch.core.errors import InputError
+from chaffinch.core.evidence import Evidence
+from chaffinch.core.labels import Labels
+from chaffinch.core.types import Floats
+from chaffinch.diagnosis.canaries import CanaryEvidence, chance_from_canaries
+from chaffinch.diagnosis.fusion import calibrate, common_scale, fuse, log_odds
+from chaffinch.diagnosis.mixture import upper_heap
+from chaffinch.diagnosis.noise_model import NoiseModel
+from chaffinch.diagnosis.selection import LEAST_SUSPICION
+from chaffinch.diagnosis.source import held_out_sources
+from chaffinch.scorers.dynamics.aum import area_under_margin
+from chaffinch.scorers.dynamics.loss import mean_loss
+from chaffinch.scorers.probability import mean_over_epochs, softmax
+
+LEAST_EXPLAINED = 0.01
+"""Share of the labels' entropy that predictions must explain for anything to be flagged."""
+
+_CHANCE = 1e-3
+
+IN_SAMPLE_NOTE = (
+    "All predictions come from models that were trained on these very labels. Such models repeat "
+    "part of the errors that they learned, so expect more misses, and take the number of wrong "
+    "labels as a rough guess."
+)
+CANARY_NOTE = (
+    "All predictions come from models that were trained on these very labels. How likely a label "
+    "is wrong was read off the shape of their scores, or off samples that were mislabelled on "
+    "purpose and trained beside the others. Such models repeat part of the errors that they "
+    "learned, so expect more misses than with folds."
+)
+UNLEARNABLE_NOTE = (
+    "The model predicts labels that it has not seen hardly better than a guess by the frequency of "
+    "the classes, so nothing is flagged: wrong labels cannot be told from right ones by it. Try "
+    "another model, more epochs or better features, and check that features and labels belong "
+    "together."
+)
+NEIGHBOURS_NOTE = (
+    "How many labels are wrong was judged from neighbours alone, because no model was held back "
+    "from any sample."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelVerdict:
+    """What is said of the labels of N samples, whatever else may be the matter with them.
+
+    Attributes:
+        wrong: (N,) calibrated probability that the label is wrong.
+        alternatives: (N, C) how likely each other class is, if the label is wrong; the given
+            class has 0 and each row sums to 1.
+        doubt: (N,) 0 to 1, how nearly the second class rivals the first before the label is
+            seen; 0 where nothing that did not learn the label says so.
+        notes: What a reader must know.
+        details: Figures of the models behind it.
+    """
+
+    wrong: Floats
+    alternatives: Floats
+    doubt: Floats
+    notes: tuple[str, ...]
+    details: Mapping[str, Any]
+
+
+def judge_labels(evidence: Evidence, seed: int = 0) -> LabelVerdict:
+    """Say how likely each label is wrong and what else it could be.
+
+    Raises:
+        InputError: Neither predictions nor embeddings.
+    """
+    sources = held_out_sources(evidence)
+    if not sources and not evidence.has("logits"):
+        raise InputError(
+            "predictions or embeddings to judge the labels by",
+            "none",
+            "Pass probabilities, logits or embeddings",
+        )
+    if evidence.has("held_out_logits") or not evidence.has("logits"):
+        return _from_held_out(evidence, sources, seed)
+    return _from_training(evidence, sources, seed)
+
+
+def _from_held_out(evidence: Evidence, sources: Sequence[Floats], seed: int) -> LabelVerdict:
+    codes = evidence.labels.codes
+    model = NoiseModel.fit(sources, codes, seed)
+    right = model.posterior(sources, codes)
+    posterior = 1 - right[np.arange(len(codes)), codes]
+    suspicion = calibrate(fuse(posterior, _dynamics(evidence)), posterior)
+    notes = () if evidence.has("held_out_logits") else (NEIGHBOURS_NOTE,)
+    details = {"noise_rate": model.rate, "likelihood": model.likelihood}
+    doubt = rivalry(model.predict(sources))
+    if not explains(model, evidence.labels):
+        notes = (*notes, UNLEARNABLE_NOTE)
+        suspicion, doubt = suspicion * (LEAST_SUSPICION / 2), np.zeros(len(codes))
+    others = _without(right, evidence.labels)
+    return LabelVerdict(suspicion, others, doubt, notes, details)
+
+
+def rivalry(log_probabilities: Floats) -> Floats:
+    """(N,) 0 where the second likeliest class is at most half as likely as the first, 1 if equal.
+
+    Args:
+        log_probabilities: (N, C), before the given label is seen.
+    """
+    ranked = np.partition(log_probabilities, -2, axis=1)
+    rival: Floats = np.clip(2 * np.exp(ranked[:, -2] - ranked[:, -1]) - 1, 0, 1)
+    return rival
+
+
+def explains(model: NoiseModel, labels: Labels) -> bool:
+    """Whether predictions explain a share of the labels' entropy, and more of it than by chance.
+
+    By chance, twice the gain in log-likelihood is distributed as chi squared with as many degrees
+    of freedom as the model has parameters (Wilks, 1938).
+    """
+    share = explained_share(model, labels)
+    gain = 2 * len(labels) * share * class_entropy(labels)
+    by_chance = float(chi2.isf(_CHANCE, len(model.weights) + model.degrees))
+    return share >= LEAST_EXPLAINED and gain > by_chance
+
+
+def class_entropy(labels: Labels) -> float:
+    """Entropy of the frequencies of the given labels, in nats a sample."""
+    shares = labels.counts[labels.counts > 0] / len(labels)
+    return -float((shares * np.log(shares)).sum())
+
+
+def explained_share(model: NoiseModel, labels: Labels) -> float:
+    """Share of the entropy of the given labels that the predictions explain, in 0..1."""
+    entropy = max(class_entropy(labels), 1e-12)
+    return float(np.clip(1 + model.likelihood / entropy, 0, 1))
+
+
+def judge_by_canaries(
+    evidence: Evidence, canaries: CanaryEvidence, seed: int = 0
+) -> tuple[LabelVerdict, Floats]:
+    """Judge labels by models that learned them, and by canaries that these models learned too.
+
+    Scores in two heaps need no canaries, and a canary is never quite like a wrong label of this
+    data set: it may stick out more. So canaries decide where the scores are one skewed heap.
+
+    Returns:
+        The verdict on the N samples, and (K,) how likely each canary would be called wrong.
+    """
+    joined = canaries.joined(evidence)
+    scores = _in_sample_scores(joined, held_out_sources(joined), seed)
+    size = len(evidence)
+    own, beside = scores[:size], scores[size:]
+    chance = chance_from_canaries(own, beside[canaries.flips])
+    heap = upper_heap(own, seed)
+    if heap.any():
+        chance = heap
+    called = np.interp(beside, np.sort(own), np.sort(chance[:size]))
+    probabilities = mean_over_epochs(evidence.need("logits"), softmax)
+    verdict = LabelVerdict(
+        _in_order(chance[:size], own),
+        _without(probabilities, evidence.labels),
+        np.zeros(size),
+        (CANARY_NOTE,),
+        {"noise_rate": float(chance[:size].mean())},
+    )
+    return verdict, called
+
+
+def _from_training(evidence: Evidence, sources: Sequence[Floats], seed: int) -> LabelVerdict:
+    scores = _in_sample_scores(evidence, sources, seed)
+    suspicion = _in_order(upper_heap(scores, seed), scores)
+    probabilities = mean_over_epochs(evidence.need("logits"), softmax)
+    alternatives = _without(probabilities, evidence.labels)
+    return LabelVerdict(suspicion, alternatives, np.zeros(len(scores)), (IN_SAMPLE_NOTE,), {})
+
+
+def _in_sample_scores(evidence: Evidence, sources: Sequence[Floats], seed: int) -> Floats:
+    """(N,) training dynamics, each in its own spread, and what neighbours know."""
+    codes = evidence.labels.codes
+    total = np.zeros(len(codes))
+    for scores in _dynamics(evidence):
+        spread = float(scores.std())
+        if spread > 0:
+            total += (scores - np.median(scores)) / spread
+    if sources:
+        # Neighbours add as much as they know: the share of the label's entropy that they explain.
+        model = NoiseModel.fit(sources, codes, seed)
+        right = model.posterior(sources, codes)
+        doubt = 1 - right[np.arange(len(codes)), codes]
+        known = explained_share(model, evidence.labels)
+        total += known * common_scale(log_odds(doubt), doubt)
+    return total
+
+
+def _in_order(chances: Floats, scores: Floats) -> Floats:
+    """The chances, which are the same for many samples, with the order of the scores inside."""
+    ranks = np.argsort(np.argsort(scores, kind="stable"), kind="stable") / len(scores)
+    ordered: Floats = np.clip(chances, 1e-6, 1 - 1e-6) + (ranks - 0.5) * 1e-6
+    return ordered
+
+
+def _dynamics(evidence: Evidence) -> list[Floats]:
+    if evidence.logits is None:
+        return []
+    codes = evidence.labels.codes
+    return [mean_loss(evidence.logits, codes), -area_under_margin(evidence.logits, codes)]
+
+
+def _without(probabilities: Floats, labels: Labels) -> Floats:
+    """(N, C) rows with the given class taken out, scaled to sum to one."""
+    others = np.array(probabilities, dtype=np.float64)
+    others[np.arange(len(labels)), labels.codes] = 0
+    others += 1e-12
+    others[np.arange(len(labels)), labels.codes] = 0
+    others /= others.sum(axis=1, keepdims=True)
+    return others

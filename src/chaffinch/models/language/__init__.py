@@ -1,0 +1,28 @@
+"""Language models from Transformers: loading, tokens, and one loss a sample."""
+
+from chaffinch.models.language.loading import LanguageModel, add_lora, load_language_model
+from chaffinch.models.language.loss import IGNORED, MultiLabelLoss, TokenLoss
+from chaffinch.models.language.task import TASKS, LanguageTask
+from chaffinch.models.language.tokens import (
+    Padded,
+    TokenInputs,
+    encode_pairs,
+    encode_texts,
+    encode_words,
+)
+
+__all__ = [
+    "IGNORED",
+    "TASKS",
+    "LanguageModel",
+    "LanguageTask",
+    "MultiLabelLoss",
+    "Padded",
+    "TokenInputs",
+    "TokenLoss",
+    "add_lora",
+    "encode_pairs",
+    "encode_texts",
+    "encode_words",
+    "load_language_model",
+]

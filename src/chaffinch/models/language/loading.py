@@ -1,0 +1,230 @@
+"""Loading language models: a folder of Transformers, a GGUF file, or a name on the hub."""
+
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from chaffinch.core.errors import InputError, MissingExtraError
+from chaffinch.models.language.task import TASKS, LanguageTask, Loss
+from chaffinch.models.language.tokens import Encoded, TokenInputs, encode_pairs, encode_texts
+
+Quantised = Literal["4bit", "8bit"]
+
+
+@dataclass(frozen=True, eq=False)
+class LanguageModel:
+    """A language model, its tokenizer and what it is asked.
+
+    Attributes:
+        model: The model; only parameters that require gradients count.
+        tokenizer: Its tokenizer.
+        task: What it is asked.
+        length: Most tokens of a sample.
+    """
+
+    model: nn.Module
+    tokenizer: Any
+    task: LanguageTask
+    length: int = 512
+
+    @property
+    def loss(self) -> Loss | None:
+        """The loss of each sample, for `capture`, `self_influence` and `attribute`."""
+        return self.task.loss
+
+    @property
+    def layers(self) -> str:
+        """The layers that count by default: adapters, else the head, else the last block."""
+        if any("lora_" in name for name, _ in self.model.named_parameters()):
+            return "lora"
+        return "last_block" if self.task.name == "causal" else "head"
+
+    def pairs(
+        self, prompts: Sequence[str], responses: Sequence[str], *, count_prompt: bool = False
+    ) -> Encoded:
+        """Prompts and responses as data (X, y) of a causal model; see `encode_pairs`."""
+        return encode_pairs(
+            self.tokenizer, prompts, responses, self.length, count_prompt=count_prompt
+        )
+
+    def texts(self, texts: Sequence[str], labels: Any) -> tuple[TokenInputs, Tensor]:
+        """Texts with class codes (N,), or several labels (N, C), as data (X, y)."""
+        return encode_texts(self.tokenizer, texts, self.length), torch.as_tensor(labels)
+
+
+def load_language_model(
+    place: str | Path,
+    adapters: str | Path | None = None,
+    task: str = "causal",
+    *,
+    classes: int | None = None,
+    length: int = 512,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype | None = None,
+    quantised: Quantised | None = None,
+) -> LanguageModel:
+    """Load a model and its tokenizer.
+
+    Args:
+        place: A folder that ``save_pretrained`` wrote, a ``.gguf`` file or a folder with one (its
+            weights are unpacked), or a name on the hub.
+        adapters: A folder with LoRA or DoRA adapters of PEFT; then only they count.
+        task: A name in `TASKS`.
+        classes: C of a classifier with a new head; None for that of the folder.
+        length: Most tokens of a sample.
+        device: Where to run it.
+        dtype: Element type of the weights; None for float32.
+        quantised: Keep the frozen base weights in 4 or 8 bits, which needs a GPU and the package
+            bitsandbytes.
+
+    Raises:
+        MissingExtraError: Transformers or PEFT is not installed.
+        InputError: There is no such model, or the platform cannot quantise.
+    """
+    chosen = TASKS[task]
+    options: dict[str, Any] = {"dtype": dtype or torch.float32}
+    if classes is not None:
+        options |= {"num_labels": classes, "ignore_mismatched_sizes": True}
+    if task == "multilabel":
+        options["problem_type"] = "multi_label_classification"
+    if quantised is not None:
+        options["quantization_config"] = _bits(quantised)
+    folder, file = _place(str(place))
+    if file is not None:
+        options["gguf_file"] = file
+    tokenizer, model = _load(folder, chosen, options)
+    if adapters is not None:
+        model = _adapted(model, Path(adapters))
+    model.config.use_cache = False  # a cache of keys is of no use where nothing is generated
+    if model.config.get_text_config().pad_token_id is None:
+        model.config.pad_token_id = tokenizer.pad_token_id or tokenizer.eos_token_id
+    placed = model if quantised is not None else model.to(device)
+    return LanguageModel(placed.eval(), tokenizer, chosen, length)
+
+
+def add_lora(
+    model: LanguageModel, targets: Sequence[str], rank: int = 8, *, seed: int = 0, **options: Any
+) -> LanguageModel:
+    """The model with fresh adapters, whose base weights are frozen.
+
+    Args:
+        model: The model; its layers are wrapped in place.
+        targets: Names of the layers that get adapters, such as ``q_proj`` and ``v_proj``.
+        rank: Rank of the adapters.
+        seed: Of their initial weights.
+        **options: Further options of ``peft.LoraConfig``, such as ``lora_alpha`` or ``use_dora``.
+
+    Raises:
+        MissingExtraError: PEFT is not installed.
+        InputError: No layer has such a name.
+    """
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError as error:
+        raise MissingExtraError("low-rank adapters", "text", "peft") from error
+    config = LoraConfig(r=rank, target_modules=list(targets), task_type=model.task.peft, **options)
+    base: Any = model.model
+    try:
+        with _quiet(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            wrapped: Any = get_peft_model(base, config)
+    except ValueError as error:
+        raise InputError(
+            f"layers named {', '.join(targets)}",
+            " ".join(str(error).split())[:200],
+            "Name layers of the model, such as q_proj and v_proj",
+        ) from error
+    return LanguageModel(wrapped.eval(), model.tokenizer, model.task, model.length)
+
+
+def _place(place: str) -> tuple[str, str | None]:
+    """The folder or name, and the GGUF file in it if that is what holds the weights."""
+    path = Path(place).expanduser()
+    if path.is_file() and path.suffix == ".gguf":
+        return str(path.parent), path.name
+    if path.is_dir() and not (path / "config.json").is_file():
+        files = sorted(path.glob("*.gguf"))
+        if len(files) == 1:
+            return str(path), files[0].name
+        raise InputError(
+            f"a config.json or one .gguf file in {place}",
+            f"{len(files)} .gguf files and no config.json",
+            "Give the folder that save_pretrained wrote, or the file itself",
+        )
+    return str(path) if path.exists() else place, None
+
+
+def _load(folder: str, task: LanguageTask, options: dict[str, Any]) -> tuple[Any, Any]:
+    try:
+        import transformers
+    except ImportError as error:
+        raise MissingExtraError("language models", "text", "transformers") from error
+    gguf = {"gguf_file": options["gguf_file"]} if "gguf_file" in options else {}
+    if not sys.stderr.isatty():
+        quiet: Any = transformers.utils.logging
+        quiet.disable_progress_bar()
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **gguf)
+        model = getattr(transformers, task.loader).from_pretrained(folder, **options)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise InputError(
+            f"a {task.name} model of Transformers in {folder!r}",
+            " ".join(str(error).split())[:300].rstrip("."),
+            "Give the folder that save_pretrained wrote, with its tokenizer; a .gguf file needs "
+            "the package gguf",
+        ) from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer, model
+
+
+def _adapted(model: Any, folder: Path) -> Any:
+    try:
+        from peft import PeftModel
+    except ImportError as error:
+        raise MissingExtraError("low-rank adapters", "text", "peft") from error
+    if not (folder / "adapter_config.json").is_file():
+        raise InputError(
+            f"adapters of PEFT in {folder}",
+            "no adapter_config.json" if folder.is_dir() else "no such folder",
+            "Give the folder that save_pretrained of the adapted model wrote",
+        )
+    try:
+        with _quiet():
+            return PeftModel.from_pretrained(model, str(folder), is_trainable=True)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise InputError(
+            f"adapters in {folder} that fit the model",
+            " ".join(str(error).split())[:300].rstrip("."),
+            "Give the model that they were trained on",
+        ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back that PEFT asks Transformers by an old name; the user can do nothing about it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+        yield
+
+
+def _bits(quantised: Quantised) -> Any:
+    with suppress(ImportError):
+        import bitsandbytes  # type: ignore[import-not-found]  # noqa: F401
+        from transformers import BitsAndBytesConfig
+
+        if torch.cuda.is_available():
+            config: Any = BitsAndBytesConfig
+            return config(**{f"load_in_{quantised}": True})
+    raise InputError(
+        f"a GPU and the package bitsandbytes for weights in {quantised}",
+        "a GPU without it" if torch.cuda.is_available() else "no GPU",
+        "Leave the weights as they are, or install bitsandbytes on a machine with a GPU",
+    )

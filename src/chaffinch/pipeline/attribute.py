@@ -1,0 +1,308 @@
+"""`attribute_prompts`: which training prompts shaped the answers to some queries."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chaffinch.core.errors import InputError, RunError
+from chaffinch.core.identity import digest
+from chaffinch.core.version import VERSION
+from chaffinch.data.prompt import Prompts, open_prompts
+from chaffinch.influence.queries import (
+    QUERY_ESTIMATORS,
+    GradientTable,
+    Prepared,
+    collect_gradients,
+    forest_influence,
+    gradients_of,
+    influence_of,
+    prepare,
+)
+from chaffinch.models.language import LanguageModel, load_language_model
+from chaffinch.pipeline.attribute_ranking import rank
+from chaffinch.report.answers import Answers, render
+from chaffinch.store.run import write_text
+
+RECORD, GRADIENTS = "attribution.json", "gradients"
+ANSWERS, MATRIX, PAGE = "answers.jsonl", "influence.npy", "answers.html"
+FOREST = "task_forests"
+_SAMPLED = 64
+
+
+@dataclass(frozen=True)
+class AttributeOptions:
+    """How training prompts are held against queries.
+
+    Attributes:
+        lora: Folder of adapters of PEFT.
+        estimator: A name in `QUERY_ESTIMATORS`, or ``task_forests``, which needs ``task``.
+        layers: Which parameters count; by default the adapters, else the last block.
+        sketch: Numbers kept of each parameter; 0 for all.
+        damping: Of all layers; None for the estimator's default.
+        top: How many helping and hurting samples are listed for a query.
+        tokens: For how many of these the influence is told token by token, a pass each.
+        length: Most tokens of a sample.
+        batch_size: Samples in one forward and backward pass.
+        prompt: Column of the prompt.
+        response: Column of the response.
+        id_column: Column of unique keys.
+        task: Column of the training samples' task; only for ``task_forests``.
+        count_prompt: Whether the tokens of the prompt count in the loss, too.
+        device: Where to run the model.
+        seed: Decides the projections and the forests.
+    """
+
+    lora: str | None = None
+    estimator: str = "datainf"
+    layers: str | None = None
+    sketch: int = 256
+    damping: float | None = None
+    top: int = 10
+    tokens: int = 0
+    length: int = 512
+    batch_size: int = 8
+    prompt: str | None = None
+    response: str | None = None
+    id_column: str | None = None
+    task: str | None = None
+    count_prompt: bool = False
+    device: str = "cpu"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        least = {"sketch": 0, "top": 1, "tokens": 0, "length": 2, "batch_size": 1, "seed": 0}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise InputError(
+                    f"{name} of at least {bound}", str(getattr(self, name)), "Pass a larger number"
+                )
+        if self.estimator != FOREST:
+            QUERY_ESTIMATORS[self.estimator]
+        elif self.task is None:
+            raise InputError(
+                f"the column of tasks for {FOREST}", "none", "Name it with --task (task=)"
+            )
+
+
+KEPT = (
+    "lora",
+    "layers",
+    "sketch",
+    "length",
+    "prompt",
+    "response",
+    "id_column",
+    "count_prompt",
+    "seed",
+)
+"""Options that belong to kept gradients: later queries to them use the same."""
+
+
+def attribute_prompts(
+    data: Any, queries: Any, model: str | Path | LanguageModel, out: str | Path, **options: Any
+) -> Answers:
+    """Find the training prompts that helped and hurt the answers to some queries most.
+
+    One pass over the training set keeps (projected) gradients in ``out/gradients``; a stopped pass
+    goes on where it was, and further queries to the same data need no second one.
+
+    Args:
+        data: Training prompts and responses: a table file, a URL or a DataFrame.
+        queries: Prompts and the responses that are to be explained, of the same form.
+        model: The fine-tuned model: a folder, a GGUF file, a name on the hub, or one that is
+            loaded.
+        out: Folder for gradients, values and page.
+        **options: Fields of `AttributeOptions`.
+
+    Returns:
+        The findings, which are also in ``out``.
+
+    Raises:
+        InputError: Data, model or options that cannot be used.
+    """
+    chosen = _options(options)
+    train, asked = (
+        open_prompts(
+            one, prompt=chosen.prompt, response=chosen.response, id_column=chosen.id_column
+        )
+        for one in (data, queries)
+    )
+    folder = Path(out)
+    if not isinstance(model, LanguageModel):
+        place = str(model)
+        model = load_language_model(place, chosen.lora, length=chosen.length, device=chosen.device)
+    else:
+        place = "a model in memory"
+    start = time.perf_counter()
+    table = _table(model, train, folder, chosen)
+    seconds = time.perf_counter() - start
+    record = {
+        "version": VERSION,
+        "data": str(Path(data).resolve()) if isinstance(data, str | Path) else "",
+        "model": str(Path(place).resolve()) if Path(place).exists() else place,
+        "samples": len(train),
+        "seconds": {"gradients": round(seconds, 3)},
+        "options": {name: getattr(chosen, name) for name in KEPT},
+    }
+    answers = _answer(model, table, (train, asked), chosen, folder)
+    write_text(folder / RECORD, json.dumps(record, indent=2))
+    return answers
+
+
+def ask_again(run: str | Path, queries: Any, **options: Any) -> Answers:
+    """Hold further queries against the gradients that an earlier call has kept.
+
+    Args:
+        run: The folder of that call.
+        queries: As for `attribute_prompts`.
+        **options: Fields of `AttributeOptions`; those in `KEPT` are as in that call.
+
+    Raises:
+        RunError: No such folder, or one whose data were in memory.
+        InputError: As for `attribute_prompts`.
+    """
+    try:
+        record = json.loads((Path(run) / RECORD).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"a finished attribution in {run}",
+            f"no readable {RECORD}",
+            "Give the training data and --model first",
+        ) from error
+    if not record["data"]:
+        raise RunError(
+            "an attribution whose training data are in a file",
+            "one of data in memory",
+            "Call attribute_prompts with the data and the same out=",
+        )
+    return attribute_prompts(
+        record["data"], queries, record["model"], run, **{**options, **record["options"]}
+    )
+
+
+def is_attribution(place: str | Path) -> bool:
+    """Whether a folder holds the record of an attribution."""
+    return (Path(place) / RECORD).is_file()
+
+
+def _options(given: Mapping[str, Any]) -> AttributeOptions:
+    unknown = sorted(set(given) - set(AttributeOptions.__dataclass_fields__))
+    if unknown:
+        raise InputError(
+            f"options among {', '.join(AttributeOptions.__dataclass_fields__)}",
+            ", ".join(unknown),
+            "Check the name",
+        )
+    return AttributeOptions(**given)
+
+
+def _encode(model: LanguageModel, prompts: Prompts, options: AttributeOptions) -> Any:
+    return model.pairs(prompts.prompts, prompts.responses, count_prompt=options.count_prompt)
+
+
+def _table(
+    model: LanguageModel, train: Prompts, folder: Path, options: AttributeOptions
+) -> GradientTable:
+    layers = options.layers or model.layers
+    relevant = {name: getattr(options, name) for name in KEPT} | {"layers": layers}
+    described = json.dumps([relevant, train.fingerprint, _weights(model)])
+    key = digest(described.encode())
+    place = folder / GRADIENTS
+    if place.is_dir():
+        try:
+            found = GradientTable(place)
+            if found.key == key:
+                return found
+        except RunError:
+            pass  # a pass that was stopped goes on
+    return collect_gradients(
+        model.model,
+        _encode(model, train, options),
+        place,
+        layers,
+        model.loss,
+        dimensions=options.sketch or None,
+        batch_size=options.batch_size,
+        seed=options.seed,
+        key=key,
+    )
+
+
+def _weights(model: LanguageModel) -> str:
+    """A hash of all that is trained, and of a few numbers of all that is frozen."""
+    parts = []
+    for name, parameter in model.model.named_parameters():
+        flat = parameter.detach().flatten()
+        kept = flat if parameter.requires_grad else flat[:: max(1, len(flat) // _SAMPLED)]
+        values = kept.float().cpu().numpy() if kept.is_floating_point() else kept.cpu().numpy()
+        parts += [name.encode(), np.ascontiguousarray(values).tobytes()]
+    return digest(*parts)
+
+
+def _answer(
+    model: LanguageModel,
+    table: GradientTable,
+    sets: tuple[Prompts, Prompts],
+    options: AttributeOptions,
+    folder: Path,
+) -> Answers:
+    train, asked = sets
+    layers = options.layers or model.layers
+    vectors = gradients_of(
+        model.model,
+        _encode(model, asked, options),
+        table.layout,
+        layers,
+        model.loss,
+        batch_size=options.batch_size,
+    )
+    prepared: Prepared | None = None
+    if options.estimator == FOREST:
+        tasks = _tasks(train, str(options.task))
+        values = torch.from_numpy(forest_influence(table, vectors, tasks, seed=options.seed))
+    else:
+        prepared = prepare(table, vectors, options.estimator, options.damping)
+        values = influence_of(table, prepared)
+    answers = Answers(
+        options.estimator,
+        _facts(model, table, sets, layers),
+        rank(model, table, prepared, values, (*sets, options)),
+    )
+    _write(folder, answers, values)
+    return answers
+
+
+def _tasks(train: Prompts, column: str) -> list[str]:
+    if column not in train.frame.columns:
+        raise InputError(
+            f"a column {column!r} in {train.source}",
+            f"the columns {', '.join(train.frame.columns)}",
+            "Name the column with the task of each training sample",
+        )
+    return train.frame[column].astype(str).tolist()
+
+
+def _facts(
+    model: LanguageModel, table: GradientTable, sets: tuple[Prompts, Prompts], layers: str
+) -> dict[str, str]:
+    kept, whole = sum(table.layout.widths.values()), table.layout.size
+    return {
+        "training samples": f"{len(sets[0]):,} from {sets[0].source}",
+        "queries": f"{len(sets[1]):,} from {sets[1].source}",
+        "model": f"{type(model.model).__name__}, layers {layers}",
+        "kept of each gradient": f"{kept:,} of {whole:,} numbers",
+    }
+
+
+def _write(folder: Path, answers: Answers, values: Tensor) -> None:
+    np.save(folder / MATRIX, values.float().numpy())
+    lines = [json.dumps(line, ensure_ascii=False) for line in answers.lines()]
+    write_text(folder / ANSWERS, "\n".join(lines) + "\n")
+    write_text(folder / PAGE, render(answers))

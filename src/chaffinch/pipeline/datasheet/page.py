@@ -1,0 +1,151 @@
+"""A data sheet as a Markdown page.
+
+The questions follow Gebru et al., Datasheets for Datasets (CACM 2021), as far as a program can
+answer them or a person did.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from chaffinch.pipeline.datasheet.sheet import Sheet
+
+_NOT_STATED = "*Not stated.*"
+_MOST_CLASSES = 30
+
+
+def page(sheet: Sheet) -> str:
+    """The sheet as Markdown."""
+    parts = [
+        f"# Data sheet: {sheet.name}",
+        sheet.about.description or _NOT_STATED,
+        "## Overview",
+        *_overview(sheet),
+        "## Provenance",
+        *_provenance(sheet),
+        "## Labelling standard",
+        sheet.about.labelling or _NOT_STATED,
+        "## Validation",
+        *_validation(sheet),
+        "## Known faults",
+        *_faults(sheet),
+        "## Use and upkeep",
+        *_upkeep(sheet),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _overview(sheet: Sheet) -> Iterator[str]:
+    facts = [
+        ("Samples", f"{sheet.samples:,}"),
+        ("What a sample is", sheet.modality),
+        ("Fingerprint", f"`{sheet.fingerprint}`"),
+        ("Version", sheet.about.version or "not stated"),
+        ("Licence", sheet.about.license or "not stated"),
+        ("Creator", sheet.about.creator or "not stated"),
+        ("Published", sheet.about.published or "not stated"),
+    ]
+    yield _table(("", ""), facts)
+    classes = list(sheet.classes.items())
+    shown = [(name, f"{count:,}") for name, count in classes[:_MOST_CLASSES]]
+    yield _table(("class", "samples"), shown)
+    if len(classes) > _MOST_CLASSES:
+        yield f"... and {len(classes) - _MOST_CLASSES} further classes."
+
+
+def _provenance(sheet: Sheet) -> Iterator[str]:
+    yield sheet.about.collection or f"How the samples were collected: {_NOT_STATED}"
+    if sheet.about.preprocessing:
+        yield sheet.about.preprocessing
+    if sheet.location:
+        yield f"Read from `{sheet.location}`."
+    if sheet.files is not None and sheet.files.parts:
+        parts = sheet.files.parts
+        size = sum(part.size for part in parts)
+        yield f"{len(parts):,} files, {size:,} bytes, SHA-256 of the list `{sheet.files.digest}`."
+    if len(sheet.history):
+        rows = sheet.history[["at", "who", "what", "id", "detail"]].astype(str)
+        yield _table(("when (UTC)", "who", "what", "id", ""), rows.itertuples(index=False))
+    else:
+        yield "No ledger records what happened to them."
+
+
+def _validation(sheet: Sheet) -> Iterator[str]:
+    if sheet.run is None:
+        yield "Not examined."
+        return
+    model = sheet.run.model
+    told = f"Examined on {sheet.run.created} with Chaffinch {sheet.run.chaffinch} ({model.name})."
+    if model.held_out_accuracy:
+        told += (
+            f" Models that never saw a sample repeat its given label in "
+            f"{model.held_out_accuracy[-1]:.1%} of the cases."
+        )
+    if model.validation_accuracy is not None:
+        told += f" Accuracy on {sheet.run.data.validation_samples:,} validation samples: "
+        told += f"{model.validation_accuracy:.1%}."
+    yield told
+    if sheet.review:
+        yield _table(("review", ""), _counted(sheet.review))
+    else:
+        yield "Nobody has reviewed the findings yet."
+    if sheet.verifications:
+        rows = [
+            (str(one["at"]), str(one["plan"] or ""), str(one["verdict"]), _interval(one))
+            for one in sheet.verifications
+        ]
+        yield _table(("verified (UTC)", "plan", "verdict", "difference"), rows)
+
+
+def _faults(sheet: Sheet) -> Iterator[str]:
+    faults = sheet.faults
+    if not faults:
+        yield "Not examined: what is not known here is not known to be right."
+        return
+    yield (
+        f"About {faults['expected']:,.0f} of {sheet.samples:,} labels are expected to be wrong; "
+        f"{faults['flagged']:,} samples are flagged."
+    )
+    if faults["kinds"]:
+        yield _table(("kind", "samples"), _counted(faults["kinds"]))
+    if faults["pairs"]:
+        rows = [(given, right, f"{count:,}") for count, given, right in faults["pairs"]]
+        yield _table(("given label", "likely right label", "flagged samples"), rows)
+    if sheet.run is not None and sheet.run.judgement.notes:
+        yield "\n".join(f"- {note}" for note in sheet.run.judgement.notes)
+    for stated in (sheet.about.biases, sheet.about.limitations):
+        if stated:
+            yield stated
+
+
+def _counted(counts: Mapping[str, int]) -> list[tuple[str, str]]:
+    return [(name.replace("_", " "), f"{count:,}") for name, count in counts.items()]
+
+
+def _upkeep(sheet: Sheet) -> Iterator[str]:
+    about = sheet.about
+    facts = [
+        ("Uses", about.uses or "not stated"),
+        ("Maintenance", about.maintenance or "not stated"),
+        ("Where", about.url or "not stated"),
+        ("Citation", about.citation or "not stated"),
+    ]
+    yield _table(("", ""), facts)
+
+
+def _table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    titles = list(heading)
+    lines = [_row(titles), "|" + "---|" * len(titles), *(_row(row) for row in rows)]
+    return "\n".join(lines)
+
+
+def _row(cells: Iterable[str]) -> str:
+    clean = (" ".join(str(cell).split()).replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(clean)} |"
+
+
+def _interval(told: Mapping[str, Any]) -> str:
+    if pd.isna(told["difference"]):
+        return ""
+    return f"{told['difference']:+.3g} ({told['lowest']:.3g} to {told['highest']:.3g})"

@@ -1,0 +1,143 @@
+"""`export_run`: the findings of a run in the formats of other tools."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from chaffinch.core.errors import InputError
+from chaffinch.core.progress import track
+from chaffinch.data import open_data
+from chaffinch.pipeline.exchange import argilla, label_studio
+from chaffinch.pipeline.exchange.task import Task, plain, tasks
+from chaffinch.pipeline.ledger import open_run_data, run_id
+from chaffinch.pipeline.snapshot import location_of
+from chaffinch.store.run import RunFolder
+
+FORMATS = {
+    "csv": ".csv",
+    "parquet": ".parquet",
+    "json": ".json",
+    "cleanlab": ".csv",
+    "label-studio": ".json",
+    "argilla": ".json",
+}
+"""What a run can be exported to, and the endings of the files."""
+
+_FOR_PEOPLE = ("label-studio", "argilla")
+
+
+def export_run(
+    run: str | Path,
+    to: str,
+    out: str | Path | None = None,
+    *,
+    rows: str | None = None,
+    data: Any = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write the findings of a run for another tool, most suspicious samples first.
+
+    Args:
+        run: The run folder.
+        to: One of `FORMATS`.
+        out: The file; by default named after the run and the format, here.
+        rows: ``all`` or ``flagged``; by default the flagged ones for tools in which people label,
+            else all.
+        data: The data, for the tools that show samples; by default those of the run.
+        overwrite: Whether ``out`` may be there.
+
+    Returns:
+        The file. For Label Studio the labelling interface is written beside it, as ``.xml``.
+
+    Raises:
+        InputError: Another format, nothing to export, a file that is there, or data that cannot
+            be opened.
+    """
+    folder = RunFolder(run)
+    rows = rows or ("flagged" if to in _FOR_PEOPLE else "all")
+    if to not in FORMATS:
+        raise InputError(f"a format among {', '.join(FORMATS)}", repr(to), "Choose one with --to")
+    if rows not in ("all", "flagged"):
+        raise InputError("the rows 'all' or 'flagged'", repr(rows), "Choose one with --rows")
+    place = Path(out or f"{folder.path.absolute().name}-{to}{FORMATS[to]}").expanduser()
+    if place.exists() and not overwrite:
+        raise InputError(f"no file at {place}", "one", "Choose another --out, or use --overwrite")
+    table = folder.findings.sort_values("suspicion", ascending=False, kind="stable")
+    if rows == "flagged":
+        table = table[table["flagged"].astype(bool)]
+    if not len(table):
+        raise InputError("flagged samples", "none in this run", "Use --rows all")
+    if to in _FOR_PEOPLE:
+        _write_tasks(table, folder, to, place, data)
+    else:
+        _written(place, lambda draft: _WRITERS[to](table, draft))
+    return place
+
+
+def cleanlab_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns of ``Datalab.get_issues()``: booleans, and scores of which low ones are bad."""
+    wrong = table["p_mislabelled"] if "p_mislabelled" in table else table["suspicion"]
+    suggested = table["suggested_label"]
+    columns = {
+        "id": table["id"],
+        "is_label_issue": table["flagged"].astype(bool) & (table["kind"] == "mislabelled"),
+        "label_score": 1 - wrong,
+        "given_label": table["given_label"],
+        "predicted_label": suggested.where(suggested.notna(), table["given_label"]),
+    }
+    for kind in ("outlier", "near_duplicate"):
+        if f"p_{kind}" in table:
+            columns[f"is_{kind}_issue"] = table["kind"] == kind
+            columns[f"{kind}_score"] = 1 - table[f"p_{kind}"]
+    return pd.DataFrame(columns)
+
+
+def _write_tasks(table: pd.DataFrame, run: RunFolder, to: str, place: Path, data: Any) -> None:
+    if data is None or isinstance(data, str | os.PathLike):
+        data = open_run_data(run, location_of(data))
+    else:
+        data = open_data(data, trainable=False)
+    name = run_id(run.path)
+    made: list[Task] = []
+    with track("writing tasks", len(table)) as advance:
+        for task in tasks(table, data):
+            made.append(task)
+            advance()
+    if to == "argilla":
+        content: list[Any] = argilla.to_records(made, name)
+    else:
+        content = label_studio.to_tasks(made, name)
+        interface = label_studio.configuration(run.record.data.classes, made[0].field)
+        _written(place.with_suffix(".xml"), lambda draft: draft.write_text(interface, "utf-8"))
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    _written(place, lambda draft: draft.write_text(text, "utf-8"))
+
+
+def _write_json(table: pd.DataFrame, draft: Path) -> None:
+    rows = [{name: plain(value) for name, value in row.items()} for row in table.to_dict("records")]
+    draft.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+_WRITERS: dict[str, Callable[[pd.DataFrame, Path], Any]] = {
+    "csv": lambda table, draft: table.to_csv(draft, index=False),
+    "parquet": lambda table, draft: table.to_parquet(draft, index=False),
+    "json": _write_json,
+    "cleanlab": lambda table, draft: cleanlab_columns(table).to_csv(draft, index=False),
+}
+
+
+def _written(place: Path, write: Callable[[Path], Any]) -> None:
+    """Show the file when it is whole."""
+    draft = place.with_name(f"{place.name}.draft")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write(draft)
+        os.replace(draft, place)
+    except OSError as error:
+        raise InputError(f"to write {place}", str(error), "Choose another --out") from error
+    finally:
+        draft.unlink(missing_ok=True)

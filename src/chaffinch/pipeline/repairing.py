@@ -1,0 +1,162 @@
+"""From a run folder to a plan, to repaired data and to a verification."""
+
+from pathlib import Path
+from typing import Any
+
+from chaffinch.core.errors import InputError
+from chaffinch.core.plan import Plan
+from chaffinch.pipeline.ledger import (
+    ledger_for,
+    record_plan,
+    record_repair,
+    record_verification,
+)
+from chaffinch.pipeline.outcome import findings_of
+from chaffinch.pipeline.verification import Outcome, verify
+from chaffinch.pipeline.verification.page import PAGE, write_page
+from chaffinch.repair.proposal import propose
+from chaffinch.store import EvidenceFolder
+from chaffinch.store.run import EVIDENCE, RunFolder, RunRecord
+
+REPAIR = "repair.json"
+"""File of the plan in a run folder."""
+
+_TRAINING = ("epochs", "batch_size", "learning_rate", "weight_decay", "embedder")
+_OPENING = ("id_column", "text_column")
+
+
+def propose_run(
+    run: RunFolder, policy: str = "balanced", out: Path | None = None, ledger: str | None = None
+) -> Plan:
+    """Propose a plan for a run and keep it in its folder as ``repair.json``.
+
+    Args:
+        run: The run.
+        policy: Name of a policy, or a TOML file.
+        out: A further .json or .csv file for the plan.
+        ledger: Where it is recorded; see `ledger_for`.
+
+    Raises:
+        InputError: No such policy, or another ending of ``out``.
+    """
+    if out is not None and out.suffix.lower() not in (".json", ".csv"):
+        raise InputError(
+            "a plan in a .json or .csv file", repr(str(out)), "Check the ending of --out"
+        )
+    folder = EvidenceFolder(run.path / EVIDENCE)
+    evidence = folder.load() if folder.whole else None
+    findings = findings_of(run)
+    if evidence is not None and list(evidence.ids) != [str(i) for i in findings.table["id"]]:
+        evidence = None
+    plan = propose(findings, policy, evidence, run.record.data.fingerprint)
+    plan.to_json(run.path / REPAIR)
+    if out is not None:
+        plan.to_csv(out) if out.suffix.lower() == ".csv" else plan.to_json(out)
+    record_plan(run.path, plan, ledger_for(run.path, ledger))
+    return plan
+
+
+def plan_of(run: RunFolder, file: Path | None) -> Plan:
+    """The plan in a file, or that of the run, which is proposed if there is none yet."""
+    if file is not None:
+        return Plan.read(file)
+    kept = run.path / REPAIR
+    return Plan.from_json(kept) if kept.is_file() else propose_run(run)
+
+
+def apply_run(
+    run: RunFolder, plan: Plan, out: Path, data: str | None = None, **options: Any
+) -> Path:
+    """Apply a plan to the data of a run.
+
+    Args:
+        run: The run.
+        plan: The plan.
+        out: Where to write.
+        data: Where the data lie now; by default where the run found them.
+        **options: ``overwrite``, ``links`` and ``seed`` of `apply`, ``ledger`` of `ledger_for`.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        InputError: The run does not know where its data lie, or any reason of `apply`.
+    """
+    ledger = options.pop("ledger", None)
+    place = _data_of(run.record, data)
+    plan.apply(place, out=out, **_opening(run.record), **options)
+    seed = int(options.get("seed", 0))
+    record_repair(run.path, plan, out, ledger_for(run.path, ledger), data=place, seed=seed)
+    return out
+
+
+def verify_run(
+    run: RunFolder,
+    plan: Plan,
+    data: str | None = None,
+    validation: str | None = None,
+    **options: Any,
+) -> Outcome:
+    """Verify a plan by training as the run did; keep the outcome in its folder.
+
+    Args:
+        run: The run.
+        plan: The plan.
+        data: Where the data lie now; by default where the run found them.
+        validation: Clean data; by default those of the run, if it had any.
+        **options: ``seeds``, ``ablate``, ``control``, ``group`` (a column of the validation data)
+            and ``ledger``.
+
+    Raises:
+        InputError: Any reason of `verify`.
+    """
+    record, ledger = run.record, options.pop("ledger", None)
+    origin = record.origin
+    held = validation or (origin.validation if origin is not None else "") or None
+    group = options.pop("group", None)
+    outcome = verify(
+        plan,
+        _data_of(record, data),
+        held,
+        model=(origin.model if origin is not None else "") or None,
+        findings=findings_of(run),
+        groups=None if group is None else _groups(group, held or _data_of(record, data)),
+        seed=record.seed,
+        device=options.pop("device", "auto"),
+        **_opening(record),
+        **{name: record.configuration.get(name) for name in _TRAINING},
+        **options,
+    )
+    outcome.write(run.path)
+    write_page(outcome, run.path / PAGE)
+    d = outcome.difference
+    told = {**outcome.to_dict(), "plan": plan.digest}
+    told |= {"difference": d.mean, "low": d.low, "high": d.high}
+    record_verification(run.path, told, ledger_for(run.path, ledger))
+    return outcome
+
+
+def _data_of(record: RunRecord, data: str | None) -> str:
+    place = data or (record.origin.path if record.origin is not None else "")
+    if not place:
+        raise InputError(
+            "data in a file or folder",
+            "a run on data in memory",
+            "Name them with --data, or use propose and plan.apply in Python",
+        )
+    return place
+
+
+def _opening(record: RunRecord) -> dict[str, Any]:
+    """How the run opened its data."""
+    label = record.origin.label if record.origin is not None else None
+    return {"label": label, **{name: record.configuration.get(name) for name in _OPENING}}
+
+
+def _groups(column: str, place: str) -> Any:
+    from chaffinch.data.column import need_name
+    from chaffinch.data.file import read_table
+
+    frame = read_table(place)
+    name = need_name([str(one) for one in frame.columns], column, "group", place)
+    return frame[name].astype(str)

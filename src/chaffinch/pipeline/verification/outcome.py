@@ -1,0 +1,111 @@
+"""What a verification found."""
+
+import json
+import math
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from chaffinch.core.plan import Plan
+from chaffinch.pipeline.verification.statistic import Interval
+
+Verdict = Literal["helps", "harms", "no difference", "no repair needed"]
+
+VERIFICATION = "verification.json"
+"""File in the run folder."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a plan: the edits of one kind, or of one action where there is one kind only.
+
+    Attributes:
+        name: Of the kind or action.
+        edits: How many there are.
+        alone: Accuracy gained by this part alone.
+        without: Accuracy gained by the plan without it; None where it is the whole plan.
+        withheld: Whether the part did harm and was taken out of the plan.
+    """
+
+    name: str
+    edits: int
+    alone: Interval
+    without: Interval | None
+    withheld: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The answer to whether a plan of repair helps.
+
+    Attributes:
+        verdict: ``helps``, ``harms`` or ``no difference``: where the interval of `difference`
+            lies; ``no repair needed``: there is no difference, and the plan changes next to nothing
+            or the interval shows that nothing is to be gained or lost.
+        difference: Accuracy of the repaired minus that of the original data on held-out samples;
+            the interval holds with 95 % over all looks taken on the way.
+        control: The same for leaving out as many samples, drawn at random; None where not run.
+        marks: By version of the data, the means over seeds of ``accuracy``, ``loss``, ``ece``, and
+            accuracies by class and group.
+        parts: The ablation.
+        plan: The plan without what was withheld.
+        seeds: How many were run.
+        planned_seeds: How many would have been run if the answer had not been clear before.
+        held_out: What the versions were marked on, as a sentence.
+        notes: What a reader must know.
+    """
+
+    verdict: Verdict
+    difference: Interval
+    control: Interval | None
+    marks: dict[str, dict[str, Any]]
+    parts: tuple[Part, ...]
+    plan: Plan
+    seeds: int
+    planned_seeds: int
+    held_out: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def passes(self) -> bool:
+        """Whether the plan may be applied with a good conscience, or there is nothing to do."""
+        return self.verdict in ("helps", "no repair needed")
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """Names of the parts that were taken out of the plan."""
+        return tuple(part.name for part in self.parts if part.withheld)
+
+    def __repr__(self) -> str:
+        d = self.difference
+        return (
+            f"Outcome({self.verdict!r}: {100 * d.mean:+.2f} points of accuracy, "
+            f"{100 * d.low:+.2f} to {100 * d.high:+.2f}, {self.seeds} seeds)"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as values that JSON knows; NaN becomes None."""
+        record = asdict(self)
+        record["plan"] = json.loads(self.plan.to_json())
+        record["passes"], record["withheld"] = self.passes, list(self.withheld)
+        found: dict[str, Any] = _plain(record)
+        return found
+
+    def write(self, folder: str | Path) -> Path:
+        """Write ``verification.json`` into a folder; readers see the old file or the new one."""
+        path = Path(folder) / VERIFICATION
+        draft = path.with_name(path.name + ".draft")
+        draft.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n", "utf-8")
+        os.replace(draft, path)
+        return path
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

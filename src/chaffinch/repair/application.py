@@ -1,0 +1,160 @@
+"""`apply`: the repaired data, in the form in which the data came."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
+from torch.utils.data import Dataset as TorchDataset
+
+from chaffinch.core.dataset import Dataset
+from chaffinch.core.errors import InputError
+from chaffinch.core.labels import Labels
+from chaffinch.core.plan import Plan
+from chaffinch.data import ImageData, TableData, TensorData, TextData, open_data
+from chaffinch.data.column import Columns, choose_label, few
+from chaffinch.data.huggingface import is_huggingface
+from chaffinch.data.view import Overlay
+from chaffinch.repair.arrays import apply_mapping, apply_pair
+from chaffinch.repair.augmentation import copy_samples
+from chaffinch.repair.effect import Effect, resolve
+from chaffinch.repair.files import apply_path
+from chaffinch.repair.frames import apply_arrow, apply_frame, apply_huggingface
+from chaffinch.repair.names import copy_ids
+
+_OPTIONS = ("label", "id_column", "text_column", "out", "links", "overwrite", "weights", "seed")
+
+
+def apply(plan: Plan, data: Any, **options: Any) -> Any:
+    """Give a repaired copy of the data; what came in is left as it is.
+
+    Args:
+        plan: The plan. Samples are found by id, so rows may have moved.
+        data: What `open_data` takes; give ``label``, ``id_column`` and ``text_column`` as there.
+        **options: ``out`` (where to write; needed for folders of images), ``overwrite`` (whether
+            ``out`` may be there), ``links`` (hard links to images in place of copies),
+            ``weights`` (whether items of a torch view hold their weight), ``seed`` (of changed
+            copies).
+
+    Returns:
+        For ``(X, y)`` a `Clean` with X, y, weights, ids; for a mapping a mapping; for a DataFrame,
+        a pyarrow Table, a Hugging Face data set or one of our own the same; for a torch Dataset
+        an `Overlay`; for a path the path ``out``, or a DataFrame if there is no ``out``. Where
+        weights or soft labels are in the plan, tables get the columns ``chaffinch_weight`` and
+        ``chaffinch_soft_label``, which `open_data` takes for no features.
+
+    Raises:
+        InputError: Samples of the plan that are not in the data or have another label by now, an
+            unknown option, or ``out`` that is there.
+    """
+    unknown = sorted(set(options) - set(_OPTIONS))
+    if unknown:
+        raise InputError(f"the options {few(_OPTIONS)}", few(unknown), "Check the name")
+    opening = {name: options.get(name) for name in ("label", "id_column", "text_column")}
+    columns = Columns(opening["label"], opening["id_column"], opening["text_column"])
+    dataset = open_data(data, trainable=False, **opening)
+    effect = resolve(plan, dataset)
+    if isinstance(data, str | os.PathLike):
+        out = options.get("out")
+        keep = (bool(options.get("overwrite")), bool(options.get("links")))
+        place, seed = None if out is None else Path(out), int(options.get("seed", 0))
+        return apply_path(os.fspath(data), (dataset, effect, columns), place, keep, seed)
+    if options.get("out") is not None:
+        raise InputError(
+            "data in a file or folder with the option out",
+            f"a {type(data).__name__}",
+            "Leave out away and keep what comes back",
+        )
+    return _in_memory(data, dataset, effect, columns, options)
+
+
+def _in_memory(
+    data: Any, dataset: Dataset, effect: Effect, columns: Columns, options: dict[str, Any]
+) -> Any:
+    seed = int(options.get("seed", 0))
+    if isinstance(data, TableData | TextData | ImageData | TensorData):
+        return apply_dataset(data, effect, seed)
+    if isinstance(data, pd.DataFrame):
+        return apply_frame(data, effect, dataset, columns, seed)
+    if isinstance(data, pa.Table):
+        return apply_arrow(data, effect, dataset, columns, seed)
+    if isinstance(data, dict):
+        return apply_mapping(data, effect, dataset, columns, seed)
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return apply_pair(data[0], data[1], effect, dataset, seed)
+    if is_huggingface(data):
+        name = choose_label(list(data.column_names), columns.label, "Hugging Face data set")
+        return apply_huggingface(data, effect, dataset, name)
+    if isinstance(data, TorchDataset):
+        return overlay(data, effect, dataset, bool(options.get("weights")))
+    raise InputError(
+        "data that open_data opens itself", type(data).__name__, "Pass them as they came"
+    )
+
+
+def apply_dataset(data: Any, effect: Effect, seed: int = 0) -> Any:
+    """One of our own data sets, repaired; weights and soft labels are not part of it.
+
+    Args:
+        data: `TableData`, `TextData`, `ImageData` or `TensorData`.
+        effect: Of the plan on it.
+        seed: Of changed copies.
+    """
+    labels = Labels(effect.codes, data.labels.classes)
+    kept = replace(data, labels=labels).take(effect.rows)
+    rows = effect.extra_rows
+    if not len(rows):
+        return kept
+    return joined(kept, extra_samples(data, effect, seed))
+
+
+def extra_samples(data: Any, effect: Effect, seed: int) -> Any:
+    """The changed copies that a plan adds, as a data set of the kind of ``data``."""
+    rows = effect.extra_rows
+    labels = Labels(effect.codes[rows], data.labels.classes)
+    ids = copy_ids(data.ids, effect.copies)
+    source = f"copies from {data.source}"
+    if isinstance(data, TableData):
+        made = copy_samples(data.frame, effect.codes, rows, seed)
+        return TableData.of(made, labels, ids=ids, source=source)
+    if isinstance(data, TextData):
+        return TextData.of([data.texts[row] for row in rows], labels, ids=ids, source=source)
+    if isinstance(data, ImageData):
+        pixels = copy_samples(data.pixels(), effect.codes, rows, seed)
+        return ImageData.of_arrays(pixels, labels, ids=ids, source=source)
+    made = copy_samples(data.x.numpy(), effect.codes, rows, seed)
+    return TensorData.of(torch.from_numpy(made), labels, ids=ids, source=source)
+
+
+def joined(first: Any, second: Any) -> Any:
+    """Two data sets of one kind and the same classes, one after the other."""
+    parts: dict[str, Any] = {
+        "ids": np.concatenate([first.ids, second.ids]),
+        "labels": Labels(
+            np.concatenate([first.labels.codes, second.labels.codes]), first.labels.classes
+        ),
+        "digests": (*first.digests, *second.digests),
+    }
+    if isinstance(first, TableData):
+        frame = pd.concat([first.frame, second.frame], ignore_index=True)
+        return replace(first, frame=frame, **parts)
+    if isinstance(first, TextData):
+        return replace(first, texts=(*first.texts, *second.texts), **parts)
+    if isinstance(first, ImageData):
+        return replace(first, store=np.concatenate([first.pixels(), second.store]), **parts)
+    return replace(first, x=torch.cat([first.x, second.x]), **parts)
+
+
+def overlay(data: Any, effect: Effect, dataset: Dataset, with_weights: bool) -> Overlay:
+    """A view of a torch Dataset; copies are plain repetitions, for the Dataset's own transforms."""
+    changed = np.flatnonzero(effect.label_rows != np.arange(len(effect.label_rows)))
+    own = {int(row): data[int(row)][1] for row in set(effect.label_rows[changed].tolist())}
+    labels = {int(row): own[int(effect.label_rows[row])] for row in changed}
+    rows = np.concatenate([effect.rows, effect.extra_rows])
+    ids = np.concatenate([dataset.ids[effect.rows], copy_ids(dataset.ids, effect.copies)])
+    soft = None if effect.soft is None else effect.soft[rows]
+    return Overlay(data, rows, labels, ids, effect.weights[rows], soft, with_weights)

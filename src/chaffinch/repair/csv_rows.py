@@ -1,0 +1,83 @@
+"""CSV files row by row, so that rows that nobody touched keep every byte."""
+
+import csv
+import io
+from dataclasses import dataclass
+
+from chaffinch.core.errors import InputError
+
+_BOM = "\ufeff"
+
+
+@dataclass(frozen=True)
+class CsvRows:
+    """A CSV file, cut into records as they stand.
+
+    Attributes:
+        mark: The byte order mark, or "".
+        header: The first record, with its line end.
+        names: The columns.
+        records: The other records, each with its line end.
+        separator: Between cells.
+        line_end: Of the first record.
+    """
+
+    mark: str
+    header: str
+    names: list[str]
+    records: list[str]
+    separator: str
+    line_end: str
+
+    @classmethod
+    def parse(cls, text: str, separator: str) -> "CsvRows":
+        """Cut a text; where a header has one column only and semicolons in it, these separate."""
+        mark = _BOM if text.startswith(_BOM) else ""
+        found = _cut(text[len(mark) :], separator)
+        names = found[0][1] if found else []
+        if len(names) == 1 and separator != ";" and ";" in names[0]:
+            separator = ";"
+            found = _cut(text[len(mark) :], separator)
+        if not found:
+            raise InputError("a header and rows", "an empty file", "Check it")
+        header = found[0][0]
+        end = header[len(header.rstrip("\r\n")) :] or "\n"
+        return cls(mark, header, found[0][1], [raw for raw, _ in found[1:]], separator, end)
+
+    def with_cells(self, row: int, cells: dict[str, str]) -> str:
+        """The record ``row`` with other cells in some columns."""
+        lines = io.StringIO(self.records[row], newline="")
+        values = next(csv.reader(lines, delimiter=self.separator))
+        for name, value in cells.items():
+            values[self.names.index(name)] = value
+        return self.write(values)
+
+    def cell(self, row: int, name: str) -> str:
+        """The text of one cell."""
+        lines = io.StringIO(self.records[row], newline="")
+        return next(csv.reader(lines, delimiter=self.separator))[self.names.index(name)]
+
+    def write(self, values: list[str]) -> str:
+        """One record of these cells."""
+        buffer = io.StringIO(newline="")
+        writer = csv.writer(buffer, delimiter=self.separator, lineterminator=self.line_end)
+        writer.writerow(values)
+        return buffer.getvalue()
+
+    def longer(self, record: str, cells: list[str]) -> str:
+        """A record with further cells at its end; what is there keeps every byte."""
+        body = record.rstrip("\r\n")
+        return body + self.separator + self.write(cells)
+
+
+def _cut(text: str, separator: str) -> list[tuple[str, list[str]]]:
+    """The records as they stand, and their cells; empty lines are no records."""
+    lines = list(io.StringIO(text, newline=""))
+    reader = csv.reader(lines, delimiter=separator)
+    found, begun = [], 0
+    for cells in reader:
+        raw = "".join(lines[begun : reader.line_num])
+        begun = reader.line_num
+        if cells:
+            found.append((raw, cells))
+    return found

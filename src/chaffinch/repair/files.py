@@ -1,0 +1,231 @@
+"""Applying a plan to files: tables, .npz archives and folders of images."""
+
+import gzip
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyarrow import feather, parquet
+
+from chaffinch.core.dataset import Dataset
+from chaffinch.core.errors import InputError
+from chaffinch.data import ImageData
+from chaffinch.data.array import read_npz
+from chaffinch.data.column import Columns, choose_label
+from chaffinch.data.file import is_url, read_table, suffix_of
+from chaffinch.repair.arrays import apply_mapping
+from chaffinch.repair.csv_rows import CsvRows
+from chaffinch.repair.effect import Effect
+from chaffinch.repair.folder import apply_folder
+from chaffinch.repair.frames import apply_arrow, apply_frame
+from chaffinch.repair.names import extra_columns
+
+Opened = tuple[Dataset, Effect, Columns]
+"""The data, what the plan does to them, and the columns that the user named."""
+
+
+def apply_path(
+    path: str, opened: Opened, out: Path | None, keep: tuple[bool, bool], seed: int
+) -> Any:
+    """Repair what lies at a path.
+
+    Args:
+        path: Of a table file, an .npz file, or a folder of images.
+        opened: The data, the effect of the plan, and the columns that the user named.
+        out: Where to write; None for a DataFrame or a mapping in memory.
+        keep: Whether ``out`` may be replaced, and whether images are linked.
+        seed: Of changed copies.
+
+    Returns:
+        ``out``, or the repaired data in memory.
+
+    Raises:
+        InputError: ``out`` is there, is the source itself, or has another format.
+    """
+    dataset, place = opened[0], Path(path).expanduser()
+    images = isinstance(dataset, ImageData) and dataset.files is not None and not is_url(path)
+    if out is None:
+        if images:
+            raise InputError("a folder to write images to", "none", "Name it with --out (out=)")
+        return _in_memory(path, opened, seed)
+    _check_out(path, out, keep[0])
+    draft = out.with_name(out.name + ".draft")
+    _remove(draft)
+    try:
+        if images:
+            apply_folder(place, opened, draft, keep[1], seed)
+        else:
+            _check_format(path, out)
+            draft.parent.mkdir(parents=True, exist_ok=True)
+            _write(path, opened, draft, seed)
+        _put(draft, out)
+    except BaseException:
+        _remove(draft)  # nothing half-written stays
+        raise
+    return out
+
+
+def _in_memory(path: str, opened: Opened, seed: int) -> Any:
+    dataset, effect, columns = opened
+    if suffix_of(path) == ".npz":
+        arrays = read_npz(Path(path).expanduser())
+        return apply_mapping(arrays, effect, dataset, columns, seed)
+    return apply_frame(read_table(path, _as_text(columns)), effect, dataset, columns, seed)
+
+
+def _check_out(path: str, out: Path, overwrite: bool) -> None:
+    if not is_url(path):
+        source = Path(path).expanduser().resolve()
+        if out.resolve() == source or source in out.resolve().parents:
+            raise InputError("a place outside of the data", repr(str(out)), "Choose another --out")
+    if out.exists() and not overwrite:
+        raise InputError(
+            f"nothing at {out}", "something there", "Choose another --out, or --overwrite"
+        )
+
+
+def _check_format(path: str, out: Path) -> None:
+    here, there = _format(path), _format(str(out))
+    if here != there:
+        raise InputError(f"a file of type {here} to write to", repr(out.name), "Keep the format")
+
+
+def _format(path: str) -> str:
+    return suffix_of(path) + (".gz" if path.lower().endswith(".gz") else "")
+
+
+def _remove(draft: Path) -> None:
+    if draft.is_dir():
+        shutil.rmtree(draft)
+    else:
+        draft.unlink(missing_ok=True)
+
+
+def _put(draft: Path, out: Path) -> None:
+    """Put the whole result in its place; an old one is moved away first and deleted last."""
+    old = out.with_name(out.name + ".old")
+    if out.is_dir():
+        _remove(old)
+        os.replace(out, old)
+    os.replace(draft, out)
+    _remove(old)
+
+
+def _write(path: str, opened: Opened, draft: Path, seed: int) -> None:
+    dataset, effect, columns = opened
+    suffix = suffix_of(path)
+    if suffix == ".npz":
+        made = apply_mapping(read_npz(Path(path).expanduser()), effect, dataset, columns, seed)
+        with draft.open("wb") as file:
+            np.savez_compressed(file, **made)
+        return
+    if suffix in (".csv", ".tsv"):
+        _write_text(path, draft, lambda text: _csv(text, path, opened, seed))
+    elif suffix == ".jsonl":
+        _write_text(path, draft, lambda text: _json_lines(text, path, opened, seed))
+    else:
+        table = _arrow(path)
+        made = apply_arrow(table, effect, dataset, columns, seed)
+        if suffix == ".parquet":
+            parquet.write_table(made, draft)
+        else:
+            feather.write_feather(made, draft)
+
+
+def _arrow(path: str) -> pa.Table:
+    if suffix_of(path) == ".parquet" and not is_url(path):
+        return parquet.read_table(path)
+    return pa.Table.from_pandas(read_table(path), preserve_index=False)
+
+
+def _write_text(path: str, draft: Path, change: Callable[[str], str]) -> None:
+    import fsspec
+
+    with fsspec.open(path, "rb") as file:
+        content: bytes = file.read()
+    packed = path.lower().endswith(".gz")
+    text = (gzip.decompress(content) if packed else content).decode("utf-8")
+    made = change(text).encode("utf-8")
+    draft.write_bytes(gzip.compress(made, mtime=0) if packed else made)
+
+
+def _csv(text: str, path: str, opened: Opened, seed: int) -> str:
+    dataset, effect, columns = opened
+    rows = CsvRows.parse(text, "\t" if suffix_of(path) == ".tsv" else ",")
+    _check_count(len(rows.records), dataset, path)
+    label = choose_label(rows.names, columns.label, path)
+    extra = extra_columns(effect, dataset.labels)
+    made = [rows.longer(rows.header, list(extra)) if extra else rows.header]
+    for row in effect.rows.tolist():
+        record = rows.records[row]
+        source = int(effect.label_rows[row])
+        if source != row:
+            record = rows.with_cells(row, {label: rows.cell(source, label)})
+        if extra:
+            record = rows.longer(record, [_number(values[row]) for values in extra.values()])
+        # The last line of a file may lack its end, and now stand before others.
+        made.append(record if record.endswith(("\n", "\r")) else record + rows.line_end)
+    if len(effect.extra_rows):
+        made += _copies(rows, path, opened, seed)
+    return rows.mark + "".join(made)
+
+
+def _copies(rows: CsvRows, path: str, opened: Opened, seed: int) -> list[str]:
+    dataset, effect, columns = opened
+    frame = read_table(path, _as_text(columns))
+    made = apply_frame(frame, effect, dataset, columns, seed).iloc[len(effect.rows) :]
+    names = [*rows.names, *extra_columns(effect, dataset.labels)]
+    cells = made.reindex(columns=names).astype(object)
+    return [
+        rows.write(["" if pd.isna(cell) else _number(cell) for cell in record])
+        for record in cells.itertuples(index=False)
+    ]
+
+
+def _json_lines(text: str, path: str, opened: Opened, seed: int) -> str:
+    dataset, effect, columns = opened
+    lines = [line for line in text.removeprefix("\ufeff").split("\n") if line.strip()]
+    _check_count(len(lines), dataset, path)
+    names = list(dict.fromkeys(name for line in lines for name in json.loads(line)))
+    label = choose_label(names, columns.label, path)
+    extra = extra_columns(effect, dataset.labels)
+    made = []
+    for row in effect.rows.tolist():
+        line, source = lines[row], int(effect.label_rows[row])
+        if source != row or extra:
+            record = json.loads(line)
+            record[label] = json.loads(lines[source])[label]
+            record |= {name: values[row] for name, values in extra.items()}
+            line = json.dumps(record, ensure_ascii=False)
+        made.append(line)
+    if len(effect.extra_rows):
+        frame = apply_frame(read_table(path), effect, dataset, columns, seed)
+        copies = frame.iloc[len(effect.rows) :].to_json(orient="records", lines=True)
+        made += [line for line in copies.split("\n") if line.strip()]
+    return "\n".join(made) + "\n"
+
+
+def _check_count(found: int, dataset: Dataset, path: str) -> None:
+    if found != len(dataset):
+        raise InputError(
+            f"{len(dataset)} rows in {path}, as many as were read",
+            f"{found} records",
+            "Save the file again with one record a sample, or load it and pass the DataFrame",
+        )
+
+
+def _number(value: Any) -> str:
+    return (
+        value if isinstance(value, str) else repr(value.item() if hasattr(value, "item") else value)
+    )
+
+
+def _as_text(columns: Columns) -> tuple[str, ...]:
+    wanted = [columns.id, *(columns.text or "").split(",")]
+    return tuple(name.strip() for name in wanted if name)

@@ -1,0 +1,164 @@
+"""Connections to the ledger's database: SQLite in a file, or PostgreSQL by URL."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    NoSuchModuleError,
+    OperationalError,
+)
+from sqlalchemy.pool import NullPool
+
+from chaffinch.core.errors import InputError, MissingExtraError
+from chaffinch.store.migration import NEWEST, migrate, version_of
+
+T = TypeVar("T")
+
+PATIENCE = 60.0
+"""Seconds for which a writer waits for others before it gives up."""
+
+_LOCK = 0x63686166  # any constant will do, the same for every writer
+_WRITES = "chaffinch_writes"
+
+
+class Database:
+    """Short transactions on one database; no connection stays open between them.
+
+    Args:
+        url: A path of an SQLite file, made where it is missing, or a URL that starts with
+            ``sqlite:///`` or ``postgresql://``.
+
+    Raises:
+        InputError: A URL of another kind, or a database that cannot be opened.
+        MissingExtraError: PostgreSQL without its driver.
+    """
+
+    def __init__(self, url: str | Path) -> None:
+        self.url = _normal(str(url))
+        self._engine = _engine(self.url)
+        with self.reading() as connection:
+            current = version_of(connection) == NEWEST
+        if not current:
+            self.write(migrate)
+
+    @property
+    def place(self) -> str:
+        """Where the database is, for people, without a password."""
+        url = make_url(self.url)
+        return str(url.database) if url.drivername == "sqlite" else url.render_as_string()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the database."""
+        with self._reached(), self._patiently(self._engine.connect) as connection:
+            yield connection
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Do the work in a transaction of its own: all of it or nothing, one writer at a time.
+
+        Raises:
+            InputError: Others kept the database locked for `PATIENCE` seconds.
+        """
+        with self._reached():
+            return self._patiently(lambda: self._write_once(work))
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return work()
+            except DBAPIError as error:
+                if not _passes(error):
+                    raise
+                if time.monotonic() > end:
+                    raise InputError(
+                        f"the ledger {self.place} to be free within {PATIENCE:g} seconds",
+                        "a database that others keep locked",
+                        "Stop the program that holds it, then repeat the command",
+                    ) from error
+            # Not the same for two that wait, so that they do not wake in step.
+            time.sleep(0.01 + time.monotonic_ns() % 90 / 1000)
+
+    def _write_once(self, work: Callable[[Connection], T]) -> T:
+        with self._engine.execution_options(**{_WRITES: True}).begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            return work(connection)
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except DatabaseError as error:
+            # The very class itself: SQLite says so of a file that is no database.
+            if not isinstance(error, OperationalError) and type(error) is not DatabaseError:
+                raise
+            reason = " ".join(str(error.orig).split()).rstrip(".")[:200]
+            raise InputError(
+                f"a ledger that can be opened at {self.place}",
+                reason,
+                "Check path, rights and server, or name another one with --ledger",
+            ) from error
+
+
+def _normal(url: str) -> str:
+    if url.startswith(("postgres://", "postgresql://")):
+        return "postgresql+psycopg://" + url.split("://", 1)[1]
+    if "://" in url:
+        return url
+    return f"sqlite:///{Path(url).expanduser().absolute()}"
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        name = parsed.get_backend_name()
+        if name not in ("sqlite", "postgresql") or (name == "sqlite" and not parsed.database):
+            raise ArgumentError
+        if name == "sqlite":
+            Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, poolclass=NullPool)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("a ledger in PostgreSQL", "postgres", "psycopg") from error
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise InputError(
+            "a ledger as the path of a file or as postgresql://USER@HOST/DATABASE",
+            repr(url),
+            "Give one of these with --ledger or in CHAFFINCH_LEDGER",
+        ) from error
+    except OSError as error:
+        raise InputError(
+            "a folder for the ledger", str(error), "Name another place with --ledger"
+        ) from error
+    if name == "sqlite":
+        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver shall not open transactions by itself
+    connection.execute("PRAGMA busy_timeout = 10000")
+    connection.execute("PRAGMA journal_mode = WAL")  # readers and one writer side by side
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begin(connection: Connection) -> None:
+    # IMMEDIATE takes the write lock before anything is read, so that the head of the chain
+    # cannot move between reading and writing.
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _passes(error: DBAPIError) -> bool:
+    """Whether the transaction was rolled back for a reason that goes away by itself."""
+    state = getattr(error.orig, "sqlstate", None)
+    message = str(error.orig)
+    return state in ("40001", "40P01", "55P03") or "locked" in message or "busy" in message

@@ -1,0 +1,1 @@
+"""Watches in training loops that others wrote: one file a library."""

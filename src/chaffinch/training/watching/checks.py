@@ -1,0 +1,77 @@
+"""What `Watch.loss` is called with, looked at before it is used."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from torch import distributed as dist
+
+from chaffinch.core.errors import InputError
+
+
+def check_samples(num_samples: Any) -> int:
+    """The number of training samples.
+
+    Raises:
+        InputError: It is no whole number above 0.
+    """
+    whole = isinstance(num_samples, int | np.integer) and not isinstance(num_samples, bool)
+    if not whole or num_samples < 1:
+        raise InputError(
+            "the number of training samples", repr(num_samples), "Give num_samples=len(data)"
+        )
+    return int(num_samples)
+
+
+def check_ids(ids: Any, num_samples: int) -> NDArray[np.int64]:
+    """(n,) positions as an array.
+
+    Raises:
+        InputError: They are no whole numbers in 0..N - 1.
+    """
+    rows = ids.detach().cpu().numpy() if isinstance(ids, Tensor) else np.asarray(ids)
+    if rows.ndim != 1 or (rows.size and not np.issubdtype(rows.dtype, np.integer)):
+        raise InputError(
+            "ids (B,) as whole numbers",
+            f"{rows.dtype} of shape {rows.shape}",
+            "Give the position of each sample in the training data (cf.with_ids)",
+        )
+    if rows.size and (rows.min() < 0 or rows.max() >= num_samples):
+        raise InputError(
+            f"ids in 0..{num_samples - 1}",
+            f"{rows.min()} to {rows.max()}",
+            "Give positions in the training data, and num_samples=len(data)",
+        )
+    return np.asarray(rows, dtype=np.int64)
+
+
+def check_batch(outputs: Any, labels: Any, ids: Any, num_samples: int) -> NDArray[np.int64]:
+    """(B,) the ids of a batch.
+
+    Raises:
+        InputError: Outputs, labels and ids do not fit together.
+    """
+    if not isinstance(outputs, Tensor) or outputs.ndim != 2 or not outputs.is_floating_point():
+        shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+        raise InputError(
+            "outputs (B, C) in floating point",
+            f"{shape}",
+            "Pass the logits: (outputs, labels, ids)",
+        )
+    rows = check_ids(ids, num_samples)
+    if not isinstance(labels, Tensor) or len(labels) != len(outputs) or len(rows) != len(outputs):
+        got = tuple(labels.shape) if isinstance(labels, Tensor) else type(labels).__name__
+        raise InputError(
+            f"{len(outputs)} labels as a tensor and as many ids",
+            f"labels {got} and {len(rows)} ids",
+            "Call watch.loss(outputs, labels, ids)",
+        )
+    return rows
+
+
+def world_size() -> int:
+    """How many processes train together."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return 1
+    return int(dist.get_world_size())

@@ -1,0 +1,86 @@
+"""When does an epoch end? Told, counted in steps, or inferred from a sample that comes again."""
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from chaffinch.core.errors import InputError
+
+Boundary = Literal["inferred", "told"] | int
+
+
+class EpochClock:
+    """Finds the boundaries of epochs.
+
+    Args:
+        num_samples: N.
+        boundary: "inferred": a batch that holds a sample of the present epoch again begins the
+            next. "told": by `Watch.epoch_end` alone. An integer: as many steps, such as
+            ``len(loader)``.
+
+    Raises:
+        InputError: Another boundary.
+    """
+
+    def __init__(self, num_samples: int, boundary: Boundary = "inferred") -> None:
+        counted = isinstance(boundary, int) and not isinstance(boundary, bool) and boundary > 0
+        if not counted and boundary not in ("inferred", "told"):
+            raise InputError(
+                "boundary 'inferred', 'told' or a number of steps an epoch",
+                repr(boundary),
+                "Give len(loader) to count steps",
+            )
+        self.boundary = boundary
+        self.epoch = 0
+        self.steps = 0
+        self.inferred = 0
+        self._seen = np.zeros(num_samples, dtype=np.bool_)
+
+    def ends_before(self, ids: NDArray[np.int64]) -> bool:
+        """Whether the present epoch was over before a batch with these ids (B,)."""
+        if self.boundary == "inferred":
+            over = self.steps > 0 and bool(self._seen[ids].any())
+            self.inferred += over
+            return over
+        return self.boundary != "told" and self.steps >= int(self.boundary)
+
+    def step(self, ids: NDArray[np.int64]) -> None:
+        """A batch of the present epoch came."""
+        self.steps += 1
+        if self.boundary == "inferred":
+            self._seen[ids] = True
+
+    def tell(self) -> None:
+        """Boundaries will be told from now on.
+
+        Raises:
+            InputError: Some were inferred already.
+        """
+        if self.inferred:
+            raise InputError(
+                "a first epoch without a sample in two of its batches",
+                f"{self.inferred} epochs that were inferred before the first call of epoch_end",
+                "Watch with boundary='told', or loop over watch.epochs(number)",
+            )
+        if self.boundary == "inferred":
+            self.boundary = "told"
+
+    def turn(self) -> None:
+        """The next epoch begins."""
+        self.epoch += 1
+        self.steps = 0
+        self._seen[:] = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """What goes on after a restart."""
+        seen = torch.from_numpy(self._seen.copy())
+        known = {"epoch": self.epoch, "steps": self.steps, "inferred": self.inferred}
+        return {**known, "boundary": self.boundary, "seen": seen}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        self.epoch, self.steps = int(state["epoch"]), int(state["steps"])
+        self.inferred, self.boundary = int(state["inferred"]), state["boundary"]
+        self._seen[:] = state["seen"].numpy()

@@ -1,0 +1,103 @@
+"""What is read off the outputs of a batch: pure functions of logits, labels and feature norms."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """The last linear layer in one batch, as its gradients need it.
+
+    Attributes:
+        features: (B, I) what went into the layer.
+        bias: Whether the layer has a bias.
+    """
+
+    features: Tensor
+    bias: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Measures of n rows, each (n,); see `FIELDS`. ``residuals`` (n, C) is ``p - label``."""
+
+    cross_entropy: Tensor
+    margin: Tensor
+    probability: Tensor
+    entropy: Tensor
+    residuals: Tensor
+
+
+def measure(logits: Tensor, target: Tensor) -> Measured:
+    """Read the measures off the outputs.
+
+    Args:
+        logits: (n, C) in float32 at least.
+        target: (n,) codes, or (n, C) soft labels; of these, the probability is the mean under the
+            label and the margin that of the greatest class.
+    """
+    log_p = F.log_softmax(logits, dim=1)
+    p = log_p.exp()
+    entropy = -(p * log_p.clamp_min(torch.finfo(log_p.dtype).min)).sum(1)
+    soft = target.is_floating_point()
+    codes = (target.argmax(1) if soft else target)[:, None]
+    at_label = logits.gather(1, codes)[:, 0]
+    if logits.shape[1] > 1:
+        others = logits.scatter(1, codes, -torch.inf).amax(1)
+    else:
+        others = torch.zeros_like(at_label)
+    if soft:
+        loss, probability, residuals = -(target * log_p).sum(1), (p * target).sum(1), p - target
+    else:
+        loss, probability = -log_p.gather(1, codes)[:, 0], p.gather(1, codes)[:, 0]
+        residuals = p.scatter_add(1, codes, -torch.ones_like(at_label)[:, None])
+    return Measured(loss, at_label - others, probability, entropy, residuals)
+
+
+def widened(values: Tensor) -> Tensor:
+    """The values without their graph, in single precision at least."""
+    values = values.detach()
+    return values.float() if values.element_size() < 4 else values
+
+
+def gradient_norms(residuals: Tensor, feature_norms: Tensor, bias: bool) -> Tensor:
+    """(n,) L2 norms of the samples' gradients by the weights and bias of the last layer.
+
+    The gradient is the outer product of the residual and the input with a 1 appended for the bias,
+    so its norm is the product of theirs.
+
+    Args:
+        residuals: (n, C) gradient of each loss by its logits.
+        feature_norms: (n,) L2 norms of the layer's inputs.
+        bias: Whether the layer has a bias.
+    """
+    lengths = torch.sqrt(feature_norms**2 + 1) if bias else feature_norms
+    norms: Tensor = torch.linalg.vector_norm(residuals, dim=1)
+    return norms * lengths
+
+
+def head_gradient(residuals: Tensor, head: Head) -> Tensor:
+    """(C, I) or, with a bias, (C, I + 1): the mean gradient by the last layer, bias last."""
+    with torch.autocast(residuals.device.type, enabled=False):
+        return residuals.T @ extended(head) / max(1, len(residuals))
+
+
+def extended(head: Head) -> Tensor:
+    """(B, I) the layer's inputs, with a 1 appended where it has a bias."""
+    if not head.bias:
+        return head.features
+    return F.pad(head.features, (0, 1), value=1.0)
+
+
+def project(head: Head, gradient: Tensor) -> Tensor:
+    """(B, C) product of each input with a gradient by the layer.
+
+    Its product with a sample's residual is the dot product of the sample's gradient with that one.
+    """
+    bias = gradient[:, -1] if head.bias else None
+    # Autocast would do the product in half precision.
+    with torch.autocast(gradient.device.type, enabled=False):
+        return F.linear(head.features, gradient[:, : head.features.shape[1]], bias)

@@ -1,0 +1,85 @@
+"""What can be read from a watch, during the training and after it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chaffinch.core.evidence import Evidence
+from chaffinch.core.findings import Findings
+from chaffinch.diagnosis.judgement import judge_evidence
+from chaffinch.training.watching.clock import EpochClock
+from chaffinch.training.watching.head import HeadListener
+from chaffinch.training.watching.ledger import Ledger, in_charge
+
+
+class Reading:
+    """The part of a watch that only looks at its records; see `Watch`."""
+
+    _clock: EpochClock
+    _head: HeadListener
+    _ledger: Ledger
+
+    @property
+    def epoch(self) -> int:
+        """The present epoch, from 0; after the last one, how many there were."""
+        return self._clock.epoch
+
+    @property
+    def path(self) -> Path:
+        """The folder of records and decisions."""
+        return self._ledger.archive.path
+
+    def log(self, action: str, reason: str, ids: Any = (), source: str = "user") -> None:
+        """Add a line to the log of decisions.
+
+        Args:
+            action: A word.
+            reason: A sentence without the full stop.
+            ids: (n,) positions of the samples that it is about.
+            source: Who decided.
+        """
+        if in_charge():
+            rows = [int(one) for one in ids]
+            line = {"epoch": self._clock.epoch, "source": source, "action": action}
+            self._ledger.archive.decide({**line, "reason": reason, "count": len(rows), "ids": rows})
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """What was decided so far, as in ``decisions.jsonl``."""
+        return self._ledger.archive.decisions()
+
+    def history(self, name: str) -> NDArray[np.float32]:
+        """(E, N) the record ``name`` of `FIELDS` in all finished epochs, NaN where not seen.
+
+        "logits" are (E, N, C). Under data parallel training only the first process has them.
+
+        Raises:
+            InputError: There is no such record.
+        """
+        return self._ledger.history(name)
+
+    def evidence(self) -> Evidence:
+        """Evidence of all finished epochs, also written to ``evidence`` in the watch's folder.
+
+        Outputs are those that the samples had when they were trained on, in training mode. Where a
+        sample did not come in an epoch, it has what it had before; one that never came is left out.
+
+        Raises:
+            InputError: No epoch is finished, or outputs are not kept.
+        """
+        layer = self._head.layer
+        return self._ledger.evidence(layer is None or layer.bias is not None)
+
+    def findings(self, scorers: Sequence[str] | None = None, seed: int = 0) -> Findings:
+        """Judge the labels by what was recorded so far, as `cf.judge` does.
+
+        Args:
+            scorers: Names of scorers; None for the usual ones.
+            seed: Decides every random choice.
+
+        Raises:
+            InputError: No epoch is finished, or outputs are not kept.
+        """
+        return judge_evidence(self.evidence(), scorers, seed)

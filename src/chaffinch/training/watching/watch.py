@@ -1,0 +1,262 @@
+"""`watch`: two lines in a training loop that record, weigh and judge every sample."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Self, Unpack
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from chaffinch.core.errors import InputError
+from chaffinch.losses.loss import check_number
+from chaffinch.training.policies.policy import PolicyBatch, Setting
+from chaffinch.training.policies.stack import PolicyStack
+from chaffinch.training.watching.checks import check_batch, check_ids, check_samples, world_size
+from chaffinch.training.watching.clock import EpochClock
+from chaffinch.training.watching.criterion import Criterion
+from chaffinch.training.watching.head import HeadListener
+from chaffinch.training.watching.ledger import Ledger, in_charge
+from chaffinch.training.watching.measures import Head
+from chaffinch.training.watching.observer import EpochCall, StepRecord
+from chaffinch.training.watching.options import WatchOptions, check_known, observers
+from chaffinch.training.watching.reading import Reading
+from chaffinch.training.watching.tally import Arrivals
+from chaffinch.training.watching.validation import validation_of
+from chaffinch.training.watching.weighing import Weighing
+
+
+def watch(model: nn.Module, num_samples: int, **options: Unpack[WatchOptions]) -> "Watch":
+    """Watch a model learn, sample by sample, in your own training loop.
+
+    Args:
+        model: The model that is trained; hooks on its last linear layer come off at the end.
+        num_samples: N; the loop gives each sample's position 0..N - 1 (see `with_ids`).
+        **options: See `WatchOptions`.
+
+    Returns:
+        A context manager whose `Watch.loss` stands in the place of the loss.
+
+    Raises:
+        InputError: An option that is unknown or out of its bounds.
+
+    Example:
+        >>> model = nn.Linear(3, 2)
+        >>> with watch(model, num_samples=4) as watched:
+        ...     x, y, ids = torch.ones(4, 3), torch.tensor([0, 1, 0, 1]), torch.arange(4)
+        ...     watched.loss(model(x), y, ids).backward()
+        >>> watched.history("loss").shape
+        (1, 4)
+    """
+    return Watch(model, num_samples, options)
+
+
+class Watch(Reading):
+    """What `watch` returns.
+
+    Args:
+        model: See `watch`.
+        num_samples: See `watch`.
+        options: See `WatchOptions`.
+    """
+
+    def __init__(self, model: nn.Module, num_samples: int, options: WatchOptions) -> None:
+        check_known(options)
+        self.num_samples = check_samples(num_samples)
+        self._options = options
+        self._model = model.module if isinstance(model, DistributedDataParallel) else model
+        policies = PolicyStack(options.get("policy", "observe"))
+        self._weighing = Weighing(Criterion(options.get("loss"), self.num_samples), policies)
+        self._clock = EpochClock(self.num_samples, options.get("boundary", "inferred"))
+        self._head = HeadListener(self._model, options.get("layer"))
+        self._validation, self._share = validation_of(options, policies.needs)
+        self._observers = observers(options.get("callbacks", ()))
+        looked_at = any(not isinstance(one, EpochCall) for one in self._observers)
+        self._ledger = Ledger(self.num_samples, options, self._show if looked_at else None)
+        self._waiting: dict[str, Any] | None = None
+        self._steps = 0
+        self._active = False
+
+    def __enter__(self) -> Self:
+        """Begin: hooks go on."""
+        self._head.attach()
+        self._weighing.criterion.epoch(self._clock.epoch)
+        self._active = True
+        return self
+
+    def __exit__(self, kind: object, *_exception: object) -> None:
+        """Finish the epoch under way, unless an error ended the training, and take hooks off."""
+        try:
+            if kind is None and self._clock.steps:
+                self._close_epoch()
+            whole = kind is None and self._clock.epoch and self._options.get("out") is not None
+            if whole and self._ledger.keeps_logits and in_charge():
+                self.evidence()
+        finally:
+            self._active = False
+            self._head.detach()
+            self._weighing.criterion.close()
+            for one in self._observers:
+                one.close()
+
+    def loss(self, outputs: Tensor, labels: Tensor, ids: Any) -> Tensor:
+        """The loss of a batch, recorded and weighted.
+
+        ``sum_i w_i loss_i`` divided by what the loss itself divides by, the batch size as a rule.
+        Without gradients (``torch.no_grad``) it is the plain loss, and nothing is recorded.
+
+        Args:
+            outputs: (B, C) logits of the latest pass of the model.
+            labels: (B,) codes, or (B, C) soft labels.
+            ids: (B,) positions of the samples, best in the memory of the processor.
+
+        Returns:
+            () to call ``backward`` on.
+
+        Raises:
+            InputError: Shapes, labels or ids that do not fit; a folder that holds another run.
+        """
+        positions = check_batch(outputs, labels, ids, self.num_samples)
+        index = torch.from_numpy(positions)
+        if not self._ledger.ready:
+            self._prepare(outputs)
+        if not (torch.is_grad_enabled() and outputs.requires_grad):
+            return self._weighing.plain(outputs, labels, index)
+        if self._clock.ends_before(positions):
+            self._close_epoch()
+        head = self._head.take(outputs)
+        batch = PolicyBatch(self._clock.epoch, index, outputs, labels)
+        weighed = self._weighing(batch, head)
+        rows = Arrivals(positions, outputs.detach(), labels, weighed.shown, weighed.weights)
+        if head is not None:
+            rows = self._with_head(rows, head)
+        self._ledger.add((self._clock.epoch, self._steps), rows)
+        self._clock.step(positions)
+        self._steps += 1
+        return weighed.mean
+
+    def _prepare(self, outputs: Tensor) -> None:
+        if not self._active:
+            raise InputError("loss inside of 'with cf.watch(...)'", "it outside", "Use with")
+        if self._clock.boundary == "inferred" and world_size() > 1:
+            raise InputError(
+                "boundaries that are told or counted under data parallel training",
+                "boundary='inferred'",
+                "Loop over watch.epochs(number), or watch with boundary=len(loader)",
+            )
+        self._ledger.prepare(outputs, self._clock.epoch)
+        setting = Setting(self.num_samples, outputs.shape[1], outputs.device)
+        self._weighing.begin(setting)
+        if self._waiting is not None:
+            self._weighing.load_state_dict(self._waiting)
+            self._waiting = None
+
+    def _with_head(self, rows: Arrivals, head: Head) -> Arrivals:
+        """The batch with norms of its features and, in sampled steps, its projections."""
+        norms = torch.linalg.vector_norm(head.features, dim=1)
+        projected, layer = None, self._head.layer
+        if self._validation is not None and self._share and layer is not None:
+            self._validation.age()
+            if int((self._steps + 1) * self._share) > int(self._steps * self._share):
+                projected = self._validation.project(self._model, layer, head)
+        return replace(rows, feature_norms=norms, bias=head.bias, projected=projected)
+
+    def _show(self, record: StepRecord) -> None:
+        for one in self._observers:
+            one.on_steps(record)
+
+    def _close_epoch(self) -> None:
+        shown = None if self._validation is None else self._validation.look(self._model)
+        record = self._ledger.close(self._clock.epoch, self._clock.steps, shown)
+        for name, decision in self._weighing.policies.end_epoch(record):
+            self.log(decision.action, decision.reason, decision.ids, name)
+        self._clock.turn()
+        self._weighing.criterion.epoch(self._clock.epoch)
+        for one in self._observers:
+            one.on_epoch(record)
+
+    def epoch_end(self) -> None:
+        """Tell that the epoch is over; from now on no boundaries are inferred.
+
+        Under data parallel training all processes must call it.
+
+        Raises:
+            InputError: Some boundaries were inferred already.
+        """
+        self._clock.tell()
+        if self._clock.steps:
+            self._close_epoch()
+
+    def epochs(self, number: int) -> Iterator[int]:
+        """Count the epochs of the loop, in place of ``range(number)``; after a restart, the rest.
+
+        A loop over these tells the watch where epochs end.
+        """
+        self._clock.tell()
+        while self._clock.epoch < number:
+            before = self._clock.epoch
+            yield before
+            if self._clock.steps:
+                self._close_epoch()
+            elif self._clock.epoch == before:
+                raise InputError(
+                    f"a call of watch.loss in epoch {before + 1}", "none", "Check the data loader"
+                )
+
+    def pin(self, ids: Any, weight: float = 1.0) -> None:
+        """Fix the weights of samples, whatever a policy thinks; logged.
+
+        Args:
+            ids: (n,) positions.
+            weight: Of each; 1 takes them back from any policy, 0 leaves them out.
+
+        Raises:
+            InputError: Ids that are none, or a negative weight.
+        """
+        rows = check_ids(ids, self.num_samples)
+        fixed = check_number("weight", weight, 0)
+        self._weighing.policies.pin(torch.from_numpy(rows), fixed, self.num_samples)
+        self.log("pinned", f"weight {fixed:g}, by hand", rows)
+
+    def unpin(self, ids: Any) -> None:
+        """Leave the weights of samples to the policy again; logged."""
+        rows = check_ids(ids, self.num_samples)
+        self._weighing.policies.pin(torch.from_numpy(rows), None, self.num_samples)
+        self.log("unpinned", "by hand", rows)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What goes into your checkpoint: plain values and tensors.
+
+        Under data parallel training, save it right after an epoch.
+        """
+        weighing = self._waiting or (self._weighing.state_dict() if self._ledger.ready else None)
+        kept: list[Any] = [getattr(one, "state_dict", dict)() for one in self._observers]
+        return {
+            "clock": self._clock.state_dict(),
+            "steps": self._steps,
+            "ledger": self._ledger.state_dict(),
+            "weighing": weighing,
+            "validation": None if self._validation is None else self._validation.state_dict(),
+            "observers": kept,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`; epochs recorded since then are forgotten.
+
+        Raises:
+            InputError: The state is of another number of samples.
+            RunError: The folder lacks epochs that the checkpoint had.
+        """
+        self._ledger.load_state_dict(state["ledger"], int(state["clock"]["epoch"]))
+        self._clock.load_state_dict(state["clock"])
+        self._steps = int(state["steps"])
+        if self._ledger.ready and state["weighing"] is not None:
+            self._weighing.load_state_dict(state["weighing"])
+        else:
+            self._waiting = state["weighing"]
+        if self._validation is not None and state["validation"] is not None:
+            self._validation.load_state_dict(state["validation"])
+        for one, own in zip(self._observers, state["observers"], strict=False):
+            if hasattr(one, "load_state_dict"):
+                one.load_state_dict(own)
+        self._weighing.criterion.epoch(self._clock.epoch)

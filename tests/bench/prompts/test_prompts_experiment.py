@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from chaffinch.bench.catalogue import load_catalogue
+from chaffinch.bench.cell import Cell
+from chaffinch.bench.engine.suite import open_suite
+from chaffinch.bench.experiment import EXPERIMENTS
+from chaffinch.bench.experiments.prompts.method import METHODS, class_figures
+from chaffinch.bench.experiments.prompts.model import find_language_model, load_base
+from chaffinch.bench.experiments.prompts.settings import Settings
+from chaffinch.core.errors import InputError
+
+pytest.importorskip("peft")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _catalogue():
+    load_catalogue()
+
+
+def cell(data="arithmetic", **settings):
+    chosen = {"train": 3, "test": 1, "kinds": 3, "epochs": 1, "batch_size": 4, "sketch": 32}
+    return Cell(
+        suite="prompts",
+        experiment="prompts",
+        data=data,
+        model="tiny",
+        settings={**chosen, "length": 160, **settings},
+    )
+
+
+def test_every_method_on_a_tiny_model(tmp_path):
+    found = list(EXPERIMENTS["prompts"].function(cell(), list(METHODS), tmp_path / "cell"))
+    assert {one.metric for one in found} == {"class_auc", "class_recall", "seconds"}
+    figures = {(one.method, one.metric): one.value for one in found}
+    assert figures["oracle", "class_auc"] == figures["oracle", "class_recall"] == 1
+    assert figures["text similarity", "class_recall"] == 1
+    assert all(0 <= figures[name, "class_auc"] <= 1 for name in METHODS)
+    assert sorted(path.name for path in (tmp_path / "cell").iterdir()) == ["adapters.pt"]
+    again = list(EXPERIMENTS["prompts"].function(cell(), ["datainf"], tmp_path / "cell"))
+    kept = {one.metric: one.value for one in again}
+    assert kept["class_auc"] == figures["datainf", "class_auc"]
+
+
+def test_training_changes_the_adapters(tmp_path):
+    measured = []
+    for epochs in (0, 4):
+        one = cell(epochs=epochs, learning_rate=0.01)
+        found = EXPERIMENTS["prompts"].function(one, ["grad_dot"], tmp_path / str(epochs))
+        measured.append([m.value for m in found if m.metric == "class_auc"])
+    assert (tmp_path / "0" / "adapters.pt").read_bytes() != (
+        tmp_path / "4" / "adapters.pt"
+    ).read_bytes()
+    assert len(measured) == 2
+
+
+def test_figures_by_hand():
+    train, test = np.array(["a", "a", "b", "b", "b"]), np.array(["a", "b"])
+    values = np.array([[5.0, 1], [2, 1], [3, 1], [1, 1], [0, 1]])
+    auc, recall = class_figures(values[:, :1], train, test[:1])
+    assert auc == pytest.approx(5 / 6)
+    assert recall == pytest.approx(1 / 2)
+    auc, recall = class_figures(values[:, 1:], train, test[1:])
+    assert auc == pytest.approx(1 / 2)
+    assert recall == pytest.approx(3 / 5)
+
+
+def test_names_that_are_not_there(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="methods among"):
+        EXPERIMENTS["prompts"].expand(["datinf"])
+    assert EXPERIMENTS["prompts"].expand([]) == list(METHODS)
+    with pytest.raises(InputError, match="smollm2 or tiny"):
+        load_base("huge", 16, tmp_path)
+    monkeypatch.setenv("CHAFFINCH_LANGUAGE_MODEL", "/a/model")
+    assert find_language_model() == "/a/model"
+    monkeypatch.delenv("CHAFFINCH_LANGUAGE_MODEL")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="a causal language model"):
+        find_language_model()
+
+
+def test_the_suite_is_whole():
+    suite = open_suite("prompts")
+    for block in suite.cells:
+        Settings.of(block.settings)
+        full = Settings.of(block.at_full_size().settings)
+        assert (full.train, full.test, full.epochs) == (90, 10, 25)

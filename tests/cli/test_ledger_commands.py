@@ -1,0 +1,147 @@
+"""The commands around the ledger, as a user types them."""
+
+import json
+import re
+import shutil
+import sqlite3
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import chaffinch as cf
+from chaffinch.cli.app import main
+
+
+@pytest.fixture
+def type_in(monkeypatch, capsys):
+    def typed(line):
+        monkeypatch.setattr(sys, "argv", ["chaffinch", *line.split()])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        printed = capsys.readouterr()
+        code = stop.value.code
+        return (code if isinstance(code, int) else 0), printed.out, printed.err
+
+    return typed
+
+
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory):
+    """One run with its ledger for all tests; each gets a copy."""
+    place = tmp_path_factory.mktemp("scanned")
+    random = np.random.default_rng(0)
+    truth = np.arange(80) % 2
+    frame = pd.DataFrame({"a": truth * 6 + random.normal(size=80), "b": random.normal(size=80)})
+    labels = np.array(["no", "yes"])[truth]
+    labels[:4] = ["yes", "no", "yes", "no"]
+    frame.assign(label=labels).to_csv(place / "data.csv", index=False)
+    ledger = str(place / ".chaffinch" / "ledger.db")
+    options = {"epochs": 8, "folds": 2, "batch_size": 16, "ledger": ledger}
+    cf.scan(place / "data.csv", out=place / "run", **options)
+    return place
+
+
+@pytest.fixture
+def workplace(scanned, tmp_path, monkeypatch):
+    shutil.copytree(scanned, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.delenv("CHAFFINCH_LEDGER", raising=False)
+    return tmp_path / "here"
+
+
+def test_keep_diff_restore(workplace, type_in):
+    status, printed, _ = type_in("ledger keep data.csv")
+    version = printed.strip()
+    assert (status, len(version)) == (0, 32)
+    original = (workplace / "data.csv").read_bytes()
+    frame = pd.read_csv("data.csv")
+    frame["label"] = frame["label"].where(frame.index != 5, "no")
+    frame.drop(index=9).to_csv("data.csv", index=False)
+    status, _, error = type_in(f"diff {version} data.csv")
+    assert (status, "ledger keep data.csv" in error) == (2, True)
+    assert type_in("ledger keep data.csv")[0] == 0
+    status, printed, _ = type_in(f"diff {version[:8]} data.csv --out changes.csv")
+    assert status == 0
+    assert "1 removed, 1 relabelled" in printed
+    assert pd.read_csv("changes.csv")["change"].tolist() == ["removed", "relabelled"]
+    status, printed, _ = type_in(f"diff {version} data.csv")
+    row = next(line for line in printed.splitlines() if "relabelled  " in line)
+    assert re.search(r"relabelled +yes +no", row)
+    assert "no sample differs" in type_in("diff data.csv data.csv")[1]
+    assert type_in(f"restore {version} --out back.csv")[0] == 0
+    assert (workplace / "back.csv").read_bytes() == original
+    status, _, error = type_in(f"restore {version} --out back.csv")
+    assert (status, "Choose another --out" in error) == (2, True)
+    for subject in ("data.csv", "run", ""):
+        status, printed, _ = type_in(f"history {subject}")
+        assert status == 0
+        assert version[:12] in printed
+
+
+def test_check_ends_with_1_when_an_entry_was_changed(workplace, type_in):
+    status, printed, _ = type_in("ledger check")
+    assert status == 0
+    head = printed.split()[-1]
+    assert head in type_in("ledger log")[1]
+    assert type_in(f"ledger check --head {head}")[0] == 0
+    with sqlite3.connect(workplace / ".chaffinch" / "ledger.db") as connection:
+        connection.execute("DROP TRIGGER finding_no_update")
+        connection.execute("UPDATE finding SET suspicion = 0 WHERE position = 0")
+    connection.close()
+    status, printed, error = type_in("ledger check")
+    assert (status, printed) == (1, "")
+    assert "entry 2 is not as it was written" in error
+
+
+def test_decisions_come_back_and_disagreements_are_shown(workplace, type_in):
+    assert type_in("export run --to label-studio --rows all")[1] == "run-label-studio.json\n"
+    tasks = json.loads((workplace / "run-label-studio.json").read_text())
+
+    def made(who, word):
+        return {
+            "completed_by": who,
+            "result": [{"from_name": "label", "value": {"choices": [word]}}],
+        }
+
+    tasks[0]["annotations"] = [made(1, "no"), made(2, "yes")]
+    (workplace / "done.json").write_text(json.dumps(tasks))
+    (workplace / "names.json").write_text('{"user 1": "Ann"}')
+    line = "import run done.json --from label-studio --names names.json"
+    status, printed, _ = type_in(line)
+    assert status == 0
+    assert "2 decisions read, 2 of them new" in printed
+    assert "reviewers disagree on 1 samples" in printed
+    assert "Ann: " in printed
+    assert "0 of them new" in type_in(line)[1]
+    status, printed, _ = type_in("ledger disagreements run")
+    assert (status, tasks[0]["data"]["chaffinch_id"] in printed) == (0, True)
+    status, printed, _ = type_in("ledger decisions run")
+    assert "1 samples decided, 1 by several reviewers, of which 0 alike" in printed
+    status, printed, _ = type_in("datasheet run")
+    assert printed.split() == ["datasheet.md", "datasheet.json"]
+    assert "| reviewers | 2 |" in (workplace / "datasheet.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("history elsewhere/data.csv --ledger no.db", "Scan with --out first"),
+        ("ledger burn", "one of check, log"),
+        ("ledger decisions", "a run or data after"),
+        ("ledger decisions nowhere", "finished run in nowhere"),
+        ("ledger decisions run --ledger none", "Expected a ledger"),
+        ("ledger keep gone.csv", "file or folder that exists"),
+        ("diff data.csv nothing", "id of one version"),
+        ("import run data.csv --from csv --ledger none", "a ledger for the decisions"),
+        ("import run data.csv --from csv --names data.csv", "a JSON file such as"),
+        ("export run --to word", "a format among"),
+        ("datasheet run --about gone.toml", "TOML file"),
+        ("scan data.csv --out other --ledger mysql://x/y", "postgresql://USER@HOST/DATABASE"),
+    ],
+)
+def test_bad_usage_is_status_2(workplace, type_in, line, message):
+    status, printed, error = type_in(line)
+    assert (status, printed) == (2, "")
+    assert message in " ".join(error.split())

@@ -1,0 +1,51 @@
+import pandas as pd
+import pytest
+
+from chaffinch.core.errors import InputError
+from chaffinch.data.prompt import open_prompts
+
+ROWS = pd.DataFrame(
+    {"Instruction": ["add", "name"], "output": ["2", ""], "kind": ["sum", "word"], "key": [7, 8]}
+)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "frame"])
+def test_the_same_from_any_file(tmp_path, kind):
+    path = tmp_path / f"rows.{kind}"
+    filled = ROWS.assign(output=["2", "b"])
+    if kind == "csv":
+        filled.to_csv(path, index=False)
+    elif kind == "jsonl":
+        filled.to_json(path, orient="records", lines=True)
+    elif kind == "parquet":
+        filled.to_parquet(path)
+    found = open_prompts(filled if kind == "frame" else str(path))
+    assert found.prompts == ("add", "name")
+    assert found.responses == ("2", "b")
+    assert found.frame["kind"].tolist() == ["sum", "word"]
+    assert found.fingerprint == open_prompts(filled).fingerprint
+    assert len(set(found.ids)) == 2
+
+
+def test_columns_ids_and_copies():
+    named = open_prompts(ROWS, prompt="kind", response="output", id_column="key")
+    assert named.prompts == ("sum", "word")
+    assert named.ids.tolist() == ["7", "8"]
+    twice = open_prompts(pd.concat([ROWS, ROWS]))
+    assert twice.ids[2] == f"{twice.ids[0]}-2"
+    assert open_prompts(ROWS[::-1]).fingerprint != open_prompts(ROWS).fingerprint
+
+
+def test_what_is_refused(tmp_path):
+    with pytest.raises(InputError, match="a path or a DataFrame"):
+        open_prompts(3)
+    with pytest.raises(InputError, match="at least one row"):
+        open_prompts(ROWS[:0])
+    with pytest.raises(InputError, match="one prompt column"):
+        open_prompts(ROWS.assign(question="?"))
+    with pytest.raises(InputError, match="one response column"):
+        open_prompts(ROWS.drop(columns="output"))
+    with pytest.raises(InputError, match="the first is row 1"):
+        open_prompts(ROWS.assign(output=["2", None]))
+    with pytest.raises(InputError, match="Did you mean 'kind'"):
+        open_prompts(ROWS, prompt="kinds")

@@ -1,0 +1,235 @@
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from chaffinch.core.errors import InputError, RunError
+from chaffinch.store.chain import START
+from chaffinch.store.decision import Decision
+from chaffinch.store.ledger import Ledger
+from chaffinch.store.migration import NEWEST
+from chaffinch.store.schema import TABLES
+
+
+def fill(ledger):
+    """One entry of every kind, with cells that are missing, long and odd."""
+    finding = {"run": "r", "sample": "s1", "suspicion": 0.1 + 0.2, "q_value": np.nan, "flagged": 1}
+    ledger.append("run", {"run": [{"id": "r", "samples": 7}], "finding": [finding, finding]})
+    ledger.decide("r", [Decision("s1", "keep", "ann"), Decision("s2", "relabel", "bob", "ä€😀")])
+    ledger.append("version", {"version": [{"id": "v", "source": "it's; --", "samples": 2**40}]})
+    ledger.append("plan", {"plan": [{"id": "p"}], "edit": [{"plan": "p", "weight": 1e-300}]})
+    ledger.append("verification", {"verification": [{"run": "r", "difference": -0.0}]})
+
+
+def test_what_is_written_is_read_back(ledger, monkeypatch):
+    monkeypatch.setenv("CHAFFINCH_USER", "Zoë")
+    fill(ledger)
+    findings = ledger.table("finding", run="r")
+    assert findings["suspicion"].tolist() == [0.1 + 0.2] * 2
+    assert findings["q_value"].isna().all()
+    assert findings["position"].tolist() == [0, 1]
+    assert findings["who"].tolist() == ["Zoë"] * 2
+    assert ledger.table("decision")["label"].tolist()[1] == "ä€😀"
+    assert ledger.table("version")["samples"].tolist() == [2**40]
+    assert ledger.table("edit", plan="p")["weight"].tolist() == [1e-300]
+    assert ledger.table("edit", plan="q").empty
+    kinds = ["run", "decision", "version", "plan", "verification"]
+    assert ledger.entries()["kind"].tolist() == kinds
+
+
+def test_a_whole_chain_passes_and_each_entry_carries_the_hash_before(ledger):
+    assert ledger.check().entries == 0
+    assert ledger.head() == START
+    fill(ledger)
+    found = ledger.check()
+    assert (found.fault, found.entries) == (None, 5)
+    entries = ledger.entries()
+    assert entries["previous"].tolist() == [START, *entries["hash"].tolist()[:-1]]
+    assert found.head == ledger.head() == entries["hash"].iloc[-1]
+    assert ledger.check(head=entries["hash"][2]).fault is None
+
+
+@pytest.mark.parametrize("table", ["entry", "migration", *TABLES])
+def test_the_database_refuses_changes(ledger, table):
+    fill(ledger)
+    for change in (f"UPDATE {table} SET {column_of(table)} = 'x'", f"DELETE FROM {table}"):
+        with pytest.raises(DBAPIError, match="append-only"):
+            ledger.database.write(lambda connection, sql=change: connection.execute(text(sql)))
+    assert ledger.check().fault is None
+
+
+def column_of(table):
+    if table == "migration":
+        return "applied_at"
+    return (
+        "who"
+        if table == "entry"
+        else next(column.name for column in TABLES[table].columns if str(column.type) == "TEXT")
+    )
+
+
+def test_truncating_is_refused(ledger):
+    if ledger.database.url.startswith("sqlite"):
+        pytest.skip("SQLite has no TRUNCATE")
+    with pytest.raises(DBAPIError, match="append-only"):
+        ledger.database.write(lambda connection: connection.execute(text("TRUNCATE finding")))
+
+
+def tamper(ledger, statement):
+    """What somebody with full rights on the database could do."""
+
+    def work(connection):
+        sqlite = connection.dialect.name == "sqlite"
+        for table in ("entry", *TABLES):
+            names = (
+                [f"{table}_no_update", f"{table}_no_delete"] if sqlite else [f"{table}_append_only"]
+            )
+            for name in names:
+                on = "" if sqlite else f" ON {table}"
+                connection.execute(text(f"DROP TRIGGER {name}{on}"))
+        connection.execute(text(statement))
+
+    ledger.database.write(work)
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("UPDATE decision SET label = 'dog' WHERE label IS NOT NULL", 2),
+        ("UPDATE finding SET suspicion = 0.30000000000000001 WHERE position = 1", 1),
+        ("UPDATE finding SET q_value = 0 WHERE position = 0", 1),
+        ("DELETE FROM edit", 4),
+        ("UPDATE entry SET who = 'eve' WHERE seq = 3", 3),
+        ("UPDATE entry SET at = '2020-01-01' WHERE seq = 5", 5),
+        ("DELETE FROM entry WHERE seq = 2", 2),
+        ("INSERT INTO edit (entry, position, plan) VALUES (4, 1, 'p')", 4),
+        ("INSERT INTO edit (entry, position, plan) VALUES (2, 0, 'p')", 2),
+        ("INSERT INTO edit (entry, position, plan) VALUES (9, 0, 'p')", 9),
+        ("UPDATE decision SET position = 1 - position + 2", 2),
+    ],
+)
+def test_tampering_is_found_and_the_first_entry_named(ledger, statement, fault):
+    fill(ledger)
+    tamper(ledger, statement)
+    assert ledger.check().fault == fault
+
+
+def test_cutting_off_the_end_is_found_with_a_noted_head(ledger):
+    fill(ledger)
+    head = ledger.head()
+    tamper(ledger, "DELETE FROM verification")
+    ledger.database.write(lambda c: c.execute(text("DELETE FROM entry WHERE seq = 5")))
+    assert ledger.check().fault is None
+    found = ledger.check(head)
+    assert found.fault == 5
+    assert "cut off" in found.reason
+
+
+def test_rows_that_cannot_be_held_are_refused_before_anything_is_written(ledger):
+    for row, message in (
+        ({"nonsense": 1}, "columns of 'version'"),
+        ({"entry": 1}, "columns of 'version'"),
+        ({"id": "a\0b"}, "text that a database can hold"),
+        ({"id": "\ud800"}, "text that a database can hold"),
+    ):
+        with pytest.raises(InputError, match=message):
+            ledger.append("version", {"version": [{"id": "fine"}, row]})
+    with pytest.raises(InputError, match="finite"):
+        ledger.append("verification", {"verification": [{"difference": np.inf}]})
+    assert ledger.check().entries == 0
+
+
+def test_an_entry_that_fails_half_way_leaves_nothing(ledger, monkeypatch):
+    fill(ledger)
+
+    def stop(connection):
+        connection.execute(text("INSERT INTO edit (entry, position) VALUES (6, 0)"))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ledger.append("version", {"version": [{"id": "x"}]}, unless=stop)
+    assert ledger.check().fault is None
+    assert ledger.check().entries == 5
+
+
+def test_decisions_known_already_are_left_out(ledger):
+    first = Decision("s", "keep", "ann", decided_at="2025-01-01T12:00:00+02:00")
+    same = Decision("s", "keep", "ann", decided_at="2025-01-01T10:00:00Z")
+    assert ledger.decide("r", [first, first]) == 1
+    assert ledger.decide("r", [same]) == 0
+    assert ledger.decide("r", []) == 0
+    assert ledger.decide("other run", [same]) == 1
+    assert ledger.check().entries == 2
+
+
+WRITER = """
+import sys
+from chaffinch.store.decision import Decision
+from chaffinch.store.ledger import Ledger
+sys.stdin.readline()
+for number in range(20):
+    Ledger(sys.argv[1]).decide("r", [Decision(f"s{number}", "keep", sys.argv[2])])
+"""
+
+
+def test_two_writers_at_once_lose_nothing(url):
+    words = [sys.executable, "-c", WRITER, url]
+    writers = [
+        subprocess.Popen([*words, name], stdin=subprocess.PIPE, text=True) for name in ("a", "b")
+    ]
+    for writer in writers:  # both make the tables, too
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    assert [writer.wait(120) for writer in writers] == [0, 0]
+    for writer in writers:
+        writer.stdin.close()
+    ledger = Ledger(url)
+    assert (ledger.check().fault, ledger.check().entries) == (None, 40)
+    counts = ledger.decisions("r")["reviewer"].value_counts().to_dict()
+    assert counts == {"a": 20, "b": 20}
+
+
+def test_a_missing_ledger_is_not_made_for_reading(tmp_path):
+    with pytest.raises(InputError, match="got none"):
+        Ledger(tmp_path / "no.db", create=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("mysql://somewhere/db", "postgresql://USER@HOST/DATABASE"),
+        ("sqlite://", "the path of a file"),
+        ("postgresql://nobody@127.0.0.1:1/none", "can be opened"),
+    ],
+)
+def test_places_that_cannot_be_a_ledger(url, message):
+    with pytest.raises(InputError, match=message):
+        Ledger(url)
+
+
+def test_a_file_that_is_no_database(tmp_path):
+    file = tmp_path / "notes.txt"
+    file.write_text("hello " * 500)
+    with pytest.raises(InputError, match="ledger"):
+        Ledger(file)
+    assert file.read_text() == "hello " * 500
+
+
+def test_a_newer_ledger_is_refused(ledger, url):
+    newer = f"INSERT INTO migration (version, applied_at) VALUES ({NEWEST + 1}, 'now')"
+    ledger.database.write(lambda connection: connection.execute(text(newer)))
+    with pytest.raises(RunError, match="newer version of Chaffinch"):
+        Ledger(url)
+
+
+def test_tables_come_as_frames_even_when_empty(ledger):
+    for name in TABLES:
+        frame = ledger.table(name)
+        assert isinstance(frame, pd.DataFrame)
+        assert frame.empty
+        assert list(frame.columns[:3]) == ["seq", "at", "who"]
