@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 
 import chaffinch
 from chaffinch.cli.app import app, main
@@ -49,6 +50,11 @@ def test_scan_then_report(monkeypatch, capsys, csv, tmp_path):
     assert status == 0
     assert again == printed
     assert report.read_bytes() == before
+
+
+def test_the_help_lists_commands_in_the_order_of_the_work():
+    first = list(typer.main.get_command(app).commands)[:7]
+    assert first == ["scan", "report", "explain", "propose", "apply", "verify", "history"]
 
 
 def test_the_default_run_folder_is_named_after_the_data(monkeypatch, capsys, csv, tmp_path):

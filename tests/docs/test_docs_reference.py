@@ -17,6 +17,8 @@ from chaffinch.data.column import LABEL_NAMES
 from chaffinch.data.file import READERS
 from chaffinch.data.folder import FILE_NAMES, LABEL_TABLES
 from chaffinch.pipeline.options import ScanOptions
+from chaffinch.pipeline.repairing import REPAIR
+from chaffinch.pipeline.verification.outcome import VERIFICATION
 from chaffinch.scorers import FAMILIES, SCORERS
 from chaffinch.store import run
 
@@ -72,7 +74,8 @@ def test_every_format_and_name_that_is_looked_for_is_documented():
 
 def test_every_file_of_a_run_is_documented():
     files = {run.FINDINGS, run.RECORD, run.GALLERY, run.REPORT, run.EXPLANATIONS}
-    files |= {f"{run.EVIDENCE}/", "plan.json"}
+    files |= {f"{run.EVIDENCE}/", "plan.json", REPAIR}
+    files |= {VERIFICATION, VERIFICATION.replace(".json", ".html")}
     assert {name for row in table(SCAN, "file") for name in names(row[0])} == files
 
 
@@ -125,6 +128,15 @@ def test_the_floors_are_those_of_the_contract():
 def test_the_floors_hold_every_package():
     packages = {init.parent.name for init in (ROOT / "src" / "chaffinch").glob("*/__init__.py")}
     assert {name for row in table(ARCHITECTURE, "floor") for name in names(row[1])} == packages
+
+
+def test_the_parts_of_packages_are_there():
+    package = ""
+    for row in table(ARCHITECTURE, "package"):
+        package = row[0].strip("`") or package
+        for part in names(row[1]):
+            place = ROOT / "src" / "chaffinch" / package / part
+            assert place.is_dir() if part.endswith("/") else place.with_suffix(".py").is_file(), row
 
 
 @pytest.mark.parametrize(

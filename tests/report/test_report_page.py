@@ -11,6 +11,7 @@ import pytest
 
 from chaffinch.core.errors import RunError
 from chaffinch.report.page import render, write
+from chaffinch.report.verdict import judge
 from chaffinch.store.run import FINDINGS, GALLERY, RECORD
 
 VOID = {"meta", "img", "br", "input", "link", "hr", "source", "col"}
@@ -182,6 +183,21 @@ def test_other_kinds_of_harm_are_not_called_mislabelled(make_run):
     text = Page(render(run)).text
     assert "look harmful" in text
     assert f"By kind: {len(flagged) - 5} with a wrong label, 5 duplicate." in text
+
+
+def test_a_wrong_label_that_a_twin_gave_away_is_a_wrong_label(make_run):
+    run = make_run()
+    findings = run.findings
+    flagged = findings.index[findings["flagged"]]
+    findings.loc[flagged, "kind"] = "mislabelled"
+    findings.loc[flagged[:5], "kind"] = "conflicting_duplicate"
+    labels_only = judge(run.record, findings)
+    assert labels_only.looks == "look mislabelled"
+    assert labels_only.expectation.endswith("wrong labels expected in the whole set")
+    findings.loc[flagged[:5], "kind"] = "outlier"
+    also_others = judge(run.record, findings)
+    assert also_others.looks == "look harmful"
+    assert also_others.expectation.endswith("harmful samples expected in the whole set")
 
 
 def test_known_truth_is_stated_only_in_the_demo(make_run):

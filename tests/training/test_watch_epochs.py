@@ -15,6 +15,7 @@ from watch_twin import make_data, make_net
 import chaffinch as cf
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.store import EvidenceFolder
+from chaffinch.training.live import Monitor
 from chaffinch.training.watching.archive import GrowingArray
 from chaffinch.training.watching.observer import FIELDS, EpochRecord, Observer, StepRecord
 
@@ -383,3 +384,57 @@ def test_several_processes_must_be_told_epochs(tmp_path, monkeypatch):
     (x, y), model = make_data(6), make_net()
     with cf.watch(model, 6) as watch, pytest.raises(InputError, match=r"watch.epochs\(number\)"):
         watch.loss(model(x), y, torch.arange(6))
+
+
+def test_processes_add_up_what_they_saw(monkeypatch):
+    """The gather with a second process of which all sums are known, without starting one."""
+    data, model = make_data(6), make_net()
+    with cf.watch(model, 6) as alone:
+        steps(alone, model, data, [range(6)])
+
+    def halves(values, op=dist.ReduceOp.SUM):
+        values.mul_(1 if op == dist.ReduceOp.MAX else 2)
+
+    with cf.watch(model, 6) as watch:
+        steps(watch, model, data, [range(6)])
+        monkeypatch.setattr(dist, "is_initialized", lambda: True)
+        monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+        monkeypatch.setattr(dist, "get_rank", lambda: 0)
+        monkeypatch.setattr(dist, "all_reduce", halves)
+        seen = []
+        watch._observers.append(type("See", (), {"on_epoch": seen.append, "close": list})())
+        watch.epoch_end()
+    assert seen[0].rows == 12
+    for name in ("loss", "margin", "logits"):
+        np.testing.assert_allclose(watch.history(name), alone.history(name), rtol=1e-6)
+
+
+def test_steps_are_not_copied_for_those_who_look_at_epochs_only():
+    data, model = make_data(6), make_net()
+    eager, patient = Onlooker(), Onlooker()
+    patient.every_step = False
+    with cf.watch(model, 6, callbacks=[patient, lambda record: None]) as watch:
+        steps(watch, model, data, [range(6)])
+    assert patient.blocks == []
+    assert len(patient.epochs) == 1
+    with cf.watch(model, 6, callbacks=[patient, eager]) as watch:
+        steps(watch, model, data, [range(6)])
+    assert len(eager.blocks) == 1
+
+
+def test_alarms_by_option():
+    data, model = make_data(6), make_net()
+    x = data[0].clone()
+    x[2:4] = torch.nan
+    records = []
+    with cf.watch(model, 6, alarms=["not_finite"], callbacks=[records.append]) as watch:
+        steps(watch, model, (x, data[1]), [range(6)])
+    assert [alarm.name for alarm in watch.alarms] == ["not_finite"]
+    assert watch.alarms[0].values["samples"] == records[0].broken == 2
+    assert cf.watch(model, 6, alarms=True).alarms == []
+    with pytest.raises(InputError, match="Watch with alarms=True"):
+        _ = cf.watch(model, 6).alarms
+    with pytest.raises(InputError, match="one Monitor; got alarms=True"):
+        cf.watch(model, 6, alarms=True, callbacks=[Monitor()])
+    with pytest.raises(InputError, match="nonsense"):
+        cf.watch(model, 6, alarms=["nonsense"])

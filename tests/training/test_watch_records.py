@@ -308,3 +308,87 @@ def test_hooks_come_off():
     with pytest.raises(RuntimeError, match="stop"), cf.watch(model, 24):
         raise RuntimeError("stop")
     assert all(not m._forward_hooks and not m._forward_pre_hooks for m in model.modules())
+
+
+def buffered(watch, model, data, late=False):
+    """Five epochs whose batches lie in the same memory, from the first epoch or the third on."""
+    x, y = data
+    rows, labels = torch.empty(6, dtype=torch.int64), torch.empty(6, dtype=torch.int64)
+    said = []
+    with watch:
+        for epoch in watch.epochs(5):
+            for ids in torch.arange(24).split(6):
+                if late and epoch < 2:
+                    rows, labels = ids.clone(), y[ids]
+                rows.copy_(ids)
+                labels.copy_(y[ids])
+                outputs = model(x[ids] * (epoch + 1))
+                said.append(outputs.detach().clone())
+                watch.loss(outputs, labels, rows).backward()
+                with torch.no_grad():
+                    outputs.zero_()
+    return torch.cat(said).reshape(5, 24, 3)
+
+
+def test_a_loop_that_writes_over_its_batches_is_noticed():
+    data, watch = make_data(), cf.watch(make_net(), 24)
+    said = buffered(watch, make_net(), data)
+    for epoch in range(5):
+        np.testing.assert_allclose(watch.history("logits")[epoch], said[epoch], rtol=1e-6)
+        twins = [measures_of(o, int(t)) for o, t in zip(said[epoch], data[1], strict=True)]
+        np.testing.assert_allclose(
+            watch.history("loss")[epoch], [one["loss"] for one in twins], rtol=1e-6
+        )
+
+
+def test_a_loop_that_keeps_its_batches_has_the_same_records_in_every_epoch():
+    (x, y), model = make_data(), make_net()
+    with cf.watch(model, 24, validation=make_data(9), influence=1.0) as watch:
+        for epoch in watch.epochs(3):
+            assert watch._ledger.steady == (epoch > 0)
+            for ids in torch.arange(24).split(6):
+                watch.loss(model(x[ids]), y[ids], ids).backward()
+    for name in (*FIELDS, "logits"):
+        first, second, third = watch.history(name)
+        np.testing.assert_array_equal(second, first)
+        np.testing.assert_array_equal(third, first)
+
+
+def test_a_loop_that_begins_to_write_over_its_outputs_says_so(caplog):
+    (x, y), model = make_data(), make_net()
+    with cf.watch(model, 24) as watch:
+        for epoch in watch.epochs(4):
+            for ids in torch.arange(24).split(6):
+                outputs = model(x[ids])
+                watch.loss(outputs, y[ids], ids).backward()
+                if epoch >= 2 and ids[0] == 6:
+                    with torch.no_grad():
+                        outputs.zero_()
+    assert "6 rows were not recorded, for the training loop wrote over" in caplog.text
+    gaps = np.isnan(watch.history("loss"))
+    assert np.flatnonzero(gaps[2]).tolist() == list(range(6, 12))
+    assert not gaps[[0, 1, 3]].any()
+    np.testing.assert_array_equal(watch.history("loss")[3], watch.history("loss")[0])
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_wrong_ids_are_refused_in_later_epochs_too(told):
+    (x, y), model = make_data(), make_net()
+
+    def epoch(watch, ids):
+        watch.loss(model(x), y, ids).backward()
+        if told:
+            watch.epoch_end()
+
+    def train_with_a_slip(shift):
+        with cf.watch(model, 24) as watch:
+            for _ in range(3):
+                epoch(watch, torch.arange(24))
+            records.append(watch)
+            epoch(watch, torch.arange(24) + shift)
+
+    records = []
+    for shift in (1, -1):
+        with pytest.raises(InputError, match=r"ids in 0..23; got"):
+            train_with_a_slip(shift)
+        assert len(records[-1].history("loss")) == (3 if told else 2)

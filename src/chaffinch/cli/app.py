@@ -47,7 +47,6 @@ def _version(
         raise typer.Exit
 
 
-@app.command()
 def scan(
     data: Annotated[str, typer.Argument(help="Table, .npz file or folder of images.")],
     label: Annotated[str | None, typer.Option(help="Column of the labels.")] = None,
@@ -105,7 +104,7 @@ def scan(
         str | None, typer.Option(help="File or URL of the ledger; none for no ledger.")
     ] = None,
 ) -> None:
-    """Find the samples whose labels are likely wrong, and write a report."""
+    """Find the samples that do harm, say why, and write a report."""
     options: dict[str, Any] = {
         "checkpoints": checkpoints,
         "id_column": id_column,
@@ -135,7 +134,6 @@ def scan(
     _show(options["out"])
 
 
-@app.command()
 def report(run: _RUN) -> None:
     """Write a run's report anew and print its summary."""
     from chaffinch.report import write
@@ -145,7 +143,6 @@ def report(run: _RUN) -> None:
     _show(run)
 
 
-@app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Run folder.")] = Path("chaffinch-demo"),
     seed: _SEED = 0,
@@ -159,7 +156,6 @@ def demo(
     _show(out)
 
 
-@app.command()
 def bench(
     suites: Annotated[
         list[str], typer.Argument(help="Suites by name, TOML files, 'all', or 'list'.")
@@ -193,7 +189,6 @@ def bench(
     raise typer.Exit(status)
 
 
-@app.command()
 def scorers() -> None:
     """List the scorers: name, family, what each looks at, and where it comes from."""
     table = Table("name", "family", "what it looks at", "paper", box=None, header_style="bold")
@@ -203,7 +198,6 @@ def scorers() -> None:
     Console().print(table)
 
 
-@app.command()
 def estimators() -> None:
     """List the influence estimators: name, what each computes, what it costs, and the paper."""
     table = Table("name", "what it computes", "cost", "paper", box=None, header_style="bold")
@@ -213,11 +207,13 @@ def estimators() -> None:
     Console().print(table)
 
 
-app.command("attribute")(attribute.attribute)
+# In the order of the help.
+app.command("scan")(scan)
+app.command("report")(report)
+app.command("explain")(explain.explain)
 app.command("propose")(propose.propose)
 app.command("apply")(apply.apply)
 app.command("verify")(verify.verify)
-app.command("explain")(explain.explain)
 app.command("history")(history.history)
 app.command("diff")(history.diff)
 app.command("restore")(history.restore)
@@ -225,6 +221,11 @@ app.command("ledger")(ledger_command.ledger)
 app.command("export")(export.export)
 app.command("import")(import_.import_)
 app.command("datasheet")(datasheet.datasheet)
+app.command("attribute")(attribute.attribute)
+app.command("scorers")(scorers)
+app.command("estimators")(estimators)
+app.command("demo")(demo)
+app.command("bench")(bench)
 
 
 @contextmanager

@@ -7,7 +7,8 @@ import numpy as np
 from chaffinch.bench.inject import uniform_flips
 from chaffinch.core.labels import Labels
 from chaffinch.data import ImageData
-from chaffinch.pipeline.scan import perform, prepare
+from chaffinch.pipeline.request import prepare
+from chaffinch.pipeline.scan import perform
 
 RATE = 0.05
 

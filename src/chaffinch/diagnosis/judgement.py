@@ -15,10 +15,15 @@ from chaffinch.core.labels import Labels
 from chaffinch.core.types import Floats, Mask
 from chaffinch.diagnosis.canaries import CanaryEvidence
 from chaffinch.diagnosis.explanation import describe
-from chaffinch.diagnosis.kinds.assignment import harm, kind_probabilities, likeliest
+from chaffinch.diagnosis.kinds.assignment import (
+    find_groups,
+    harm,
+    kind_probabilities,
+    likeliest,
+)
 from chaffinch.diagnosis.rate import rates
 from chaffinch.diagnosis.selection import Threshold, q_values
-from chaffinch.diagnosis.wrong_label import judge_by_canaries, judge_labels
+from chaffinch.diagnosis.wrong_label import LabelVerdict, judge_by_canaries, judge_labels
 from chaffinch.scorers import Scorer, choose
 from chaffinch.scorers import fuse as fuse_ranks
 
@@ -122,21 +127,30 @@ def diagnose(evidence: Evidence, seed: int = 0, canaries: CanaryEvidence | None 
     Raises:
         InputError: Neither predictions nor embeddings.
     """
-    if canaries is None:
-        labels = judge_labels(evidence, seed)
-    elif evidence.has("held_out_logits"):
-        labels = judge_labels(evidence, seed)
-        beside = judge_labels(canaries.joined(evidence), seed)
-    else:
-        labels, called = judge_by_canaries(evidence, canaries, seed)
-        wrong = np.concatenate([labels.wrong, called])
-        beside = replace(labels, wrong=wrong, doubt=np.zeros(len(wrong)))
+    if canaries is None or evidence.has("held_out_logits"):
+        labels, kinds = _labels_and_kinds(evidence, seed)
+        verdict = Verdict(kinds, labels.alternatives, labels.notes, labels.details)
+        if canaries is None:
+            return verdict
+        beside = _labels_and_kinds(canaries.joined(evidence), seed)[1]
+        return replace(verdict, canaries=beside[len(evidence) :])
+    labels, called = judge_by_canaries(evidence, canaries, seed)
     kinds = kind_probabilities(evidence, labels.wrong, labels.doubt, seed)
-    verdict = Verdict(kinds, labels.alternatives, labels.notes, labels.details)
-    if canaries is None:
-        return verdict
-    joined = kind_probabilities(canaries.joined(evidence), beside.wrong, beside.doubt, seed)
-    return replace(verdict, canaries=joined[len(evidence) :])
+    wrong = np.concatenate([labels.wrong, called])
+    beside = kind_probabilities(canaries.joined(evidence), wrong, np.zeros(len(wrong)), seed)
+    notes, details = labels.notes, labels.details
+    return Verdict(kinds, labels.alternatives, notes, details, beside[len(evidence) :])
+
+
+def _labels_and_kinds(evidence: Evidence, seed: int) -> tuple[LabelVerdict, Floats]:
+    """Judge labels without anomalies and near clusters, which would pass for noise."""
+    groups = find_groups(evidence, seed)
+    labels = judge_labels(evidence, seed, groups.usual)
+    groups = find_groups(evidence, seed, labels.wrong, groups.strange)
+    if (groups.rare > _LIKELY).any():
+        labels = judge_labels(evidence, seed, groups.usual)
+        groups = find_groups(evidence, seed, labels.wrong, groups.strange)
+    return labels, kind_probabilities(evidence, labels.wrong, labels.doubt, seed, groups)
 
 
 def _findings(

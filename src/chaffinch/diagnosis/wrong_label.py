@@ -10,7 +10,7 @@ from scipy.stats import chi2
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.labels import Labels
-from chaffinch.core.types import Floats
+from chaffinch.core.types import Floats, Mask
 from chaffinch.diagnosis.canaries import CanaryEvidence, chance_from_canaries
 from chaffinch.diagnosis.fusion import calibrate, common_scale, fuse, log_odds
 from chaffinch.diagnosis.mixture import upper_heap
@@ -25,6 +25,7 @@ LEAST_EXPLAINED = 0.01
 """Share of the labels' entropy that predictions must explain for anything to be flagged."""
 
 _CHANCE = 1e-3
+_MOST = 0.5
 
 IN_SAMPLE_NOTE = (
     "All predictions come from models that were trained on these very labels. Such models repeat "
@@ -70,8 +71,14 @@ class LabelVerdict:
     details: Mapping[str, Any]
 
 
-def judge_labels(evidence: Evidence, seed: int = 0) -> LabelVerdict:
+def judge_labels(evidence: Evidence, seed: int = 0, usual: Mask | None = None) -> LabelVerdict:
     """Say how likely each label is wrong and what else it could be.
+
+    Args:
+        evidence: What is known of N samples.
+        seed: Decides every random choice.
+        usual: (N,) samples from which the frequency of errors is learned; None for all. Without
+            anomalies among them, it is not their oddity that passes for noise or ambiguity.
 
     Raises:
         InputError: Neither predictions nor embeddings.
@@ -84,20 +91,34 @@ def judge_labels(evidence: Evidence, seed: int = 0) -> LabelVerdict:
             "Pass probabilities, logits or embeddings",
         )
     if evidence.has("held_out_logits") or not evidence.has("logits"):
-        return _from_held_out(evidence, sources, seed)
+        return _from_held_out(evidence, sources, seed, _enough(usual, evidence.labels))
     return _from_training(evidence, sources, seed)
 
 
-def _from_held_out(evidence: Evidence, sources: Sequence[Floats], seed: int) -> LabelVerdict:
+def _enough(usual: Mask | None, labels: Labels) -> Mask:
+    """All samples, unless most of them are usual and every label occurs among these."""
+    everyone = np.ones(len(labels), dtype=np.bool_)
+    if usual is None or usual.mean() < _MOST:
+        return everyone
+    same = np.array_equal(np.unique(labels.codes[usual]), np.unique(labels.codes))
+    return usual if same else everyone
+
+
+def _from_held_out(
+    evidence: Evidence, sources: Sequence[Floats], seed: int, usual: Mask
+) -> LabelVerdict:
     codes = evidence.labels.codes
-    model = NoiseModel.fit(sources, codes, seed)
+    model = NoiseModel.fit([source[usual] for source in sources], codes[usual], seed)
     right = model.posterior(sources, codes)
     posterior = 1 - right[np.arange(len(codes)), codes]
-    suspicion = calibrate(fuse(posterior, _dynamics(evidence)), posterior)
+    suspicion = posterior.copy()
+    dynamics = [scores[usual] for scores in _dynamics(evidence)]
+    suspicion[usual] = calibrate(fuse(posterior[usual], dynamics), posterior[usual])
     notes = () if evidence.has("held_out_logits") else (NEIGHBOURS_NOTE,)
     details = {"noise_rate": model.rate, "likelihood": model.likelihood}
     doubt = rivalry(model.predict(sources))
-    if not explains(model, evidence.labels):
+    learned = Labels(codes[usual], evidence.labels.classes)
+    if not explains(model, learned):
         notes = (*notes, UNLEARNABLE_NOTE)
         suspicion, doubt = suspicion * (LEAST_SUSPICION / 2), np.zeros(len(codes))
     others = _without(right, evidence.labels)

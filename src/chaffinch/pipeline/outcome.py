@@ -34,7 +34,7 @@ from chaffinch.store.run import (
 )
 
 if TYPE_CHECKING:
-    from chaffinch.pipeline.scan import Request
+    from chaffinch.pipeline.request import Request
 
 
 class Stopwatch:

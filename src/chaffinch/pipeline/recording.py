@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from chaffinch.pipeline.options import ScanOptions
 
 if TYPE_CHECKING:
-    from chaffinch.pipeline.scan import Request
+    from chaffinch.pipeline.request import Request
     from chaffinch.store.ledger import Ledger
 
 

@@ -1,13 +1,18 @@
 """One run folder, one piece of work: claiming it, going on with it, publishing it whole."""
 
+import errno
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chaffinch.core.errors import InputError, RunError
-from chaffinch.store.run import RECORD, partial_folder, write_text
+from chaffinch.pipeline.collect import STATE
+from chaffinch.store import EvidenceFolder
+from chaffinch.store.run import EVIDENCE, RECORD, partial_folder, write_text
 
 _PLAN = "plan.json"
 
@@ -99,3 +104,29 @@ def _same(folder: Path, plan: Plan) -> bool:
 
 def _empty(folder: Path) -> bool:
     return folder.is_dir() and not any(folder.iterdir())
+
+
+@contextmanager
+def full_disk(folder: Path) -> Iterator[None]:
+    """Say what to do when the disk fills up; what was done so far stays."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(
+            f"free disk space for {folder}",
+            "a full disk",
+            "Free some space and start again: what was done is kept and the scan goes on",
+        ) from error
+
+
+@contextmanager
+def nothing_left(partial: Path) -> Iterator[None]:
+    """Bad input leaves no folder behind, unless there is finished training in it."""
+    try:
+        yield
+    except InputError:
+        if not (partial / STATE).exists() and not EvidenceFolder(partial / EVIDENCE).whole:
+            shutil.rmtree(partial, ignore_errors=True)
+        raise

@@ -6,10 +6,9 @@ from typing import Any
 import pandas as pd
 
 from chaffinch.core.findings import COLUMNS
+from chaffinch.core.kinds import MISLABELLED, WRONG_LABEL
 from chaffinch.report import wording
 from chaffinch.store.run import RunRecord
-
-MISLABELLED = "mislabelled"
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class Verdict:
     Attributes:
         samples: How many samples were judged.
         flagged: How many of them stand out.
-        expected: Expected number of wrong labels in the whole set.
+        expected: Expected number of harmful samples in the whole set.
         kinds: Number of flagged samples by kind, most frequent first; empty where none is known.
         accuracies: (name, share, meaning) of the model, the most trustworthy first.
         notes: What a reader must know to read the figures rightly.
@@ -40,9 +39,13 @@ class Verdict:
     @property
     def looks(self) -> str:
         """What the flagged samples look like, with the verb."""
-        only_labels = all(kind == MISLABELLED for kind, _ in self.kinds)
         verb = "looks" if self.flagged == 1 else "look"
-        return f"{verb} {MISLABELLED if only_labels else 'harmful'}"
+        return f"{verb} {MISLABELLED if self._only_labels else 'harmful'}"
+
+    @property
+    def _only_labels(self) -> bool:
+        """Whether nothing but wrong labels was found; a twin may be what gave them away."""
+        return all(kind in WRONG_LABEL for kind, _ in self.kinds)
 
     @property
     def headline(self) -> str:
@@ -55,9 +58,10 @@ class Verdict:
 
     @property
     def expectation(self) -> str:
-        """How many wrong labels there may be, named or not."""
+        """How many of them there may be, flagged or not."""
         number = wording.about(self.expected)
-        noun = "wrong label" if round(self.expected) <= 1 else "wrong labels"
+        noun = "wrong label" if self._only_labels else "harmful sample"
+        noun += "" if round(self.expected) <= 1 else "s"
         return f"{number} {noun} expected in the whole set"
 
 

@@ -1,9 +1,11 @@
 """Samples that do not belong: unlike all clean ones, in a cluster under one label or otherwise.
 
-With validation samples, two signals say what only the training data hold: how much denser training
-is around the sample (whole clusters, however tight), and how far the sample is from its nearest
-validation samples (scattered ones). Each is compared with the same signal of the validation samples
-themselves (`excess`). Without validation samples only isolated samples show.
+With validation samples, three signals say what only the training data hold: how much denser
+training is around the sample (whole clusters, however tight), how much closer training samples of
+its label stand (a cluster under one label that is no further off than many a right sample), and
+how far the sample is from its nearest validation samples (scattered ones). Each is compared with
+the same signal of the validation samples themselves (`excess`). Without validation samples only
+isolated samples show.
 """
 
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.types import Codes, Floats, Mask
+from chaffinch.diagnosis.kinds.crowd import crowding
 from chaffinch.diagnosis.kinds.excess import LEAST_REFERENCES, LEAST_SURPLUS, excess
 from chaffinch.scorers.neighbours.density_ratio import log_density_ratios
 
@@ -62,7 +65,9 @@ def find_anomalies(evidence: Evidence, seed: int) -> Anomalies:
     if evidence.embeddings is not None and known is not None and len(known) >= LEAST_REFERENCES:
         rows = np.asarray(evidence.embeddings, dtype=np.float64)
         reference = np.asarray(known, dtype=np.float64)
-        strange = unlike_validation(rows, reference, seed)
+        given = evidence.validation_codes
+        pair = None if given is None else (evidence.labels.codes, np.asarray(given, np.int64))
+        strange = unlike_validation(rows, reference, seed, pair)
     elif evidence.embeddings is not None or evidence.features is not None:
         rows = np.asarray(evidence.need_any("embeddings", "features"), dtype=np.float64)
         strange = isolated(rows)
@@ -73,7 +78,9 @@ def find_anomalies(evidence: Evidence, seed: int) -> Anomalies:
     return Anomalies(strange * together, strange * (1 - together))
 
 
-def unlike_validation(rows: Floats, reference: Floats, seed: int) -> Floats:
+def unlike_validation(
+    rows: Floats, reference: Floats, seed: int, labels: tuple[Codes, Codes] | None = None
+) -> Floats:
     """(N,) probability that a sample is of a sort that the validation samples lack.
 
     What is found is taken out and the rest is looked at again, up to three times: a crowd far off
@@ -83,11 +90,13 @@ def unlike_validation(rows: Floats, reference: Floats, seed: int) -> Floats:
         rows: (N, K) training samples.
         reference: (M, K) validation samples in the same space.
         seed: Of foldings and tests.
+        labels: (N,) and (M,) labels, for crowds under one label.
     """
     found = np.zeros(len(rows))
     left = np.arange(len(rows))
     for number in range(_LOOKS):
-        now = _unlike(rows[left], reference, seed + number)
+        pair = None if labels is None else (labels[0][left], labels[1])
+        now = _unlike(rows[left], reference, seed + number, pair)
         found[left] = np.maximum(found[left], now)
         if not (now > _LIKELY).any():
             break
@@ -95,14 +104,18 @@ def unlike_validation(rows: Floats, reference: Floats, seed: int) -> Floats:
     return found
 
 
-def _unlike(rows: Floats, reference: Floats, seed: int) -> Floats:
+def _unlike(
+    rows: Floats, reference: Floats, seed: int, labels: tuple[Codes, Codes] | None
+) -> Floats:
     rows, reference = _directions(rows, reference)
     ratios = log_density_ratios(rows, reference, seed)
-    denser = excess(ratios[: len(rows)], ratios[len(rows) :], seed)
     search = NearestNeighbors(n_neighbors=min(NEAREST, len(reference) - 1)).fit(reference)
-    away = _log_mean(search.kneighbors(rows)[0])
-    among = _log_mean(search.kneighbors()[0])
-    return np.maximum(denser, excess(away, among, seed))
+    signals = [(ratios[: len(rows)], ratios[len(rows) :])]
+    if labels is not None:
+        signals.append(crowding(rows, labels[0], reference, labels[1]))
+    signals.append((_log_mean(search.kneighbors(rows)[0]), _log_mean(search.kneighbors()[0])))
+    found: Floats = np.max([excess(*signal, seed) for signal in signals], axis=0)
+    return found
 
 
 def _directions(rows: Floats, reference: Floats) -> tuple[Floats, Floats]:

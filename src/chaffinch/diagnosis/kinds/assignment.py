@@ -1,5 +1,7 @@
 """From the signals of each kind to one distribution over the kinds."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from chaffinch.core.evidence import Evidence
@@ -19,14 +21,54 @@ from chaffinch.core.kinds import (
 )
 from chaffinch.core.types import Codes, Floats, Mask
 from chaffinch.diagnosis.informative import informative
-from chaffinch.diagnosis.kinds.anomaly import find_anomalies
+from chaffinch.diagnosis.kinds.anomaly import Anomalies, find_anomalies
 from chaffinch.diagnosis.kinds.duplicate import find_duplicates
 from chaffinch.diagnosis.kinds.near import find_near_clusters
 
 _LIKELY = 0.5
 
 
-def kind_probabilities(evidence: Evidence, wrong: Floats, doubt: Floats, seed: int) -> Floats:
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """What is told of N samples from where they lie among the validation samples.
+
+    Attributes:
+        strange: Anomalies.
+        rare: (N,) probability of a near cluster.
+    """
+
+    strange: Anomalies
+    rare: Floats
+
+    @property
+    def usual(self) -> Mask:
+        """(N,) samples that are likely neither."""
+        ordinary: Mask = (self.strange.any <= _LIKELY) & (self.rare <= _LIKELY)
+        return ordinary
+
+
+def find_groups(
+    evidence: Evidence, seed: int, wrong: Floats | None = None, strange: Anomalies | None = None
+) -> Groups:
+    """Find anomalies, and near clusters once it is known which labels training contradicts.
+
+    Args:
+        evidence: What is known of N samples.
+        seed: Decides every random choice.
+        wrong: (N,) probability that the label is wrong; without it there are no near clusters.
+        strange: The anomalies, where they were found before.
+    """
+    strange = find_anomalies(evidence, seed) if strange is None else strange
+    if wrong is None:
+        return Groups(strange, np.zeros(len(evidence)))
+    sound = strange.any <= _LIKELY
+    rare = find_near_clusters(evidence, sound & (wrong <= _LIKELY), seed, sound)
+    return Groups(strange, rare)
+
+
+def kind_probabilities(
+    evidence: Evidence, wrong: Floats, doubt: Floats, seed: int, groups: Groups | None = None
+) -> Floats:
     """How likely each sample is of each kind.
 
     The kinds are asked for in turn, and each takes its share of what those before it left: an
@@ -40,13 +82,13 @@ def kind_probabilities(evidence: Evidence, wrong: Floats, doubt: Floats, seed: i
         wrong: (N,) probability that the label is wrong.
         doubt: (N,) 0 to 1, how far several classes are plausible, whatever the given label.
         seed: Decides every random choice.
+        groups: Anomalies and near clusters, where they were found before.
 
     Returns:
         (N, 9) in the order of `KINDS`; rows sum to 1.
     """
-    strange = find_anomalies(evidence, seed)
-    contradicted = wrong > _LIKELY
-    rare = find_near_clusters(evidence, ~contradicted & (strange.any <= _LIKELY), seed)
+    groups = find_groups(evidence, seed, wrong) if groups is None else groups
+    strange, rare = groups.strange, groups.rare
     twins = find_duplicates(evidence)
     found = np.zeros((len(evidence), len(KINDS)))
     found[:, place(FAR_CLUSTER)] = strange.far

@@ -6,23 +6,26 @@ and no assumption about the shape of the scores is needed, and clean data have n
 """
 
 import numpy as np
+from scipy.stats import binom
 from sklearn.isotonic import isotonic_regression
 
 from chaffinch.core.randomness import stream
-from chaffinch.core.types import Floats, Mask
+from chaffinch.core.types import Codes, Floats, Mask
 
 LEAST_REFERENCES = 30
 """With fewer validation samples nothing can be said of a rare kind."""
 
-LEAST_SURPLUS = 0.5
-"""Where fewer than half of the training samples are surplus, none of them is called one."""
+LEAST_SURPLUS = 0.6
+"""Where fewer than three of five training samples are surplus, none of them is called one."""
 
 BY_CHANCE = 0.01
 _ROUNDS = 300
 _MOST_SHUFFLED = 20_000
 
 
-def excess(scores: Floats, reference: Floats, seed: int = 0) -> Floats:
+def excess(
+    scores: Floats, reference: Floats, seed: int = 0, least: int = LEAST_REFERENCES
+) -> Floats:
     """Probability that a sample is one of those which the reference does not account for.
 
     The ratio of the two densities is taken to rise with the score and is fitted by isotonic
@@ -33,12 +36,13 @@ def excess(scores: Floats, reference: Floats, seed: int = 0) -> Floats:
         scores: (N,) of training samples, higher = more suspicious.
         reference: (M,) of clean samples, made in the same way.
         seed: Of the test by permutation.
+        least: With a smaller M nothing is found.
 
     Returns:
-        (N,) 0 or in 0.5..1, never falling with the score. Zero throughout where so large a
-        surplus is found in one of a hundred shuffled data sets, or M is below 30.
+        (N,) 0 or in 0.6..1, never falling with the score. Zero throughout where so large a
+        surplus is found in one of a hundred shuffled data sets, or M is too small.
     """
-    if len(reference) < LEAST_REFERENCES or len(scores) < 2:
+    if len(reference) < least or len(scores) < 2:
         return np.zeros(len(scores))
     if surplus_chance(scores, reference, seed) > BY_CHANCE:
         return np.zeros(len(scores))
@@ -53,16 +57,28 @@ def excess(scores: Floats, reference: Floats, seed: int = 0) -> Floats:
     # Each block of equal fit holds so many of either. Its reference samples are few, and the fit
     # chose its ends where they are fewest: count one standard deviation more of them.
     block = np.unique(fitted, return_inverse=True)[1]
-    own = np.bincount(block, weights=mine)
+    own = np.bincount(block, weights=mine).astype(np.float64)
     expected = np.bincount(block, weights=theirs) / weight
     expected = (expected + np.sqrt(expected)) * weight
     ordinary = _ordinary_ratio(scores, reference)
     surplus = np.clip(1 - ordinary * expected / np.maximum(own, 1e-12), 0, 1)
+    surplus[_by_chance(own, block, ~ours[:-1], inverse[:-1], ordinary * weight)] = 0
     surplus = np.maximum.accumulate(surplus)[block]
     surplus[names < _beginning(names, mine, theirs / ordinary)] = 0
     surplus[surplus < LEAST_SURPLUS] = 0
     found: Floats = surplus[inverse[: len(scores)]]
     return found
+
+
+def _by_chance(own: Floats, block: Codes, theirs: Mask, inverse: Codes, usual: float) -> Mask:
+    """Blocks whose few reference samples are no evidence: so few occur in one of a hundred.
+
+    The fit ends a block where the reference happens to have a gap, just below a true surplus above
+    all. ``usual`` is the number of training samples to a reference sample.
+    """
+    others = np.bincount(block[inverse[theirs]], minlength=len(own))
+    chance: Mask = binom.cdf(others, own + others, 1 / (1 + usual)) > BY_CHANCE
+    return chance
 
 
 def _ordinary_ratio(scores: Floats, reference: Floats) -> float:

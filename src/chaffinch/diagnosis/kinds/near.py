@@ -8,7 +8,7 @@ tells such a group from wrong labels is that the training data hold hardly anyth
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import poisson
-from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -16,26 +16,37 @@ from sklearn.svm import SVC
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.randomness import stream
 from chaffinch.core.types import Codes, Floats, Mask
-from chaffinch.diagnosis.kinds.excess import LEAST_REFERENCES, LEAST_SURPLUS
+from chaffinch.diagnosis.kinds.excess import LEAST_REFERENCES, excess
 
 BY_CHANCE = 0.01
 LEAST_GROUP = 5
+LEAST_OF_CLASS = 10
+"""Validation samples of a class that are needed for a group under its label."""
+
 _MOST_LEARNED = 5000
 _FOLDS = 5
+_FEW = 0.5
 
 
-def find_near_clusters(evidence: Evidence, ordinary: Mask, seed: int) -> Floats:
+def find_near_clusters(
+    evidence: Evidence, ordinary: Mask, seed: int, among: Mask | None = None
+) -> Floats:
     """Probability that a sample is of a group which validation puts under another label.
 
     Pairs (given label, label that validation samples suggest) are counted among training samples
     and, held out, among validation samples. In a pair that training holds far more often (Poisson,
-    1 % over all pairs), the surplus is the probability of each of its members.
+    1 % over all pairs), a machine that learned validation samples of these two classes alone tells
+    how much each sample looks like the other class; what of the given class in training exceeds
+    validation in this respect is the group (`excess`).
 
     Args:
         evidence: With embeddings of training and validation samples; zeros otherwise.
         ordinary: (N,) samples whose label the other training samples do not contradict, and that
-            are no anomalies; all others get 0.
+            are no anomalies. They make a group.
         seed: Of the folds.
+        among: (N,) samples that may belong to a group that ordinary ones make; ordinary ones by
+            default. Where training lacks the other class, its samples look like a third class,
+            and models contradict their label for that.
 
     Returns:
         (N,) in 0..1.
@@ -45,20 +56,54 @@ def find_near_clusters(evidence: Evidence, ordinary: Mask, seed: int) -> Floats:
     given = evidence.validation_codes
     if rows is None or known is None or given is None or len(known) < LEAST_REFERENCES:
         return found
-    places = np.flatnonzero(ordinary)
-    if not len(places) or len(np.unique(given)) < 2:
+    places = np.flatnonzero(ordinary if among is None else ordinary | among)
+    if not ordinary.any() or len(np.unique(given)) < 2:
         return found
     suggested, own = _suggestions(np.asarray(rows[places]), np.asarray(known), given, seed)
-    codes = evidence.labels.codes[places]
+    codes, makes = evidence.labels.codes[places], ordinary[places]
     size = len(evidence.labels.classes)
-    here, there = _counts(codes, suggested, size), _counts(given, own, size)
-    expected = (there + 0.5) * len(places) / len(given)
+    here, there = _counts(codes[makes], suggested[makes], size), _counts(given, own, size)
+    expected = (there + 0.5) * makes.sum() / len(given)
     chance = poisson.sf(here - 1, expected)
     several = (chance < BY_CHANCE / size**2) & (here >= LEAST_GROUP) & ~np.eye(size, dtype=bool)
-    surplus = np.where(several, 1 - expected / np.maximum(here, 1), 0)
-    surplus[surplus < LEAST_SURPLUS] = 0
-    found[places] = surplus[codes, suggested]
+    for first, second in zip(*np.nonzero(several), strict=True):
+        joins = makes | ((suggested == second) & _lacking(evidence.labels.codes, given, second))
+        mine = places[(codes == first) & joins]
+        pair = np.isin(given, [first, second])
+        group = _like_the_other(
+            np.asarray(rows[mine]), np.asarray(known[pair]), given[pair] == second, seed
+        )
+        found[mine] = np.maximum(found[mine], group)
     return found
+
+
+def _lacking(codes: Codes, given: NDArray[np.int64], code: int) -> bool:
+    """Whether the class is less than half as frequent in training as in validation."""
+    return bool((codes == code).mean() < _FEW * (given == code).mean())
+
+
+def _like_the_other(rows: Floats, known: Floats, other: Mask, seed: int) -> Floats:
+    """(N,) probability that a row of one class is of a group that looks like the other class.
+
+    Args:
+        rows: (N, K) training samples of the one class.
+        known: (M, K) validation samples of both.
+        other: (M,) which of them are of the other class.
+        seed: Of the folds; each sample is judged by a machine that did not see it.
+    """
+    folds = min(_FOLDS, int(other.sum()), int((~other).sum()))
+    if folds < 2:
+        return np.zeros(len(rows))
+    random = stream(seed, "near pair")
+    splits = StratifiedKFold(folds, shuffle=True, random_state=int(random.integers(2**31)))
+    turn = random.permutation(len(rows)) % folds
+    scores, reference = np.zeros(len(rows)), np.zeros(len(known))
+    for number, (learned, judged) in enumerate(splits.split(known, other)):
+        machine = _machine().fit(known[learned], other[learned])
+        reference[judged] = machine.decision_function(known[judged])
+        if (turn == number).any():
+            scores[turn == number] = machine.decision_function(rows[turn == number])
+    return excess(scores, reference[~other], seed, least=LEAST_OF_CLASS)
 
 
 def _suggestions(

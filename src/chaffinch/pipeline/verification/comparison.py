@@ -15,7 +15,7 @@ from chaffinch.core.types import Floats
 from chaffinch.models.factory import default_factory, factory_from
 from chaffinch.models.sentence import SentenceEncoder
 from chaffinch.pipeline.encode import encode
-from chaffinch.pipeline.scan import Request, prepare
+from chaffinch.pipeline.request import Request, prepare
 from chaffinch.pipeline.verification.exam import Examiner
 from chaffinch.pipeline.verification.outcome import Outcome, Part, Verdict
 from chaffinch.pipeline.verification.race import (

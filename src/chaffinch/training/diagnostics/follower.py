@@ -113,7 +113,7 @@ class Follower:
             int((record.labels < 0).sum()),
             _mean(loss[finite]),
             _mean(margin[finite] >= 0),
-            getattr(record, "broken", 0) + int((seen & ~np.isfinite(values["margin"])).sum()),
+            record.broken + int((seen & ~np.isfinite(values["margin"])).sum()),
             record.seconds,
             record.rate,
             _calibration(record),

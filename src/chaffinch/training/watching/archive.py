@@ -29,6 +29,8 @@ class GrowingArray:
     def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
         self.path = path
         self.shape = shape
+        self._epochs: int | None = None  # as this object wrote them
+        self._start = 0
 
     def __len__(self) -> int:
         return 0 if not self.path.is_file() else int(self.open().shape[0])
@@ -59,17 +61,18 @@ class GrowingArray:
             InputError: The disk is full.
         """
         rows = np.ascontiguousarray(values, dtype="<f4")
+        if self._epochs is None or not self.path.is_file():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.truncate(len(self))
         self._reserve(rows.nbytes)
-        if not self.path.is_file():
-            self.truncate(0)
-        epochs = len(self)
+        epochs = self._epochs or 0
         with self.path.open("r+b") as file:
-            self._read_length(file)
-            file.seek(epochs * rows.nbytes, os.SEEK_CUR)
+            file.seek(self._start + epochs * rows.nbytes)
             file.truncate()  # of what a crash left after the last whole epoch
-            file.write(rows.tobytes())
+            file.write(rows.data)
             file.flush()
             self._write_length(file, epochs + 1)
+        self._epochs = epochs + 1
 
     def truncate(self, epochs: int) -> None:
         """Keep the first ``epochs`` only."""
@@ -78,6 +81,8 @@ class GrowingArray:
             self.path.touch()
         with self.path.open("r+b") as file:
             self._write_length(file, epochs)
+            self._start = file.tell()
+        self._epochs = epochs
 
     def _write_length(self, file: Any, epochs: int) -> None:
         header = {"descr": "<f4", "fortran_order": False, "shape": (epochs, *self.shape)}
@@ -89,7 +94,6 @@ class GrowingArray:
         return int(np.lib.format.read_array_header_1_0(file)[0][0])
 
     def _reserve(self, size: int) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         stat = os.statvfs(self.path.parent)
         free = stat.f_bavail * stat.f_frsize
         if free < size + _ROOM:
@@ -118,6 +122,7 @@ class Archive:
     def __init__(self, path: Path, num_samples: int) -> None:
         self.path = path
         self._num_samples = num_samples
+        self._growing: dict[str, GrowingArray] = {}
 
     def record(self, name: str, width: int | None = None) -> GrowingArray:
         """The record ``name``, (E, N), or (E, N, width)."""
@@ -125,9 +130,13 @@ class Archive:
         return GrowingArray(self.path / "records" / f"{name}.npy", shape)
 
     def append(self, values: Mapping[str, NDArray[Any]]) -> None:
-        """Add one epoch: of each record (N,) or (N, C)."""
+        """Add one epoch: of each record (N,) or (N, C), or any other shape."""
         for name, rows in values.items():
-            self.record(name, rows.shape[1] if rows.ndim == 2 else None).append(rows)
+            file = self._growing.get(name)
+            if file is None:
+                file = GrowingArray(self.path / "records" / f"{name}.npy", rows.shape)
+                self._growing[name] = file
+            file.append(rows)
 
     def truncate(self, epochs: int) -> None:
         """Forget all epochs but the first ``epochs``, and decisions made since.
@@ -135,6 +144,7 @@ class Archive:
         Raises:
             RunError: There are fewer.
         """
+        self._growing = {}
         for file in sorted((self.path / "records").glob("*.npy")):
             shape = _shape(file)
             if shape[0] < epochs:
@@ -155,6 +165,7 @@ class Archive:
 
     def restore(self, dumped: Mapping[str, Any]) -> None:
         """Write what `dump` gave, in place of what is there."""
+        self._growing = {}
         for name, values in dumped["records"].items():
             file = GrowingArray(self.path / "records" / f"{name}.npy", tuple(values.shape[1:]))
             file.truncate(0)

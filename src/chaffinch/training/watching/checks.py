@@ -31,19 +31,29 @@ def check_ids(ids: Any, num_samples: int) -> NDArray[np.int64]:
         InputError: They are no whole numbers in 0..N - 1.
     """
     rows = ids.detach().cpu().numpy() if isinstance(ids, Tensor) else np.asarray(ids)
-    if rows.ndim != 1 or (rows.size and not np.issubdtype(rows.dtype, np.integer)):
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
         raise InputError(
             "ids (B,) as whole numbers",
             f"{rows.dtype} of shape {rows.shape}",
             "Give the position of each sample in the training data (cf.with_ids)",
         )
-    if rows.size and (rows.min() < 0 or rows.max() >= num_samples):
+    return check_range(np.asarray(rows, dtype=np.int64), num_samples)
+
+
+def check_range(rows: NDArray[np.int64], num_samples: int) -> NDArray[np.int64]:
+    """The rows (n,), if they are all in 0..N - 1.
+
+    Raises:
+        InputError: They are not.
+    """
+    # Without their sign, negative ones are the greatest: one look finds both kinds.
+    if rows.size and rows.view(np.uint64).max() >= num_samples:
         raise InputError(
             f"ids in 0..{num_samples - 1}",
             f"{rows.min()} to {rows.max()}",
             "Give positions in the training data, and num_samples=len(data)",
         )
-    return np.asarray(rows, dtype=np.int64)
+    return rows
 
 
 def check_batch(outputs: Any, labels: Any, ids: Any, num_samples: int) -> NDArray[np.int64]:

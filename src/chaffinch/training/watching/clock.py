@@ -4,9 +4,10 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from chaffinch.core.errors import InputError
+from chaffinch.training.watching.checks import check_range
 
 Boundary = Literal["inferred", "told"] | int
 
@@ -38,19 +39,20 @@ class EpochClock:
         self.inferred = 0
         self._seen = np.zeros(num_samples, dtype=np.bool_)
 
-    def ends_before(self, ids: NDArray[np.int64]) -> bool:
+    def ends_before(self, ids: Tensor) -> bool:
         """Whether the present epoch was over before a batch with these ids (B,)."""
         if self.boundary == "inferred":
-            over = self.steps > 0 and bool(self._seen[ids].any())
+            rows = check_range(ids.numpy(), len(self._seen))
+            over = self.steps > 0 and bool(self._seen[rows].any())
             self.inferred += over
             return over
         return self.boundary != "told" and self.steps >= int(self.boundary)
 
-    def step(self, ids: NDArray[np.int64]) -> None:
+    def step(self, ids: Tensor) -> None:
         """A batch of the present epoch came."""
         self.steps += 1
         if self.boundary == "inferred":
-            self._seen[ids] = True
+            self._seen[ids.numpy()] = True
 
     def tell(self) -> None:
         """Boundaries will be told from now on.

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from chaffinch.core.errors import InputError
-from chaffinch.training.watching.measures import Head, widened
+from chaffinch.training.watching.measures import Head
 
 _LOG = logging.getLogger("chaffinch")
 
@@ -65,7 +65,7 @@ class HeadListener:
         latest, self._latest = self._latest, None
         if self.layer is None or latest is None or latest.shape[:-1] != outputs.shape[:1]:
             return None
-        return Head(widened(latest), self.layer.bias is not None)
+        return Head(latest, self.layer.bias is not None)
 
     def _search(self, outputs: Tensor) -> None:
         if not self._heard:

@@ -17,10 +17,11 @@ from torch import distributed as dist
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.evidence import Evidence
 from chaffinch.training.watching.archive import Archive
+from chaffinch.training.watching.block import Arrivals
 from chaffinch.training.watching.evidence import make_evidence
 from chaffinch.training.watching.observer import FIELDS, EpochRecord, ValidationRecord
 from chaffinch.training.watching.options import MOST_LOGITS, WatchOptions, column
-from chaffinch.training.watching.tally import Arrivals, OnBlock, Tally
+from chaffinch.training.watching.tally import OnBlock, Tally
 
 _LOG = logging.getLogger("chaffinch")
 
@@ -63,6 +64,11 @@ class Ledger:
         return self._tally is not None
 
     @property
+    def steady(self) -> bool:
+        """Whether the loop leaves what it gave as it was; see `Tally`."""
+        return self._tally is not None and self._tally.steady
+
+    @property
     def keeps_logits(self) -> bool:
         """Whether outputs of every epoch are kept."""
         wanted = self._options.get("logits")
@@ -96,13 +102,13 @@ class Ledger:
             self._tally.load_state_dict(self._waiting)
             self._waiting = None
 
-    def add(self, when: tuple[int, int], rows: Arrivals) -> None:
+    def add(self, epoch: int, step: int, rows: Arrivals) -> None:
         """Write a batch down; see `Tally.add`."""
         if self._tally is None:
             raise AssertionError("prepare comes first")
         if self._started is None:
             self._started = time.monotonic()
-        self._tally.add(when, rows)
+        self._tally.add((epoch, step), rows)
         optimizer = self._options.get("optimizer")
         if optimizer is not None:
             self._rates += float(optimizer.param_groups[0]["lr"])
@@ -127,8 +133,7 @@ class Ledger:
         self._labels = np.where(labels >= 0, labels, self._labels)
         rate = self._rates / self._rated if self._rated else float("nan")
         if in_charge():
-            self.archive.append(values)
-            Archive(self.archive.path, 1).append({"learning_rate": np.asarray([rate])})
+            self.archive.append({**values, "learning_rate": np.asarray([rate])})
         logits = values.pop("logits", None)
         record = EpochRecord(
             epoch=epoch,
@@ -143,6 +148,7 @@ class Ledger:
             logits=logits,
             groups=self._groups,
             validation=validation,
+            broken=tally.broken,
         )
         tally.clear()
         self._rates, self._rated, self._started = 0.0, 0, None

@@ -83,6 +83,7 @@ class EpochRecord:
         logits: (N, C) outputs, as `values`, or None if they are not kept.
         groups: (N,) the group of each sample, such as its source, or None.
         validation: What is said of the validation samples, or None.
+        broken: Rows of this process that were left out, for they were not finite.
     """
 
     epoch: int
@@ -97,13 +98,15 @@ class EpochRecord:
     logits: Floats | None = None
     groups: NDArray[Any] | None = None
     validation: ValidationRecord | None = None
+    broken: int = 0
 
 
 @runtime_checkable
 class Observer(Protocol):
     """Looks on while a model trains.
 
-    An observer that has ``state_dict`` and ``load_state_dict`` is kept with the watch's state.
+    An observer that has ``state_dict`` and ``load_state_dict`` is kept with the watch's state. One
+    that has ``every_step = False`` is not shown steps, which then need not be copied for it.
     """
 
     def on_steps(self, record: StepRecord) -> None:
@@ -125,6 +128,8 @@ class EpochCall:
     Args:
         function: Called once an epoch.
     """
+
+    every_step = False
 
     def __init__(self, function: Callable[[EpochRecord], Any]) -> None:
         self._function = function

@@ -32,6 +32,7 @@ class WatchOptions(TypedDict, total=False):
         influence: Share of the steps in which the influence of the samples is recorded, 0 to 1.
         out: A folder for records, decisions and evidence; None keeps them as long as the watch.
         callbacks: Observers, or functions of an `EpochRecord`.
+        alarms: True for all alarms, names for some of them; see `Reading.alarms`.
         boundary: How epochs end: "inferred", "told", or a number of steps.
         logits: Whether outputs of every epoch are kept, as `Watch.evidence` needs; None to keep
             them up to 5 million (N x C).
@@ -50,6 +51,7 @@ class WatchOptions(TypedDict, total=False):
     influence: float
     out: str | Path | None
     callbacks: Sequence[ObserverLike]
+    alarms: bool | Sequence[str]
     boundary: Boundary
     logits: bool | None
     num_classes: int | None
@@ -61,11 +63,11 @@ class WatchOptions(TypedDict, total=False):
     seed: int
 
 
-def observers(callbacks: Sequence[ObserverLike]) -> list[Observer]:
-    """Observers as they are, functions made observers.
+def observers(callbacks: Sequence[ObserverLike], alarms: bool | Sequence[str]) -> list[Observer]:
+    """Observers as they are, functions made observers, and a monitor where alarms are wanted.
 
     Raises:
-        InputError: Something else.
+        InputError: Something else, or alarms beside a monitor.
     """
     made: list[Observer] = []
     for one in callbacks:
@@ -79,7 +81,15 @@ def observers(callbacks: Sequence[ObserverLike]) -> list[Observer]:
                 repr(one),
                 "Give an object with on_steps, on_epoch and close, or a function",
             )
-    return made
+    if alarms is False:
+        return made
+    from chaffinch.training.live.monitor import Monitor  # it imports what imports this file
+
+    if any(isinstance(one, Monitor) for one in made):
+        raise InputError(
+            "one Monitor", f"alarms={alarms!r} and a Monitor in callbacks", "Leave alarms= out"
+        )
+    return [*made, Monitor("all" if alarms is True else alarms)]
 
 
 def column(values: Any, size: int, what: str) -> NDArray[Any] | None:

@@ -2,17 +2,22 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
 from chaffinch.diagnosis.judgement import judge_evidence
 from chaffinch.training.watching.clock import EpochClock
 from chaffinch.training.watching.head import HeadListener
 from chaffinch.training.watching.ledger import Ledger, in_charge
+from chaffinch.training.watching.observer import Observer
+
+if TYPE_CHECKING:
+    from chaffinch.training.alarms import Alarm
 
 
 class Reading:
@@ -21,11 +26,28 @@ class Reading:
     _clock: EpochClock
     _head: HeadListener
     _ledger: Ledger
+    _observers: list[Observer]
 
     @property
     def epoch(self) -> int:
         """The present epoch, from 0; after the last one, how many there were."""
         return self._clock.epoch
+
+    @property
+    def alarms(self) -> list["Alarm"]:
+        """All alarms raised so far, by ``alarms=`` or by a `Monitor` among the callbacks.
+
+        Raises:
+            InputError: Nothing raises alarms.
+        """
+        from chaffinch.training.live.monitor import Monitor
+
+        found = next((one for one in self._observers if isinstance(one, Monitor)), None)
+        if found is None:
+            raise InputError(
+                "a watch that raises alarms", "one that does not", "Watch with alarms=True"
+            )
+        return found.alarms
 
     @property
     def path(self) -> Path:

@@ -1,20 +1,21 @@
 """The records of the present epoch in memory of fixed size."""
 
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch import distributed as dist
 
 from chaffinch.core.types import Floats
-from chaffinch.training.watching.measures import gradient_norms, measure
+from chaffinch.training.watching.block import Arrivals, Block
+from chaffinch.training.watching.checks import check_ids
 from chaffinch.training.watching.observer import FIELDS, StepRecord
 
-ROWS = 4096
+_LOG = logging.getLogger("chaffinch")
+
+ROWS = 8192
 """Rows that are kept as they came before they are measured together."""
 
 _LEAST_ROWS, _MOST_NUMBERS = 256, 4_000_000
@@ -24,42 +25,22 @@ OnBlock = Callable[[StepRecord], None]
 _PLAIN = len(FIELDS) - 1  # influence, the last, may be there for some steps only
 
 
-@dataclass(frozen=True, eq=False)
-class Arrivals:
-    """A batch as it is written down; all but ids on the model's device, and without gradients.
-
-    Attributes:
-        ids: (B,) positions.
-        logits: (B, C).
-        target: (B,) codes, or (B, C) soft labels.
-        losses: (B,), or None for cross-entropy.
-        weights: (B,), None for 1.
-        feature_norms: (B,), or None.
-        bias: Whether the last layer has a bias.
-        projected: (B, C) inputs of the last layer times the validation gradient, or None.
-    """
-
-    ids: NDArray[np.int64]
-    logits: Tensor
-    target: Tensor
-    losses: Tensor | None
-    weights: Tensor | None = None
-    feature_norms: Tensor | None = None
-    bias: bool = True
-    projected: Tensor | None = None
-
-
 class Tally:
     """Sums of what is recorded, by sample.
 
-    Rows are copied as they come and measured some thousand at a time, so that a step costs a few
-    copies. Rows whose loss or outputs are not finite count as not seen.
+    Batches are kept as they come and measured some thousand rows at a time. Rows whose loss or
+    outputs are not finite count as not seen.
 
     Args:
         size: (N, C).
         like: Outputs of the model: their device, and float64 if they are.
         keep_logits: Whether to keep (N, C) outputs.
         on_block: Called with every block that was measured, if anybody looks on.
+
+    Attributes:
+        broken: Rows of the epoch that were left out, for they were not finite.
+        steady: Whether the loop is known to leave ids, outputs and labels as they were: true after
+            an epoch on the processor in which they were copied and compared.
     """
 
     def __init__(
@@ -77,24 +58,10 @@ class Tally:
         self.broken = 0
         self._on_block = on_block
         self._columns = torch.arange(num_classes, device=like.device)
-        self._make_room(max(_LEAST_ROWS, min(ROWS, _MOST_NUMBERS // max(1, num_classes))))
-
-    def _make_room(self, rows: int) -> None:
-        num_classes, device = len(self._columns), self._columns.device
-        self._ids = np.empty(rows, dtype=np.int64)
-        self._labels = torch.empty(rows, dtype=torch.int64, device=device)
-        self._logits = torch.empty(rows, num_classes, **self._options)
-        self._projected = torch.empty(rows, num_classes, **self._options)
-        self._scalars = torch.empty(3, rows, **self._options)  # loss, weight, feature norm
-        self._begin_block()
-
-    def _begin_block(self) -> None:
-        self._used = 0
-        self._steps: list[tuple[int, int, int]] = []  # epoch, step, rows
-        self._given: list[tuple[int, int]] = []  # rows whose losses were given
-        self._sampled: list[tuple[int, int]] = []  # rows that have projections
-        self._soft: Tensor | None = None
-        self._bias = True
+        self._room = max(_LEAST_ROWS, min(ROWS, _MOST_NUMBERS // max(1, num_classes)))
+        self._block = Block(kind)
+        self.steady = False
+        self._overwritten = like.device.type != "cpu"
 
     def add(self, when: tuple[int, int], rows: Arrivals) -> None:
         """Write a batch down.
@@ -103,63 +70,51 @@ class Tally:
             when: The epoch, and the number of the step in the whole training.
             rows: The batch.
         """
-        count, soft = len(rows.ids), rows.target.is_floating_point()
-        if soft or self._used + count > len(self._ids):
-            self.flush()
-        if count > len(self._ids):
-            self._make_room(count)
-        start, stop = self._used, self._used + count
-        self._ids[start:stop] = rows.ids
-        self._labels[start:stop].copy_(rows.target.argmax(1) if soft else rows.target)
-        self._logits[start:stop].copy_(rows.logits)
-        loss, weight, norm = self._scalars[:, start:stop].unbind(0)
-        if rows.losses is not None:
-            loss.copy_(rows.losses)
-            self._given.append((start, stop))
-        weight.fill_(1.0) if rows.weights is None else weight.copy_(rows.weights)
-        norm.fill_(torch.nan) if rows.feature_norms is None else norm.copy_(rows.feature_norms)
-        if rows.projected is not None:
-            self._projected[start:stop].copy_(rows.projected)
-            self._sampled.append((start, stop))
-        self._bias = rows.bias
-        self._steps.append((*when, count))
-        self._used = stop
+        soft = rows.target.is_floating_point()
         if soft:
-            self._soft = rows.target
+            self.flush()
+        block = self._block
+        block.add(when, rows, None if self.steady else not self._overwritten)
+        if soft or block.rows >= self._room or block.numbers >= _MOST_NUMBERS:
             self.flush()
 
     def flush(self) -> None:
         """Measure the rows that are waiting and add them up."""
-        if not self._used:
+        block, self._block = self._block, Block(self._options["dtype"])
+        if self.steady:
+            self._look_for_changes(block)
+        elif not self._overwritten:
+            self._overwritten = block.overwritten()
+        if not block.rows:
             return
-        used = slice(0, self._used)
-        ids, labels, logits = self._ids[used].copy(), self._labels[used], self._logits[used]
-        values = self._measure(logits, labels if self._soft is None else self._soft)
+        ids, logits = check_ids(block.ids, self.counts.shape[1]), block.logits
+        labels, values = block.measure(logits)
         if self._on_block is not None:
-            self._on_block(self._block(ids, labels, values))
+            named = dict(zip(FIELDS, values.float().cpu().numpy(), strict=True))
+            codes = labels.cpu().numpy()
+            self._on_block(StepRecord(block.epoch, block.steps, ids, codes, named))
         index = torch.from_numpy(ids).to(logits.device)
-        whole = torch.isfinite(values[0]) & torch.isfinite(logits).all(1)
-        if not bool(whole.all()):
+        if not bool(torch.isfinite(values[0].sum() + logits.sum())):
+            whole = torch.isfinite(values[0]) & torch.isfinite(logits).all(1)
             self.broken += int((~whole).sum())
             index, values = index[whole], values[:, whole]
             logits, labels = logits[whole], labels[whole]
         self._sum_up(index, values, labels, logits)
-        self._begin_block()
+        if block.sampled:
+            there = torch.isfinite(values[_PLAIN])
+            found = values[_PLAIN][there]
+            self.sums[_PLAIN].index_add_(0, index[there], found)
+            self.counts[1].index_add_(0, index[there], torch.ones_like(found))
 
-    def _measure(self, logits: Tensor, target: Tensor) -> Tensor:
-        """(fields, n) in the order of `FIELDS`; NaN where there is none."""
-        found = measure(logits, target)
-        given, weight, feature_norms = self._scalars[:, : self._used].unbind(0)
-        loss = found.cross_entropy
-        for start, stop in _joined(self._given):
-            loss[start:stop] = given[start:stop]
-        norms = gradient_norms(found.residuals, feature_norms, self._bias)
-        influence = torch.full_like(loss, torch.nan)
-        for start, stop in _joined(self._sampled):
-            rows = slice(start, stop)
-            influence[rows] = (found.residuals[rows] * self._projected[rows]).sum(1)
-        fields = (loss, found.margin, found.probability, found.entropy, norms, feature_norms)
-        return torch.stack((*fields, weight, influence))
+    def _look_for_changes(self, block: Block) -> None:
+        changed = block.drop_changed()
+        if changed:
+            self.steady, self._overwritten = False, True
+            _LOG.warning(
+                "%d rows were not recorded, for the training loop wrote over their outputs, labels "
+                "or ids after watch.loss; from now on these are copied first",
+                changed,
+            )
 
     def _sum_up(self, index: Tensor, values: Tensor, labels: Tensor, logits: Tensor) -> None:
         # One flat index at a time: of matrices, torch adds row by row, a hundred times slower.
@@ -167,21 +122,9 @@ class Tally:
             sums.index_add_(0, index, rows)
         self.counts[0].index_add_(0, index, torch.ones_like(values[0]))
         self.labels[index] = labels
-        there = torch.isfinite(values[_PLAIN])
-        if self._sampled:
-            self.sums[_PLAIN].index_add_(0, index[there], values[_PLAIN][there])
-            self.counts[1].index_add_(0, index[there], torch.ones_like(values[_PLAIN][there]))
         if self.logits is not None:
             flat = (index[:, None] * len(self._columns) + self._columns).flatten()
             self.logits.view(-1).index_add_(0, flat, logits.flatten())
-
-    def _block(self, ids: NDArray[np.int64], labels: Tensor, values: Tensor) -> StepRecord:
-        epochs, steps, counts = np.asarray(self._steps).T
-        rows = values.float().cpu().numpy()
-        named = dict(zip(FIELDS, rows, strict=True))
-        return StepRecord(
-            int(epochs[0]), np.repeat(steps, counts), ids, labels.cpu().numpy().copy(), named
-        )
 
     def gather(self) -> None:
         """Add up what the processes of a data parallel training saw; a collective operation."""
@@ -208,6 +151,8 @@ class Tally:
 
     def clear(self) -> None:
         """Begin an epoch."""
+        self.steady = not self._overwritten
+        self.broken = 0
         self.sums.zero_()
         self.labels.fill_(-1)
         self.counts.zero_()
@@ -224,21 +169,10 @@ class Tally:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
-        self._begin_block()
+        self._block = Block(self._options["dtype"])
         self.sums.copy_(state["sums"])
         self.counts.copy_(state["counts"])
         self.labels.copy_(state["labels"])
         if self.logits is not None and state["logits"] is not None:
             self.logits.copy_(state["logits"])
         self.broken = int(state["broken"])
-
-
-def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Spans in order, those that touch made one."""
-    joined: list[tuple[int, int]] = []
-    for start, stop in spans:
-        if joined and joined[-1][1] == start:
-            joined[-1] = joined[-1][0], stop
-        else:
-            joined.append((start, stop))
-    return joined

@@ -13,7 +13,7 @@ from chaffinch.core.errors import InputError
 from chaffinch.core.randomness import stream
 from chaffinch.losses.loss import check_number
 from chaffinch.models.layers import InputListener, evaluation
-from chaffinch.training.watching.measures import Head, head_gradient, measure, project, widened
+from chaffinch.training.watching.measures import Head, head_gradient, measure, widened
 from chaffinch.training.watching.observer import ValidationRecord
 from chaffinch.training.watching.options import WatchOptions
 
@@ -55,20 +55,19 @@ class Validation:
         self._age = 0
         self.gradient: Tensor | None = None
 
-    def project(self, model: nn.Module, layer: nn.Linear, head: Head) -> Tensor:
-        """(B, C) inputs of the layer times the validation gradient, brought up to date in time.
+    def latest(self, model: nn.Module, layer: nn.Linear) -> Tensor:
+        """(C, I) or (C, I + 1) the validation gradient, brought up to date in time.
 
         Args:
             model: The model.
             layer: Its last linear layer.
-            head: This layer in the present batch.
         """
         if self.gradient is None or self._age >= EVERY:
             self.refresh(model, layer)
         gradient = self.gradient
         if gradient is None:
             raise AssertionError("refresh sets the gradient")
-        return project(head, gradient)
+        return gradient
 
     def age(self) -> None:
         """A step was made."""

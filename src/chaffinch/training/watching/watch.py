@@ -1,7 +1,6 @@
 """`watch`: two lines in a training loop that record, weigh and judge every sample."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Self, Unpack
 
 import torch
@@ -12,16 +11,16 @@ from chaffinch.core.errors import InputError
 from chaffinch.losses.loss import check_number
 from chaffinch.training.policies.policy import PolicyBatch, Setting
 from chaffinch.training.policies.stack import PolicyStack
+from chaffinch.training.watching.block import Arrivals
 from chaffinch.training.watching.checks import check_batch, check_ids, check_samples, world_size
 from chaffinch.training.watching.clock import EpochClock
-from chaffinch.training.watching.criterion import Criterion
+from chaffinch.training.watching.criterion import Criterion, cross_entropy
 from chaffinch.training.watching.head import HeadListener
 from chaffinch.training.watching.ledger import Ledger, in_charge
 from chaffinch.training.watching.measures import Head
-from chaffinch.training.watching.observer import EpochCall, StepRecord
+from chaffinch.training.watching.observer import StepRecord
 from chaffinch.training.watching.options import WatchOptions, check_known, observers
 from chaffinch.training.watching.reading import Reading
-from chaffinch.training.watching.tally import Arrivals
 from chaffinch.training.watching.validation import validation_of
 from chaffinch.training.watching.weighing import Weighing
 
@@ -70,8 +69,8 @@ class Watch(Reading):
         self._clock = EpochClock(self.num_samples, options.get("boundary", "inferred"))
         self._head = HeadListener(self._model, options.get("layer"))
         self._validation, self._share = validation_of(options, policies.needs)
-        self._observers = observers(options.get("callbacks", ()))
-        looked_at = any(not isinstance(one, EpochCall) for one in self._observers)
+        self._observers = observers(options.get("callbacks", ()), options.get("alarms", False))
+        looked_at = any(getattr(one, "every_step", True) for one in self._observers)
         self._ledger = Ledger(self.num_samples, options, self._show if looked_at else None)
         self._waiting: dict[str, Any] | None = None
         self._steps = 0
@@ -116,24 +115,31 @@ class Watch(Reading):
         Raises:
             InputError: Shapes, labels or ids that do not fit; a folder that holds another run.
         """
-        positions = check_batch(outputs, labels, ids, self.num_samples)
-        index = torch.from_numpy(positions)
+        idle = self._weighing.idle
+        # In a loop that is known by now, ids are checked some thousand at a time.
+        known = idle and self._ledger.steady and type(ids) is Tensor and ids.dtype is torch.int64
+        if not known or not ids.is_cpu or outputs.ndim != 2 or ids.shape != outputs.shape[:1]:
+            ids = torch.from_numpy(check_batch(outputs, labels, ids, self.num_samples))
         if not self._ledger.ready:
             self._prepare(outputs)
-        if not (torch.is_grad_enabled() and outputs.requires_grad):
-            return self._weighing.plain(outputs, labels, index)
-        if self._clock.ends_before(positions):
+        if not (outputs.requires_grad and torch.is_grad_enabled()):
+            return self._weighing.plain(outputs, labels, ids)
+        if self._clock.ends_before(ids):
             self._close_epoch()
+        seen, shown, weights = outputs.detach(), None, None
         head = self._head.take(outputs)
-        batch = PolicyBatch(self._clock.epoch, index, outputs, labels)
-        weighed = self._weighing(batch, head)
-        rows = Arrivals(positions, outputs.detach(), labels, weighed.shown, weighed.weights)
-        if head is not None:
-            rows = self._with_head(rows, head)
-        self._ledger.add((self._clock.epoch, self._steps), rows)
-        self._clock.step(positions)
+        if idle:
+            # Just what the loop would do without a watch, to the last bit.
+            mean = cross_entropy(outputs, labels, "mean")
+        else:
+            batch = PolicyBatch(self._clock.epoch, ids, outputs, labels)
+            mean, shown, weights = self._weighing(batch, head)
+        gradient = self._gradient(head) if self._share else None
+        rows = Arrivals(ids, seen, labels, shown, weights, head, gradient)
+        self._ledger.add(self._clock.epoch, self._steps, rows)
+        self._clock.step(ids)
         self._steps += 1
-        return weighed.mean
+        return mean
 
     def _prepare(self, outputs: Tensor) -> None:
         if not self._active:
@@ -151,22 +157,24 @@ class Watch(Reading):
             self._weighing.load_state_dict(self._waiting)
             self._waiting = None
 
-    def _with_head(self, rows: Arrivals, head: Head) -> Arrivals:
-        """The batch with norms of its features and, in sampled steps, its projections."""
-        norms = torch.linalg.vector_norm(head.features, dim=1)
-        projected, layer = None, self._head.layer
-        if self._validation is not None and self._share and layer is not None:
-            self._validation.age()
-            if int((self._steps + 1) * self._share) > int(self._steps * self._share):
-                projected = self._validation.project(self._model, layer, head)
-        return replace(rows, feature_norms=norms, bias=head.bias, projected=projected)
+    def _gradient(self, head: Head | None) -> Tensor | None:
+        """The validation gradient, in steps that are sampled."""
+        validation, layer = self._validation, self._head.layer
+        if validation is None or layer is None or head is None:
+            return None
+        validation.age()
+        if int((self._steps + 1) * self._share) <= int(self._steps * self._share):
+            return None
+        return validation.latest(self._model, layer)
 
     def _show(self, record: StepRecord) -> None:
         for one in self._observers:
             one.on_steps(record)
 
     def _close_epoch(self) -> None:
-        shown = None if self._validation is None else self._validation.look(self._model)
+        shown = None
+        if self._validation is not None and (self._observers or not self._weighing.idle):
+            shown = self._validation.look(self._model)
         record = self._ledger.close(self._clock.epoch, self._clock.steps, shown)
         for name, decision in self._weighing.policies.end_epoch(record):
             self.log(decision.action, decision.reason, decision.ids, name)

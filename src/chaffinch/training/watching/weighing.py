@@ -1,7 +1,6 @@
 """From outputs to weighted losses: the loss in use, and what the policies make of it."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,8 +11,7 @@ from chaffinch.training.watching.criterion import Criterion, cross_entropy
 from chaffinch.training.watching.measures import Head, gradient_norms
 
 
-@dataclass(frozen=True, eq=False)
-class Weighed:
+class Weighed(NamedTuple):
     """Losses of a batch.
 
     Attributes:
@@ -39,6 +37,11 @@ class Weighing:
         self.criterion = criterion
         self.policies = policies
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing acts and the loss is cross-entropy without options."""
+        return self.policies.idle and self.criterion.plain
+
     def __call__(self, batch: PolicyBatch, head: Head | None) -> Weighed:
         """Weigh a batch.
 
@@ -47,9 +50,6 @@ class Weighing:
             head: The last layer in this batch.
         """
         outputs, labels = batch.outputs, batch.target
-        if self.policies.idle and self.criterion.plain:
-            # Just what the loop would do without a watch, to the last bit.
-            return Weighed(cross_entropy(outputs, labels, "mean"), None, None)
         if self.policies.idle:
             losses = self.criterion(outputs, labels, batch.ids)
             return Weighed(self.criterion.mean(losses, labels), losses.detach(), None)
@@ -69,7 +69,7 @@ class Weighing:
             return Weighed(self.criterion.mean(losses, labels), shown, None)
         weights = weights.detach()
         mean = (losses * weights).sum() / self.criterion.total(losses, labels)
-        return Weighed(mean, shown, weights)
+        return Weighed(mean, shown, weights.clone())  # a policy may change its own
 
     def begin(self, setting: Setting) -> None:
         """Called once, before the first batch."""
@@ -98,5 +98,5 @@ def _norms(losses: Tensor, outputs: Tensor, head: Head) -> Tensor:
     mix samples (peer loss) count with all that a sample's outputs do.
     """
     residuals = torch.autograd.grad(losses.sum(), outputs, retain_graph=True)[0]
-    lengths = torch.linalg.vector_norm(head.features, dim=1)
+    lengths = head.lengths()
     return gradient_norms(residuals.to(lengths.dtype), lengths, head.bias)

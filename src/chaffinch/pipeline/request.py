@@ -1,0 +1,136 @@
+"""What a scan is asked to do, checked before any work, and what tells it from others."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from chaffinch.core.dataset import Dataset
+from chaffinch.core.errors import InputError
+from chaffinch.core.types import Mask
+from chaffinch.core.version import VERSION
+from chaffinch.data import open_data
+from chaffinch.models.checkpoint import find_checkpoints
+from chaffinch.models.factory import source_of
+from chaffinch.pipeline.options import ScanOptions
+from chaffinch.pipeline.resume import Plan
+from chaffinch.scorers import choose
+from chaffinch.store.run import OriginRecord
+
+Model = nn.Module | Callable[..., nn.Module] | str
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What a scan is asked to do, after all checks that need no training.
+
+    Attributes:
+        dataset: The data.
+        validation: Validation data, or None.
+        model: The user's model, or None for the default.
+        options: The checked options.
+        known_errors: (N,) samples known to be wrong, in demonstrations; only reported.
+        origin: Where the data lie, for later commands.
+    """
+
+    dataset: Dataset
+    validation: Dataset | None
+    model: Model | None
+    options: ScanOptions
+    known_errors: Mask | None = None
+    origin: OriginRecord = field(default_factory=OriginRecord)
+
+
+def prepare(
+    data: Any, label: str | None, model: Model | None, validation: Any, options: dict[str, Any]
+) -> Request:
+    """Check everything that can be checked before any work is done."""
+    known_errors = options.pop("known_errors", None)
+    checked = ScanOptions.of(**options)
+    choose(checked.scorers)
+    if (not checked.train or checked.checkpoints) and model is None:
+        raise InputError("a model to score as it is", "none", "Name the trained model with --model")
+    if checked.repeats > 1 and (not checked.train or checked.checkpoints):
+        raise InputError(
+            "one repetition of a model that is not trained here",
+            f"{checked.repeats}",
+            "Leave out --repeats, or let the scan train",
+        )
+    if checked.rounds != 1 and (not checked.train or checked.checkpoints):
+        raise InputError(
+            "one round of a model that is not trained here",
+            f"{checked.rounds}",
+            "Leave out --rounds, or let the scan train",
+        )
+    text = checked.text_column
+    dataset = open_data(data, label=label, id_column=checked.id_column, text_column=text)
+    held = None
+    if validation is not None:
+        held = _open_validation(validation, label, checked)
+    origin = OriginRecord(
+        path=_place(data),
+        label=label,
+        validation=_place(validation),
+        model=model if isinstance(model, str) else "",
+    )
+    return Request(dataset, held, model, checked, known_errors, origin)
+
+
+def _place(data: Any) -> str:
+    """Absolute path or URL of data in files, "" for others."""
+    if not isinstance(data, str | os.PathLike):
+        return ""
+    path = os.fspath(data)
+    return path if "://" in path else os.path.abspath(os.path.expanduser(path))
+
+
+def _open_validation(data: Any, label: str | None, options: ScanOptions) -> Dataset:
+    """Validation rows are never matched with others, so their key column may be missing."""
+    text = options.text_column
+    try:
+        return open_data(
+            data, label=label, id_column=options.id_column, text_column=text, trainable=False
+        )
+    except InputError:
+        if options.id_column is None:
+            raise
+        return open_data(data, label=label, text_column=text, trainable=False)
+
+
+def plan_of(request: Request) -> Plan:
+    """The data, and all options that decide the outcome."""
+    options = request.options
+    configuration = options.model_dump(mode="json", exclude={"out", "overwrite", "ledger"})
+    configuration["model"] = _identity(request.model)
+    configuration["validation"] = request.validation and request.validation.fingerprint
+    configuration["versions"] = [VERSION, torch.__version__]
+    if options.checkpoints:
+        paths = find_checkpoints(options.checkpoints)
+        configuration["checkpoint_files"] = {str(path): _content(path) for path in paths}
+    return Plan(request.dataset.fingerprint, configuration)
+
+
+def _identity(model: Model | None) -> str | None:
+    """What tells one model from another: its name, and its source file or its weights."""
+    if model is None:
+        return None
+    if isinstance(model, str):
+        source = source_of(model)
+        return model if source is None else f"{model} {_content(source)}"
+    if not isinstance(model, nn.Module):
+        return f"{getattr(model, '__module__', '')}:{getattr(model, '__qualname__', repr(model))}"
+    hasher = hashlib.blake2b(digest_size=16)
+    for name, value in model.state_dict().items():
+        hasher.update(name.encode())
+        hasher.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return f"{type(model).__name__} {hasher.hexdigest()}"
+
+
+def _content(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
