@@ -174,12 +174,13 @@ class Block:
         weight = self._column([one.weights for one in self._batches], torch.ones_like(loss))
         influence = missing
         if self.sampled:
-            parts = torch.split(found.residuals, [len(one.ids) for one in self._batches])
-            dots = [
-                None if one.projected is None else (part * one.projected).sum(1)
-                for one, part in zip(reads, parts, strict=True)
+            rows = [
+                torch.full_like(batch.logits, torch.nan, dtype=self._dtype)
+                if one.projected is None
+                else one.projected
+                for one, batch in zip(reads, self._batches, strict=True)
             ]
-            influence = self._column(dots, missing)
+            influence = (found.residuals * torch.cat(rows)).sum(1)
         fields = (loss, found.margin, found.probability, found.entropy, norms, feature_norms)
         return codes, torch.stack((*fields, weight, influence))
 
