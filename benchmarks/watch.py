@@ -5,11 +5,13 @@
 All ways of training take their turn in every round, epoch by epoch, in an order that is drawn
 afresh, so that a busy machine slows them alike; the ratio is taken within a round, and the median
 over the rounds is shown, with quartiles: of the time on the clock, and of that of the processor,
-which other programs lengthen less. The next column divides the quickest epochs. The last is measured
-another way, which noise hardly reaches: the time inside of the watch's calls, less that of the plain
-loss, by the epoch of the plain loop (medians); the hook on the last layer is not in it. Wanted: at
-most 1.03 for `observe`, at most 1.05 with influence. An epoch has 100 steps of the MLPs and 20 of the
-ResNet. The plain loop evaluates no validation samples; where alarms and validation are on, the
+which other programs lengthen less. The next column divides the quickest epochs. The last is
+measured another way, which noise hardly reaches: the time inside of the watch's calls, less that of
+the plain loss, by the epoch of the plain loop (medians); the hook on the last layer is not in it.
+Wanted: 1.03 at most for `observe`, 1.05 with influence.
+
+An epoch has 100 steps of the MLPs and 20 of the ResNet. The plain loop evaluates no validation
+samples; where alarms and validation are on, the
 watch does so after each epoch.
 """
 
