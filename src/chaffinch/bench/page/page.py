@@ -127,7 +127,7 @@ def _where_it_loses(plan: Plan, wide: pd.DataFrame) -> str:
     if not lines:
         lines = ["In no column of the tables above.", ""]
     text = (
-        "Columns in which the tool's own judgement is not the best row (oracle apart), with the "
+        "Columns in which the tool's own judgement is not the best row (oracles apart), with the "
         "difference to the best rival, and to the best other library where that is ahead, too: "
         "mean ± standard deviation over paired seeds. The best of many rows is chosen in "
         "hindsight, which favours it.\n"

@@ -62,7 +62,7 @@ def _shown(grid: Grid) -> list[Key]:
 
 
 def losses(grid: Grid, spec: TableSpec) -> list[str]:
-    """One line for each column in which the tool is not the best, oracle apart."""
+    """One line for each column in which the tool is not the best, oracles apart."""
     lines = []
     for column in grid.column_keys:
         for others in dict.fromkeys(grid.others(row) for row in grid.row_keys):
@@ -143,9 +143,10 @@ def _ordered(grid: Grid, column: Key, rows: list[Key]) -> list[Key]:
 
 
 def _no_rival(grid: Grid, spec: TableSpec, row: Key, column: Key) -> bool:
-    """The oracle knows the truth, and a control costs nothing because it does nothing."""
+    """Oracles know the truth, and a control costs nothing because it does nothing."""
     costs = _metric(grid, spec, column) in _COSTS
-    return grid.method(row) == "oracle" or (costs and grid.origin(row) == "control")
+    knows = grid.method(row).split()[0] == "oracle"  # "oracle", "oracle trim", ...
+    return knows or (costs and grid.origin(row) == "control")
 
 
 def _value(grid: Grid, spec: TableSpec, row: Key, column: Key, usual: int) -> str:
