@@ -46,6 +46,7 @@ def scanned(tmp_path_factory):
 @pytest.fixture
 def workplace(scanned, tmp_path, monkeypatch):
     shutil.copytree(scanned, tmp_path / "here")
+    (tmp_path / "here" / "clean.csv").write_text("a,label\n1,no\n2,yes\n")
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.delenv("CHAFFINCH_LEDGER", raising=False)
     return tmp_path / "here"
@@ -128,6 +129,8 @@ def test_decisions_come_back_and_disagreements_are_shown(workplace, type_in):
     ("line", "message"),
     [
         ("history elsewhere/data.csv --ledger no.db", "Scan with --out first"),
+        ("history clean.csv", "of which nothing was recorded"),
+        ("restore VERSION --out data.csv/back.csv", "to read and write files"),
         ("ledger burn", "one of check, log"),
         ("ledger decisions", "a run or data after"),
         ("ledger decisions nowhere", "finished run in nowhere"),
@@ -142,6 +145,40 @@ def test_decisions_come_back_and_disagreements_are_shown(workplace, type_in):
     ],
 )
 def test_bad_usage_is_status_2(workplace, type_in, line, message):
+    if "VERSION" in line:
+        line = line.replace("VERSION", type_in("ledger keep data.csv")[1].strip())
     status, printed, error = type_in(line)
     assert (status, printed) == (2, "")
     assert message in " ".join(error.split())
+
+
+def test_a_mistake_leaves_no_empty_ledger_that_hides_the_other(workplace, type_in, monkeypatch):
+    (workplace / "below").mkdir()
+    monkeypatch.chdir(workplace / "below")
+    assert type_in("ledger keep gone.csv")[0] == 2
+    assert not list((workplace / "below").iterdir())
+    assert type_in("history ../data.csv")[0] == 0
+
+
+def test_a_damaged_run_is_status_2(workplace, type_in):
+    (workplace / "run" / "findings.parquet").write_bytes(b"PAR1")
+    for line in ("propose run", "export run --to csv", "history run"):
+        status, printed, error = type_in(line)
+        assert (status, printed) == (2, "")
+        assert error.startswith("chaffinch: Expected")
+    (workplace / "run" / "findings.parquet").unlink()
+    assert "Scan again" in type_in("history run")[2]
+
+
+def test_a_table_of_images_is_known_by_its_path(workplace, type_in):
+    from PIL import Image
+
+    folder = workplace / "pictures"
+    folder.mkdir()
+    for number in range(4):
+        Image.new("L", (4, 4), 60 * number).save(folder / f"{number}.png")
+    rows = [f"{number}.png,{'ab'[number % 2]}" for number in range(4)]
+    (folder / "labels.csv").write_text("\n".join(["file,label", *rows]) + "\n")
+    assert type_in("ledger keep pictures/labels.csv")[0] == 0
+    status, printed, _ = type_in("diff pictures/labels.csv pictures/labels.csv")
+    assert (status, "no sample differs" in printed) == (0, True)

@@ -96,3 +96,15 @@ def test_bad_words_are_refused(run, monkeypatch, capsys):
     assert "gentle, balanced, strict" in capsys.readouterr().err
     assert type_in(monkeypatch, "propose", run / "run", "--out", run / "plan.xml") == 2
     assert type_in(monkeypatch, "apply", run / "absent", "--out", run / "x.csv") == 2
+    for place in (run / "run", run):
+        words = ("apply", run / "run", "--out", place, "--overwrite")
+        assert type_in(monkeypatch, *words) == 2
+        assert "does not hold the run" in capsys.readouterr().err
+    capsys.readouterr()
+    for words in (("apply", "--out", "x.csv"), ("propose", "--out", "plan.csv")):
+        # A file where a folder should be, as any other reason not to write.
+        place = run / "data.csv" / words[2]
+        if words[0] == "apply":
+            place = run / "clean.csv" / words[2]
+        assert type_in(monkeypatch, words[0], run / "run", words[1], place) == 2
+        assert "write" in capsys.readouterr().err

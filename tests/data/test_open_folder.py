@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -91,6 +93,11 @@ def test_unusable_folders_are_refused(tmp_path):
     write(tmp_path / "train", NAMES)
     with pytest.raises(InputError, match=r"got images in deeper folders .*cat\)\. Pass .*/train"):
         open_data(tmp_path)
+    write(tmp_path / "train" / "cat", (".cache/1.png", "deep/2.png", "deep/3.png", "deep/4.png"))
+    with pytest.raises(InputError, match=r"others in deeper folders .*deep\)\. Move them up"):
+        open_data(tmp_path / "train")
+    shutil.rmtree(tmp_path / "train" / "cat" / ".cache")
+    shutil.rmtree(tmp_path / "train" / "cat" / "deep")
     with pytest.raises(InputError, match=r"got images without classes.* labels.csv"):
         open_data(tmp_path / "train" / "cat")
     with pytest.raises(InputError, match=r"a table of labels .* for the label 'y'; got none"):

@@ -199,6 +199,22 @@ def test_a_tokenizer_without_padding(place, tmp_path):
     assert model.tokenizer.pad_token == "<eos>"
 
 
+def test_texts_are_no_longer_than_the_model_has_positions(place):
+    model = load_language_model(place / "causal", length=512)
+    data = model.pairs(["the red cat " * 30], ["runs " * 40])
+    assert len(data[0].tokens.rows[0]) == 32
+    assert load_language_model(place / "causal", length=9).length == 9
+
+
+def test_a_folder_without_a_tokenizer(tmp_path):
+    sizes = {"vocab_size": 11, "n_embd": 8, "n_layer": 1, "n_head": 2, "n_positions": 16}
+    transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(**sizes, bos_token_id=1, eos_token_id=1)
+    ).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=r"a tokenizer in .*; got one without words"):
+        load_language_model(tmp_path)
+
+
 def test_what_cannot_be_loaded(place, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="Known: causal"):
         load_language_model(place / "causal", task="poetry")
@@ -213,6 +229,8 @@ def test_what_cannot_be_loaded(place, tmp_path, monkeypatch):
         load_language_model(place / "causal", place / "causal")
     with pytest.raises(InputError, match="layers named no_such"):
         add_lora(load_language_model(place / "causal"), ["no_such"])
+    with pytest.raises(InputError, match="a device that this machine has; got 'gpu'"):
+        load_language_model(place / "causal", device="gpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="no GPU"):
         load_language_model(place / "causal", quantised="8bit")

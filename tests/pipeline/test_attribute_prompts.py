@@ -10,7 +10,7 @@ import chaffinch as cf
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.influence.queries import GradientTable
 from chaffinch.models.language import load_language_model
-from chaffinch.pipeline.attribute import ANSWERS, MATRIX, PAGE, ask_again
+from chaffinch.pipeline.attribute import ANSWERS, MATRIX, PAGE, RECORD, ask_again
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +159,11 @@ def test_errors_say_what_is_wrong(place, tmp_path):
         )
     with pytest.raises(RunError, match="a finished attribution"):
         ask_again(tmp_path / "none", folder / "asked.csv")
+    (tmp_path / RECORD).write_text("{}")
+    with pytest.raises(RunError, match="a finished attribution"):
+        ask_again(tmp_path, folder / "asked.csv")
+    with pytest.raises(InputError, match="folder that can be written"):
+        cf.attribute_prompts(draw_prompts(3), draw_prompts(1), base, tmp_path / RECORD, sketch=8)
     cf.attribute_prompts(draw_prompts(3), draw_prompts(1), base, tmp_path / "memory", sketch=8)
     with pytest.raises(RunError, match="training data are in a file"):
         ask_again(tmp_path / "memory", folder / "asked.csv")

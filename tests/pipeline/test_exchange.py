@@ -254,6 +254,22 @@ def test_a_table_with_decisions_is_read(run, findings, tmp_path):
     assert found.loc["Dee", "action"] == "keep"
 
 
+def test_labels_that_a_table_made_decimals_are_the_classes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": random.normal(size=40) + 4 * (np.arange(40) % 2)})
+    frame.assign(label=np.arange(40) % 2).to_csv("data.csv", index=False)
+    cf.scan("data.csv", out="run", epochs=2, folds=0, canaries=False)
+    place = export_run("run", "csv", tmp_path / "review.csv")
+    table = pd.read_csv(place)
+    table["label"] = table["given_label"].where(table.index < 3)
+    table.to_csv(place, index=False)
+    assert "0.0" in place.read_text() or "1.0" in place.read_text()
+    ledger = ledger_for("run")
+    assert import_decisions("run", place, "csv", ledger, reviewer="Cyd") == (3, 3)
+    assert set(ledger.decisions(run_id("run"))["action"]) == {"keep"}
+
+
 @pytest.mark.parametrize(
     ("source", "content", "message"),
     [

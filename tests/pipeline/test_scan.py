@@ -319,6 +319,7 @@ def test_checkpoints_are_scored_in_numeric_order(blobs, tmp_path):
         ({"scorers": ["aun"]}, "Did you mean 'aum'"),
         ({"train": False}, "model to score as it is"),
         ({"repeats": 0}, "usable value for 'repeats'"),
+        ({"rounds": 0}, "for 'rounds'; got 0 .*'auto' or .*greater than or equal to 1"),
         (
             {"repeats": 2, "train": False, "model": lambda: nn.Linear(4, 3)},
             "one repetition of a model that is not trained here",

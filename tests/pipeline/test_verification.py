@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 from scipy.stats import t
 from torch import nn
 
@@ -15,7 +16,7 @@ import chaffinch as cf
 from chaffinch.core.edit import Edit
 from chaffinch.core.errors import InputError
 from chaffinch.core.plan import Plan
-from chaffinch.models.inputs import DenseInputs
+from chaffinch.models.inputs import DenseInputs, SparseInputs
 from chaffinch.pipeline.verification.exam import Examiner
 from chaffinch.pipeline.verification.race import Course, looks_of, run_race
 from chaffinch.pipeline.verification.slots import Layout, Slots, Version
@@ -163,6 +164,19 @@ def test_slots_give_the_right_inputs():
     expected = torch.cat([first.tensor, first.tensor[:1], second.tensor])
     for index in ([0, 1], [4], [5, 0, 3], [4, 5]):
         assert torch.equal(slots.batch(torch.tensor(index)), expected[index])
+
+
+def test_slots_of_sparse_inputs_are_those_of_dense_ones():
+    random = np.random.default_rng(0)
+    tables = [random.integers(0, 2, (n, 4)) * random.normal(size=(n, 4)) for n in (3, 2)]
+    tables[0][1] = 0
+    parts = tuple(SparseInputs(csr_matrix(table.astype(np.float32))) for table in tables)
+    slots = Slots(parts, np.array([0, 1, 2, 0, 3, 4]))
+    expected = torch.from_numpy(np.concatenate(tables).astype(np.float32))[slots.places]
+    for index in ([0, 1], [4], [5, 0, 3], [4, 5], [1, 4, 1, 5]):
+        found = slots.batch(torch.tensor(index))
+        assert found.layout is torch.sparse_csr
+        assert torch.equal(found.to_dense(), expected[index])
 
 
 def test_shared_samples_come_in_the_same_order():

@@ -363,3 +363,65 @@ def test_packed_files_stay_packed(tmp_path):
     frame_of().to_csv(path, index=False)
     Plan((Edit("k0", "trim"),)).apply(path, id_column="key", out=out)
     assert gzip.decompress(out.read_bytes()).startswith(b"key,size")
+
+
+def test_whole_numbers_that_became_decimals_are_still_the_classes():
+    frame = frame_of().assign(label=np.arange(12) % 3)
+    plan = Plan((Edit("k0", "relabel", old_label="0.0", new_label="2.0"),))
+    assert plan.apply(frame, id_column="key")["label"].iloc[0] == 2
+    texts = frame.assign(label=np.array(["2", "2.0", "x"])[np.arange(12) % 3])
+    plan = Plan((Edit("k0", "relabel", old_label="2", new_label="2.0"),))
+    assert plan.apply(texts, id_column="key")["label"].iloc[0] == "2.0"
+    with pytest.raises(InputError, match=r"the label '2\.0'"):
+        Plan((Edit("k0", "relabel", old_label="2.0", new_label="x"),)).apply(texts, id_column="key")
+
+
+@pytest.mark.parametrize("name", ["key", None])
+def test_copies_keep_the_index_that_a_parquet_file_holds(tmp_path, name):
+    path, out = tmp_path / "data.parquet", tmp_path / "clean.parquet"
+    frame = frame_of().set_index("key").rename_axis(name)
+    frame.to_parquet(path)
+    ids = cf.open_data(path, trainable=False).ids
+    Plan((Edit(ids[0], "trim"), Edit(ids[4], "augment", copies=2))).apply(path, out=out)
+    clean = parquet.read_table(out)
+    assert clean.schema.equals(parquet.read_table(path).schema)
+    made = clean.to_pandas()
+    assert made.index.tolist()[:11] == frame.index.tolist()[1:]
+    assert (len(made), made["label"].tolist()[-2:]) == (13, ["bee", "bee"])
+
+
+def test_long_texts_in_a_csv_are_written(tmp_path):
+    path, out = tmp_path / "data.csv", tmp_path / "clean.csv"
+    long = "word " * 40_000
+    path.write_text(f"id,text,label\na,{long},x\nb,short,y\nc,longer,x\nd,longest,y\n")
+    plan = Plan((Edit("b", "trim"), Edit("a", "relabel", old_label="x", new_label="y")))
+    plan.apply(path, id_column="id", text_column="text", out=out)
+    assert out.read_text() == f"id,text,label\na,{long},y\nc,longer,x\nd,longest,y\n"
+
+
+def test_what_lies_beside_the_result_stays(tmp_path):
+    path, out = tmp_path / "data.csv", tmp_path / "clean.csv"
+    frame_of().to_csv(path, index=False)
+    (tmp_path / "clean.csv.old").write_text("mine")
+    Plan((Edit("k0", "trim"),)).apply(path, id_column="key", out=out)
+    assert (tmp_path / "clean.csv.old").read_text() == "mine"
+    root, out, beside = tmp_path / "images", tmp_path / "clean", tmp_path / "clean.old"
+    make_images(root)
+    for folder in (out, beside):
+        folder.mkdir()
+        (folder / "note.txt").write_text("mine")
+    ids = cf.open_data(root).ids
+    Plan((Edit(ids[0], "trim"),)).apply(root, out=out, overwrite=True)
+    assert not (out / "note.txt").exists()
+    assert (beside / "note.txt").read_text() == "mine"
+    names = {p.name for p in tmp_path.iterdir()}
+    assert names == {"data.csv", "clean.csv", "clean.csv.old", "images", "clean", "clean.old"}
+
+
+def test_a_folder_around_the_data_is_not_replaced(tmp_path):
+    root = tmp_path / "project" / "images"
+    make_images(root)
+    ids = cf.open_data(root).ids
+    with pytest.raises(InputError, match="outside of the data"):
+        Plan((Edit(ids[0], "trim"),)).apply(root, out=tmp_path / "project", overwrite=True)
+    assert len(list(root.rglob("*.png"))) == 8

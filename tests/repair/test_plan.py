@@ -1,5 +1,6 @@
 import math
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,3 +127,31 @@ def test_files_that_are_no_plans_are_refused(tmp_path):
         Plan.read(tmp_path / "plan.xml")
     with pytest.raises(InputError, match="a plan at"):
         Plan.read(tmp_path / "absent.json")
+    for name in ("plan.csv", "plan.json"):
+        (tmp_path / name).write_bytes("id,action,reason\na,trim,Küken\n".encode("cp1252"))
+        with pytest.raises(InputError, match=r"text in UTF-8 in .*plan\..*Save it as UTF-8"):
+            Plan.read(tmp_path / name)
+    with pytest.raises(InputError, match="to write"):
+        Plan().to_json(tmp_path / "absent" / "plan.json")
+
+
+@pytest.mark.parametrize("text", ["", "id,what\na,trim\n", "action\n", "a;b;c\n"])
+def test_a_table_without_its_columns_is_no_empty_plan(tmp_path, text):
+    path = tmp_path / "plan.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match="the columns id and action"):
+        Plan.read(path)
+    with pytest.raises(InputError, match="the columns id and action"):
+        Plan().of_table(pd.DataFrame())
+
+
+def test_tables_of_spreadsheets_and_pandas_are_read(tmp_path):
+    plan = Plan((Edit("a", "augment", copies=2), Edit("b", "relabel", new_label="1")))
+    path = tmp_path / "plan.csv"
+    plan.to_csv(path)
+    pd.read_csv(path).to_csv(path, index=False)  # whole numbers become 2.0
+    assert [edit.copies for edit in Plan.read(path).edits] == [2, 0]
+    path.write_text("id;action;weight\na;reweight;0.5\n")
+    assert Plan.read(path).edits == (Edit("a", "reweight", weight=0.5),)
+    with pytest.raises(InputError, match="whole number"):
+        Edit.from_dict({"id": "a", "action": "augment", "copies": "1.5"})

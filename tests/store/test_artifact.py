@@ -23,7 +23,7 @@ def test_what_is_put_is_got_under_its_hash(store, content):
 
 
 def test_what_was_never_put_is_an_error(store):
-    with pytest.raises(RunError, match="CHAFFINCH_ARTIFACTS"):
+    with pytest.raises(RunError, match=r"kept in CHAFFINCH_ARTIFACTS\."):
         store.get("0" * 64)
 
 

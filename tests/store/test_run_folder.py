@@ -89,6 +89,29 @@ def test_a_damaged_record_is_explained(folder, change, words):
         RunFolder(folder).record  # noqa: B018 (reading is what fails)
 
 
+@pytest.mark.parametrize(
+    ("name", "read", "words"),
+    [
+        ("findings.parquet", lambda run: run.findings, "findings in"),
+        ("gallery.json", lambda run: run.gallery, "samples in"),
+    ],
+)
+@pytest.mark.parametrize("content", [None, b"", b"\xff{"], ids=["gone", "empty", "other"])
+def test_damaged_files_of_a_run_are_explained(folder, name, read, words, content):
+    file = folder / name
+    file.unlink(missing_ok=True)
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(RunError, match=f"{words} .*{name}.*Scan again with --overwrite"):
+        read(RunFolder(folder))
+
+
+def test_a_record_of_other_bytes_is_explained(folder):
+    (folder / RECORD).write_bytes(b"\xff\xfe{")
+    with pytest.raises(RunError, match="Invalid JSON"):
+        RunFolder(folder).record  # noqa: B018 (reading is what fails)
+
+
 def test_a_text_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     file = tmp_path / "a.json"
     write_text(file, "old")

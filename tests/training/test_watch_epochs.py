@@ -306,6 +306,9 @@ OPTIONS = [
     ({"validation": (torch.ones(3, 5), torch.ones(2))}, "one code a sample"),
     ({"groups": [1]}, r"groups of shape \(6,\)"),
     ({"callbacks": [3]}, "observers or functions"),
+    ({"callbacks": 4}, "functions of an EpochRecord as callbacks; got 4"),
+    ({"optimizer": 3}, "an optimizer of torch; got int"),
+    ({"layer": "2"}, "linear layer of the model as layer; got '2'"),
     ({"layer": torch.nn.Linear(1, 1)}, "a linear layer of the model"),
 ]
 
@@ -330,6 +333,17 @@ def test_what_only_the_first_batch_shows():
         cf.watch(model, 6).loss(model(x), y, torch.arange(6))
     with pytest.raises(InputError, match="the number of training samples; got 0"):
         cf.watch(model, 0)
+    with pytest.raises(InputError, match="a model of torch; got NoneType"):
+        cf.watch(None, 6)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_the_first_step(tmp_path):
+    (x, y), model = make_data(6), make_net()
+    (tmp_path / "file").write_text("mine")
+    watch = cf.watch(model, 6, out=tmp_path / "file")
+    with watch, pytest.raises(InputError, match="folder that can be written"):
+        watch.loss(model(x), y, torch.arange(6))
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_temporary_records_go_with_the_watch():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader, TensorDataset
@@ -214,6 +215,46 @@ def test_rows_that_are_not_finite_are_left_out(caplog):
     assert torch.isnan(loss)
     assert np.flatnonzero(np.isnan(watch.history("loss")[0])).tolist() == [3]
     assert "1 rows of epoch 1" in caplog.text
+
+
+def test_samples_without_a_label_are_left_out():
+    (x, y), model = make_data(), make_net()
+    given = y.clone()
+    given[[2, 5]] = -100  # what the loss of torch ignores
+    seen = []
+
+    class Looker:
+        def on_steps(self, record):
+            seen.append(record)
+
+        def on_epoch(self, record):
+            pass
+
+        def close(self):
+            pass
+
+    with cf.watch(model, 24, callbacks=[Looker()]) as watch:
+        loss = watch.loss(model(x), given, torch.arange(24))
+    assert torch.equal(loss, F.cross_entropy(model(x), given))
+    assert np.flatnonzero(np.isnan(watch.history("loss")[0])).tolist() == [2, 5]
+    assert [len(seen[0].ids), len(seen[0].steps), len(seen[0].labels)] == [22, 22, 22]
+    assert len(watch.findings().table) == 22
+    watch = cf.watch(model, 24, policy="revise")
+    with watch, pytest.raises(InputError, match="label of every sample under a policy"):
+        watch.loss(model(x), given, torch.arange(24))
+
+
+@pytest.mark.parametrize("weight", [None, (1.0, 2.0, 3.0)], ids=["plain", "weighted"])
+@pytest.mark.parametrize("ignored", [-100, 1])
+def test_a_loss_that_ignores_a_label_has_its_own_mean(weight, ignored):
+    (x, y), model = make_data(), make_net()
+    given = torch.where(y == 1, ignored, y)
+    classes = None if weight is None else torch.tensor(weight, dtype=x.dtype)
+    loss = torch.nn.CrossEntropyLoss(weight=classes, ignore_index=ignored)
+    expected = loss(model(x), given)
+    with cf.watch(model, 24, loss=loss) as watch:
+        found = watch.loss(model(x), given, torch.arange(24))
+    assert found.item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 def test_soft_labels():

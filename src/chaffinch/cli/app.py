@@ -20,10 +20,11 @@ from chaffinch.cli import (
     history,
     import_,
     propose,
+    review,
     verify,
 )
 from chaffinch.cli import ledger as ledger_command
-from chaffinch.core.errors import ChaffinchError
+from chaffinch.core.errors import ChaffinchError, InputError
 
 app = typer.Typer(
     help="Chaffinch finds the chaff in your training data.",
@@ -211,6 +212,7 @@ def estimators() -> None:
 app.command("scan")(scan)
 app.command("report")(report)
 app.command("explain")(explain.explain)
+app.command("review")(review.review)
 app.command("propose")(propose.propose)
 app.command("apply")(apply.apply)
 app.command("verify")(verify.verify)
@@ -252,3 +254,7 @@ def main() -> None:
     except ChaffinchError as error:
         typer.echo(f"chaffinch: {error}", err=True)
         sys.exit(error.exit_status)
+    except OSError as error:  # a full disk, a folder that may not be written to, ...
+        message = InputError("to read and write files", str(error), "Check path, rights and space")
+        typer.echo(f"chaffinch: {message}", err=True)
+        sys.exit(message.exit_status)

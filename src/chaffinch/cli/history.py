@@ -6,6 +6,8 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from chaffinch.core.errors import InputError
+
 LEDGER = Annotated[
     str | None, typer.Option(help="File or URL of the ledger; by default the one nearby.")
 ]
@@ -22,7 +24,15 @@ def history(
     from chaffinch.pipeline.history import history_of
     from chaffinch.pipeline.ledger import ledger_near
 
-    show(history_of(ledger_near(subject or ".", ledger), subject))
+    book = ledger_near(subject or ".", ledger)
+    found = history_of(book, subject)
+    if subject is not None and not len(found):
+        raise InputError(
+            f"a run or data that the ledger {book.database.place} knows",
+            f"{subject!r}, of which nothing was recorded",
+            "Check the path, or name another ledger with --ledger",
+        )
+    show(found)
 
 
 def diff(

@@ -85,6 +85,8 @@ def _keep(subject: str, url: str | None, options: dict[str, Any]) -> None:
     from chaffinch.pipeline.snapshot import location_of, snapshot
     from chaffinch.store.version import record
 
+    # First of all: bad data shall not leave an empty ledger behind, which later commands find.
+    data = open_data(subject, trainable=False, **options)
     try:
         book = ledger_near(subject, url)
     except InputError:
@@ -92,5 +94,4 @@ def _keep(subject: str, url: str | None, options: dict[str, Any]) -> None:
         if made is None:
             raise
         book = made
-    data = open_data(subject, trainable=False, **options)
     typer.echo(record(book, snapshot(data, location_of(subject)), whole=True))

@@ -111,12 +111,19 @@ class Edit:
         values = {name: value for name, value in given.items() if value is not None}
         try:
             return cls(**{name: _READ[name](value) for name, value in values.items()})
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, OverflowError, AttributeError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(
                 "an edit with usable values", f"{dict(given)!r} ({error})", "Correct the edit"
             ) from error
+
+
+def _whole(value: Any) -> int:
+    number = float(value)  # tables write 2 as 2.0 where other cells of the column are empty
+    if number != int(number):
+        raise ValueError(f"{value!r} is no whole number")
+    return int(number)
 
 
 def _soft(value: Any) -> tuple[tuple[str, float], ...]:
@@ -141,7 +148,7 @@ _DEFAULTS: dict[str, Any] = {
 _READ: dict[str, Any] = dict.fromkeys(_DEFAULTS, str) | {
     "weight": float,
     "confidence": float,
-    "copies": int,
+    "copies": _whole,
     "soft_label": _soft,
 }
 

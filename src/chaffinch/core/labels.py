@@ -1,6 +1,6 @@
 """Class labels: integer codes for the mathematics, original values for people."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,3 +106,19 @@ class Labels:
                 f"{lonely.size} with one, such as {self.names[lonely[0]]!r}",
                 "Merge or drop those classes, or check that the label column holds classes",
             )
+
+
+def class_named(word: str, names: Collection[str]) -> str:
+    """The class that a cell of a table means.
+
+    Programs that hold a column of whole numbers with empty cells write 2 as 2.0.
+
+    Args:
+        word: What the cell says.
+        names: The classes.
+
+    Returns:
+        ``word``, or what stands before its ".0" if that is a class and ``word`` is none.
+    """
+    whole = word.removesuffix(".0")
+    return whole if word not in names and whole in names else word

@@ -7,6 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,7 @@ class Plan:
         Raises:
             InputError: A column is missing, or an edit is impossible.
         """
+        _check_columns([str(name) for name in table.columns], "the table")
         return replace(self, edits=_edits(table.to_dict("records")))
 
     def only(self, **wanted: Any) -> "Plan":
@@ -217,8 +219,13 @@ class Plan:
         Raises:
             InputError: No such file, a column that is missing, or an impossible edit.
         """
-        rows = list(csv.DictReader(io.StringIO(_read(Path(path)))))
-        return cls(_edits(rows), policy=policy)
+        text = _read(Path(path))
+        header = text.partition("\n")[0]
+        # As spreadsheets write it where the comma is the decimal sign.
+        separator = ";" if ";" in header and "," not in header else ","
+        rows = csv.DictReader(io.StringIO(text), delimiter=separator)
+        _check_columns([str(name) for name in rows.fieldnames or ()], str(path))
+        return cls(_edits(list(rows)), policy=policy)
 
     @classmethod
     def read(cls, path: str | Path) -> "Plan":
@@ -240,6 +247,15 @@ def _cell(edit: Edit, name: str) -> Any:
     if name == "soft_label" and value is not None:
         return json.dumps(value, ensure_ascii=False)
     return value
+
+
+def _check_columns(names: Sequence[str], where: str) -> None:
+    if not {"id", "action"} <= set(names):
+        raise InputError(
+            f"the columns id and action in {where}",
+            ", ".join(names) or "no columns",
+            "Keep the names of the columns as 'chaffinch propose' wrote them",
+        )
 
 
 def _edits(rows: Sequence[dict[Any, Any]]) -> tuple[Edit, ...]:
@@ -279,9 +295,18 @@ def _read(path: Path) -> str:
         return path.read_text("utf-8-sig")
     except OSError as error:
         raise InputError(f"a plan at {path}", str(error), "Check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"text in UTF-8 in {path}", f"other bytes ({error.reason})", "Save it as UTF-8"
+        ) from error
 
 
 def _write(path: Path, text: str) -> None:
     draft = path.with_name(path.name + ".draft")
-    draft.write_text(text, "utf-8")
-    os.replace(draft, path)
+    try:
+        draft.write_text(text, "utf-8")
+        os.replace(draft, path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise InputError(f"to write {path}", str(error), "Choose another place") from error

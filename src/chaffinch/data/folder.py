@@ -46,6 +46,13 @@ def open_folder(root: Path, columns: Columns) -> ImageData:
     ]
     if not rows:
         raise _no_images(root)
+    deeper = _deeper(root)
+    if deeper is not None:  # it would be left out without a word
+        raise InputError(
+            f"images in {root}/CLASS/ alone",
+            f"others in deeper folders ({deeper.parent})",
+            "Move them up, or list all files in labels.csv with columns file,label",
+        )
     frame = pd.DataFrame(rows, columns=["file", "label"])
     return open_listed(frame, root, Columns("label", columns.id), str(root))
 
@@ -109,8 +116,14 @@ def _images(folder: Path) -> list[Path]:
     return sorted(file for file in folder.iterdir() if _is_image(file) and file.is_file())
 
 
+def _deeper(root: Path) -> Path | None:
+    """The first image in a folder below those of the classes."""
+    shown = (file for file in sorted(root.glob("*/*/*")) if not file.parent.name.startswith("."))
+    return next((file for file in shown if _is_image(file)), None)
+
+
 def _no_images(root: Path) -> InputError:
-    deeper = next((file for file in sorted(root.glob("*/*/*")) if _is_image(file)), None)
+    deeper = _deeper(root)
     if deeper is not None:
         got, remedy = f"images in deeper folders ({deeper.parent})", f"Pass {deeper.parent.parent}"
     elif _images(root):

@@ -170,21 +170,20 @@ def ask_again(run: str | Path, queries: Any, **options: Any) -> Answers:
     """
     try:
         record = json.loads((Path(run) / RECORD).read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        place, model, kept = (record[name] for name in ("data", "model", "options"))
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(
             f"a finished attribution in {run}",
             f"no readable {RECORD}",
             "Give the training data and --model first",
         ) from error
-    if not record["data"]:
+    if not place:
         raise RunError(
             "an attribution whose training data are in a file",
             "one of data in memory",
             "Call attribute_prompts with the data and the same out=",
         )
-    return attribute_prompts(
-        record["data"], queries, record["model"], run, **{**options, **record["options"]}
-    )
+    return attribute_prompts(place, queries, model, run, **{**options, **kept})
 
 
 def is_attribution(place: str | Path) -> bool:

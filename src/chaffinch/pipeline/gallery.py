@@ -34,10 +34,12 @@ def gallery(dataset: Dataset, findings: Findings) -> list[Exhibit]:
     kept = np.flatnonzero(table["kind"].isin(PROTECTED) & ~table["flagged"])
     kept = kept[np.argsort(-sure[kept], kind="stable")]
     kept = kept[~np.isin(kept, order)][:MAX_PROTECTED]
-    return [
-        Exhibit(id=str(dataset.ids[position]), content=_content(dataset.show(int(position))))
-        for position in (*order, *kept)
-    ]
+    return [exhibit(dataset, int(position)) for position in (*order, *kept)]
+
+
+def exhibit(dataset: Dataset, position: int) -> Exhibit:
+    """One sample as a page shows it: images as data URIs, long texts cut."""
+    return Exhibit(id=str(dataset.ids[position]), content=_content(dataset.show(position)))
 
 
 def _content(shown: Mapping[str, Any]) -> dict[str, Any]:

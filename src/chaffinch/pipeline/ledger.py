@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlalchemy import select
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.edit import Edit
-from chaffinch.core.errors import InputError
+from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.plan import Plan
 from chaffinch.data import open_data
 from chaffinch.pipeline.snapshot import files_of, location_of, snapshot
@@ -83,7 +84,13 @@ def run_id(run: str | Path) -> str:
     folder = RunFolder(run).path
     hasher = hashlib.sha256()
     for name in (RECORD, FINDINGS):
-        hasher.update(hashlib.sha256((folder / name).read_bytes()).digest())
+        try:
+            content = (folder / name).read_bytes()
+        except OSError as error:
+            raise RunError(
+                f"a whole run in {folder}", str(error), "Scan again with --overwrite"
+            ) from error
+        hasher.update(hashlib.sha256(content).digest())
     return hasher.hexdigest()[:16]
 
 
@@ -105,7 +112,7 @@ def record_run(run: str | Path, data: Dataset, ledger: Ledger, location: str | N
     ]
     row = {
         "id": name,
-        "folder": str(folder.path.absolute()),
+        "folder": os.path.abspath(folder.path),
         "source": data.source,
         "location": location,
         "fingerprint": data.fingerprint,
@@ -254,8 +261,10 @@ def version_at(ledger: Ledger, name: str) -> str:
         return str(find(ledger, name)["id"])
     location = location_of(name)
     versions = ledger.table("version")
-    digest = files_of(str(location)).digest
-    found = versions[versions["files"] == digest]
+    found = versions[versions["files"] == files_of(str(location)).digest]
+    if not len(found) and len(versions):
+        # A table that lists images is known by these too.
+        found = versions[versions["files"] == _digest_with_images(str(location))]
     if not len(found):
         raise InputError(
             f"data at {name} as the ledger knows them",
@@ -263,6 +272,12 @@ def version_at(ledger: Ledger, name: str) -> str:
             f"Record it with: chaffinch ledger keep {name}",
         )
     return str(found.iloc[-1]["id"])
+
+
+def _digest_with_images(location: str) -> str:
+    with suppress(InputError):
+        return files_of(location, open_data(location, trainable=False)).digest
+    return ""
 
 
 def _soft_labels(effect: Effect, data: Dataset) -> list[str] | None:

@@ -112,11 +112,13 @@ class ScanOptions(BaseModel):
             return cls(**given)
         except ValidationError as error:
             first = error.errors()[0]
-            name = ".".join(map(str, first["loc"]))
+            name = str(first["loc"][0]) if first["loc"] else ""
+            # A value of several forms has one error each: 'auto' or a number.
+            told = [one["msg"] for one in error.errors() if one["loc"][:1] == first["loc"][:1]]
             unknown = first["type"] == "extra_forbidden"
             raise InputError(
                 "a known option" if unknown else f"a usable value for {name!r}",
-                repr(name) if unknown else f"{first.get('input')!r} ({first['msg']})",
+                repr(name) if unknown else f"{first.get('input')!r} ({' or '.join(told)})",
                 f"Options are {', '.join(cls.model_fields)}",
             ) from error
 

@@ -10,11 +10,13 @@ from chaffinch.pipeline.ledger import (
     record_plan,
     record_repair,
     record_verification,
+    run_id,
 )
 from chaffinch.pipeline.outcome import findings_of
 from chaffinch.pipeline.verification import Outcome, verify
 from chaffinch.pipeline.verification.page import PAGE, write_page
 from chaffinch.repair.proposal import propose
+from chaffinch.repair.reviewed import follow
 from chaffinch.store import EvidenceFolder
 from chaffinch.store.run import EVIDENCE, RunFolder, RunRecord
 
@@ -30,11 +32,13 @@ def propose_run(
 ) -> Plan:
     """Propose a plan for a run and keep it in its folder as ``repair.json``.
 
+    Decisions of reviewers on the run that the ledger holds go before what the policy says.
+
     Args:
         run: The run.
         policy: Name of a policy, or a TOML file.
         out: A further .json or .csv file for the plan.
-        ledger: Where it is recorded; see `ledger_for`.
+        ledger: Where it is recorded and decisions are looked up; see `ledger_for`.
 
     Raises:
         InputError: No such policy, or another ending of ``out``.
@@ -49,10 +53,13 @@ def propose_run(
     if evidence is not None and list(evidence.ids) != [str(i) for i in findings.table["id"]]:
         evidence = None
     plan = propose(findings, policy, evidence, run.record.data.fingerprint)
+    book = ledger_for(run.path, ledger)
+    if book is not None:
+        plan = follow(plan, findings, book.decisions(run_id(run.path)))
     plan.to_json(run.path / REPAIR)
     if out is not None:
         plan.to_csv(out) if out.suffix.lower() == ".csv" else plan.to_json(out)
-    record_plan(run.path, plan, ledger_for(run.path, ledger))
+    record_plan(run.path, plan, book)
     return plan
 
 
@@ -84,6 +91,11 @@ def apply_run(
     """
     ledger = options.pop("ledger", None)
     place = _data_of(run.record, data)
+    target, own = out.expanduser().resolve(), run.path.resolve()
+    if target in (own, *own.parents):
+        raise InputError(
+            "a place that does not hold the run", repr(str(out)), "Choose another --out"
+        )
     plan.apply(place, out=out, **_opening(run.record), **options)
     seed = int(options.get("seed", 0))
     record_repair(run.path, plan, out, ledger_for(run.path, ledger), data=place, seed=seed)

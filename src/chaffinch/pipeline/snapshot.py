@@ -24,7 +24,7 @@ def location_of(data: Any) -> str | None:
     if not isinstance(data, str | os.PathLike):
         return None
     path = os.fspath(data)
-    return path if is_url(path) else str(Path(path).expanduser().absolute())
+    return path if is_url(path) else os.path.abspath(Path(path).expanduser())
 
 
 def snapshot(
@@ -71,15 +71,16 @@ def _located(location: str, data: Dataset | None) -> tuple[list[Source], bool]:
     if not beside:
         return [_file(place, place.parent)], False
     # A table that lists images: its folder is the root.
-    paths = sorted({place, *map(Path, beside)})
-    outside = [path for path in paths if not path.absolute().is_relative_to(place.parent)]
+    # Absolute, so that the order of the files does not hang on the current folder.
+    paths = sorted({place.absolute(), *(Path(file).absolute() for file in beside)})
+    outside = [path for path in paths if not path.is_relative_to(place.parent)]
     if outside or any(".." in path.parts for path in paths):
         raise InputError(
             f"images below {place.parent}",
             f"some elsewhere, such as {str((outside or paths)[0])!r}",
             "Move them below the folder of the table",
         )
-    return [_file(path.absolute(), place.parent) for path in paths], True
+    return [_file(path, place.parent) for path in paths], True
 
 
 def _hidden(path: Path, root: Path) -> bool:

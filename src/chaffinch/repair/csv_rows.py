@@ -2,6 +2,8 @@
 
 import csv
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from chaffinch.core.errors import InputError
@@ -46,16 +48,19 @@ class CsvRows:
 
     def with_cells(self, row: int, cells: dict[str, str]) -> str:
         """The record ``row`` with other cells in some columns."""
-        lines = io.StringIO(self.records[row], newline="")
-        values = next(csv.reader(lines, delimiter=self.separator))
+        values = self._cells(row)
         for name, value in cells.items():
             values[self.names.index(name)] = value
         return self.write(values)
 
     def cell(self, row: int, name: str) -> str:
         """The text of one cell."""
+        return self._cells(row)[self.names.index(name)]
+
+    def _cells(self, row: int) -> list[str]:
         lines = io.StringIO(self.records[row], newline="")
-        return next(csv.reader(lines, delimiter=self.separator))[self.names.index(name)]
+        with _long_cells():
+            return next(csv.reader(lines, delimiter=self.separator))
 
     def write(self, values: list[str]) -> str:
         """One record of these cells."""
@@ -75,9 +80,20 @@ def _cut(text: str, separator: str) -> list[tuple[str, list[str]]]:
     lines = list(io.StringIO(text, newline=""))
     reader = csv.reader(lines, delimiter=separator)
     found, begun = [], 0
-    for cells in reader:
-        raw = "".join(lines[begun : reader.line_num])
-        begun = reader.line_num
-        if cells:
-            found.append((raw, cells))
+    with _long_cells():
+        for cells in reader:
+            raw = "".join(lines[begun : reader.line_num])
+            begun = reader.line_num
+            if cells:
+                found.append((raw, cells))
     return found
+
+
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Let a cell hold a long text; the module's limit of 131,072 signs is for everybody."""
+    before = csv.field_size_limit(2**31 - 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)

@@ -1,5 +1,6 @@
 """What a plan does to the rows of a data set, as arrays."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.edit import Edit
 from chaffinch.core.errors import InputError
+from chaffinch.core.labels import class_named
 from chaffinch.core.plan import Plan
 from chaffinch.core.types import Codes, Floats, Mask
 
@@ -70,16 +72,17 @@ def resolve(plan: Plan, dataset: Dataset) -> Effect:
 
     Raises:
         InputError: A sample that is not there, one with another label than the plan was made for,
-            an unknown class, or a plan after which a class or everything would be gone.
+            an unknown class, or a plan after which everything would be gone.
     """
     place = {str(name): row for row, name in enumerate(dataset.ids)}
     labels = dataset.labels
-    code_of = {name: code for code, name in enumerate(labels.names)}
+    names = labels.names
+    code_of = {name: code for code, name in enumerate(names)}
     missing = [edit.id for edit in plan.changing if edit.id not in place]
     if missing:
         raise InputError(
             "the samples of the plan among the data",
-            f"{len(missing)} of {len(plan.changing)} not there, such as {missing[0]!r}",
+            f"{len(missing)} of {len(plan.changing)} not there, such as {str(missing[0])!r}",
             "Apply the plan to the data that it was made for, opened with the same id column; a "
             "plan that was applied already has nothing left to do",
         )
@@ -90,7 +93,7 @@ def resolve(plan: Plan, dataset: Dataset) -> Effect:
     soft: dict[int, Floats] = {}
     for edit in plan.changing:
         row = place[edit.id]
-        _check_label(edit, labels.names[labels.codes[row]])
+        _check_label(edit, names[labels.codes[row]], code_of)
         if edit.leaves_out:
             kept[row] = False
             quarantined[row] = edit.action == "quarantine"
@@ -114,8 +117,8 @@ def resolve(plan: Plan, dataset: Dataset) -> Effect:
     )
 
 
-def _check_label(edit: Edit, there: str) -> None:
-    if edit.old_label is not None and edit.old_label != there:
+def _check_label(edit: Edit, there: str, names: Collection[str]) -> None:
+    if edit.old_label is not None and class_named(edit.old_label, names) != there:
         raise InputError(
             f"the label {edit.old_label!r} of sample {edit.id!r}, for which the plan was made",
             repr(there),
@@ -124,6 +127,7 @@ def _check_label(edit: Edit, there: str) -> None:
 
 
 def _code(edit: Edit, label: str, code_of: dict[str, int]) -> int:
+    label = class_named(label, code_of)
     if label not in code_of:
         raise InputError(
             f"a class of the data as new label of sample {edit.id!r}",

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,9 @@ def _in_memory(path: str, opened: Opened, seed: int) -> Any:
 def _check_out(path: str, out: Path, overwrite: bool) -> None:
     if not is_url(path):
         source = Path(path).expanduser().resolve()
-        if out.resolve() == source or source in out.resolve().parents:
+        target = out.resolve()
+        # Within the data, it would change them; around them, --overwrite would delete them.
+        if target == source or source in target.parents or target in source.parents:
             raise InputError("a place outside of the data", repr(str(out)), "Choose another --out")
     if out.exists() and not overwrite:
         raise InputError(
@@ -108,13 +111,20 @@ def _remove(draft: Path) -> None:
 
 
 def _put(draft: Path, out: Path) -> None:
-    """Put the whole result in its place; an old one is moved away first and deleted last."""
-    old = out.with_name(out.name + ".old")
-    if out.is_dir():
-        _remove(old)
-        os.replace(out, old)
-    os.replace(draft, out)
-    _remove(old)
+    """Put the whole result in its place; an old folder is moved away first and deleted last."""
+    if not out.is_dir():
+        os.replace(draft, out)
+        return
+    # Under a name that nobody has: what else lies beside it is not ours to delete.
+    aside = Path(tempfile.mkdtemp(prefix=f"{out.name}.old-", dir=out.parent))
+    os.replace(out, aside / out.name)
+    try:
+        os.replace(draft, out)
+    except BaseException:
+        os.replace(aside / out.name, out)
+        aside.rmdir()
+        raise
+    shutil.rmtree(aside)
 
 
 def _write(path: str, opened: Opened, draft: Path, seed: int) -> None:

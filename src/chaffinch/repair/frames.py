@@ -41,11 +41,12 @@ def apply_arrow(
 ) -> pa.Table:
     """Repair an Arrow table; its schema stays, metadata included."""
     if len(effect.extra_rows):
-        made = apply_frame(table.to_pandas(), effect, dataset, columns, seed)
+        made = apply_frame(_frame(table), effect, dataset, columns, seed)
         extra = list(extra_columns(effect, dataset.labels))
         body = pa.Table.from_pandas(
             made.drop(columns=extra), schema=table.schema, preserve_index=False
         )
+        body = body.replace_schema_metadata(table.schema.metadata)
         for name in extra:
             body = body.append_column(name, pa.array(made[name].tolist()))
         return body
@@ -56,6 +57,16 @@ def apply_arrow(
     for name, values in extra_columns(effect, dataset.labels).items():
         body = body.append_column(name, pa.array([values[row] for row in effect.rows.tolist()]))
     return body
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """The table with all its columns, those too that pandas takes for the index."""
+    frame = table.to_pandas().reset_index(drop=True)
+    for name in table.column_names:
+        if name not in frame.columns:
+            frame[name] = table.column(name).to_pandas().array
+    every: pd.DataFrame = frame[table.column_names]
+    return every
 
 
 def apply_huggingface(data: Any, effect: Effect, dataset: Dataset, label: str) -> Any:

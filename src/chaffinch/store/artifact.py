@@ -68,7 +68,7 @@ class ArtifactStore:
             raise RunError(
                 f"the artifact {name[:12]} in {self.url}",
                 "none",
-                "Name the place where it was kept with --artifacts or CHAFFINCH_ARTIFACTS",
+                "Name the place where it was kept in CHAFFINCH_ARTIFACTS",
             ) from error
         found = hashlib.sha256(content).hexdigest()
         if found != name:

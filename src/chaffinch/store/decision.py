@@ -8,9 +8,11 @@ import pandas as pd
 
 from chaffinch.core.errors import InputError
 
-ACTIONS = ("keep", "relabel", "remove", "quarantine", "readmit", "unsure")
+WITHDRAW = "withdraw"
+
+ACTIONS = ("keep", "relabel", "remove", "quarantine", "readmit", "unsure", WITHDRAW)
 """What can be decided: the label is right, it is another one, the sample goes, it waits apart, it
-comes back, or nobody knows."""
+comes back, nobody knows, or what the reviewer said before no longer counts."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Decision:
         reason: Why, in the reviewer's words.
         confidence: How sure the reviewer is, in 0..1; None where it was not asked.
         decided_at: When, UTC in ISO 8601; now by default.
-        source: Where the decision was made ("label-studio", "argilla", "csv", "python").
+        source: Where the decision was made ("review", "label-studio", "argilla", "csv",
+            "python").
     """
 
     sample: str
@@ -77,11 +80,14 @@ def utc(moment: str) -> str:
 def latest(decisions: pd.DataFrame) -> pd.DataFrame:
     """The last decision of every reviewer on every sample; earlier ones were thought better of.
 
+    Where the last word is that an earlier one was withdrawn, there is none.
+
     Args:
         decisions: Rows with sample, reviewer, decided_at and seq.
     """
     ordered = decisions.sort_values(["decided_at", "seq", "position"], kind="stable")
-    return ordered.drop_duplicates(["sample", "reviewer"], keep="last").sort_values(
+    last = ordered.drop_duplicates(["sample", "reviewer"], keep="last")
+    return last[last["action"] != WITHDRAW].sort_values(
         ["sample", "reviewer"], kind="stable", ignore_index=True
     )
 

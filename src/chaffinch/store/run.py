@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chaffinch.core.errors import RunError
@@ -134,7 +135,7 @@ class RunFolder:
     def record(self) -> RunRecord:
         """The parsed ``run.json``."""
         try:
-            return RunRecord.model_validate_json((self.path / RECORD).read_text("utf-8"))
+            return RunRecord.model_validate_json((self.path / RECORD).read_bytes())
         except ValidationError as error:
             first = error.errors()[0]
             raise RunError(
@@ -145,14 +146,29 @@ class RunFolder:
 
     @property
     def findings(self) -> pd.DataFrame:
-        """The findings table."""
-        return pd.read_parquet(self.path / FINDINGS)
+        """The findings table.
+
+        Raises:
+            RunError: The file is missing or damaged.
+        """
+        try:
+            return pd.read_parquet(self.path / FINDINGS)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise RunError(
+                f"findings in {self.path / FINDINGS}", reason, "Scan again with --overwrite"
+            ) from error
 
     @property
     def gallery(self) -> list[Exhibit]:
         """Samples to look at, most suspicious first."""
-        items = json.loads((self.path / GALLERY).read_text("utf-8"))
-        return [Exhibit.model_validate(item) for item in items]
+        try:
+            items = json.loads((self.path / GALLERY).read_text("utf-8"))
+            return [Exhibit.model_validate(item) for item in items]
+        except (OSError, ValueError, TypeError) as error:
+            raise RunError(
+                f"samples in {self.path / GALLERY}", str(error), "Scan again with --overwrite"
+            ) from error
 
     @property
     def explanations(self) -> list[Explanation]:

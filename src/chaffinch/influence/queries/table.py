@@ -85,7 +85,7 @@ class GradientWriter:
         key: What the gradients depend on; a folder with another key is begun anew.
 
     Raises:
-        InputError: Too little free disk.
+        InputError: Too little free disk, or no folder can be made there.
     """
 
     def __init__(self, folder: Path, layout: Layout, samples: int, key: str) -> None:
@@ -95,7 +95,7 @@ class GradientWriter:
         self.done = int(state["done"]) if fits else 0
         if not fits:
             shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
+            _make(folder)
             _reserve(folder, 4 * samples * sum(layout.widths.values()))
         self._rows = {
             name: np.load(_file(folder, i), mmap_mode="r+")
@@ -172,6 +172,17 @@ def _plain(content: Any) -> Any:
 
 def _file(folder: Path, number: int) -> Path:
     return folder / f"{number:04d}.npy"
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(
+            f"a folder that can be written at {folder.parent}",
+            error.strerror or str(error),
+            "Choose another --out",
+        ) from error
 
 
 def _reserve(folder: Path, size: int) -> None:

@@ -78,7 +78,7 @@ def load_language_model(
         adapters: A folder with LoRA or DoRA adapters of PEFT; then only they count.
         task: A name in `TASKS`.
         classes: C of a classifier with a new head; None for that of the folder.
-        length: Most tokens of a sample.
+        length: Most tokens of a sample; no more than the model has positions for.
         device: Where to run it.
         dtype: Element type of the weights; None for float32.
         quantised: Keep the frozen base weights in 4 or 8 bits, which needs a GPU and the package
@@ -86,9 +86,10 @@ def load_language_model(
 
     Raises:
         MissingExtraError: Transformers or PEFT is not installed.
-        InputError: There is no such model, or the platform cannot quantise.
+        InputError: There is no such model, tokenizer or device, or the platform cannot quantise.
     """
     chosen = TASKS[task]
+    _check_device(device)
     options: dict[str, Any] = {"dtype": dtype or torch.float32}
     if classes is not None:
         options |= {"num_labels": classes, "ignore_mismatched_sizes": True}
@@ -106,7 +107,23 @@ def load_language_model(
     if model.config.get_text_config().pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id or tokenizer.eos_token_id
     placed = model if quantised is not None else model.to(device)
-    return LanguageModel(placed.eval(), tokenizer, chosen, length)
+    return LanguageModel(placed.eval(), tokenizer, chosen, min(length, _context(model, tokenizer)))
+
+
+def _check_device(device: str | torch.device) -> None:
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            "a device that this machine has", repr(str(device)), "Choose cpu or cuda"
+        ) from error
+
+
+def _context(model: Any, tokenizer: Any) -> int:
+    """The most tokens that the model has positions for."""
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    known = [one for one in (positions, tokenizer.model_max_length) if isinstance(one, int)]
+    return min((one for one in known if one > 0), default=sys.maxsize)
 
 
 def add_lora(
@@ -180,6 +197,12 @@ def _load(folder: str, task: LanguageTask, options: dict[str, Any]) -> tuple[Any
             "Give the folder that save_pretrained wrote, with its tokenizer; a .gguf file needs "
             "the package gguf",
         ) from error
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise InputError(  # what Transformers makes of a folder without the files of one
+            f"a tokenizer in {folder!r}",
+            "one without words",
+            "Save the model's tokenizer in the same folder (tokenizer.save_pretrained)",
+        )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer, model

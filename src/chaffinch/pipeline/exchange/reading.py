@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.labels import class_named
 from chaffinch.pipeline.exchange import argilla, label_studio
 from chaffinch.pipeline.exchange.answer import Answer
 from chaffinch.pipeline.ledger import run_id
@@ -64,6 +65,7 @@ def _decisions(answers: Sequence[Answer], run: RunFolder, source: str) -> list[D
     table = run.findings
     given = dict(zip(table["id"].astype(str), table["given_label"].astype(str), strict=True))
     known = set(run.record.data.classes)
+    answers = [_meant(answer, known) for answer in answers]
     decisions = [answer.decision(given.get(answer.sample, ""), source) for answer in answers]
     check_samples(decisions, given)
     strange = [one for one in decisions if one.label is not None and one.label not in known]
@@ -74,6 +76,12 @@ def _decisions(answers: Sequence[Answer], run: RunFolder, source: str) -> list[D
             "Correct them; a new class is a matter of labelling anew, not of review",
         )
     return decisions
+
+
+def _meant(answer: Answer, known: set[str]) -> Answer:
+    if answer.label is None:
+        return answer
+    return replace(answer, label=class_named(answer.label, known))
 
 
 def _named(answer: Answer, reviewer: str, names: Mapping[str, str], when: str) -> Answer:

@@ -46,11 +46,10 @@ class Slots:
         own = torch.from_numpy(np.flatnonzero(places < size))
         copies = torch.from_numpy(np.flatnonzero(places >= size))
         second = self.parts[1].batch(torch.from_numpy(places[copies.numpy()] - size))
-        found = second.new_empty((len(places), *second.shape[1:]))
-        found[copies] = second
-        if len(own):
-            found[own] = self.parts[0].batch(torch.from_numpy(places[own.numpy()]))
-        return found
+        if not len(own):
+            return second
+        first = self.parts[0].batch(torch.from_numpy(places[own.numpy()]))
+        return _woven(first, second, torch.cat([own, copies]).argsort())
 
     def embedding(self) -> Floats:
         """(R, K) as the first part has it."""
@@ -59,6 +58,15 @@ class Slots:
     def embedding_of(self, other: Inputs) -> Floats:
         """(M, K) as the first part has it."""
         return self.parts[0].embedding_of(other)
+
+
+def _woven(first: Tensor, second: Tensor, order: Tensor) -> Tensor:
+    """The rows of both, one after the other, in another order; sparse ones stay sparse."""
+    order = order.to(first.device)
+    if first.layout is not torch.sparse_csr:
+        return torch.cat([first, second])[order]
+    joined = torch.cat([first.to_sparse(), second.to_sparse()])
+    return joined.index_select(0, order).coalesce().to_sparse_csr()
 
 
 @dataclass(frozen=True, eq=False)

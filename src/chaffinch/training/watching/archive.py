@@ -129,6 +129,21 @@ class Archive:
         shape = (self._num_samples,) if width is None else (self._num_samples, width)
         return GrowingArray(self.path / "records" / f"{name}.npy", shape)
 
+    def open_folder(self) -> None:
+        """Make the folder of the records, before there is anything to lose.
+
+        Raises:
+            InputError: That is not possible there.
+        """
+        try:
+            (self.path / "records").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"a folder that can be written at {self.path}",
+                error.strerror or str(error),
+                "Watch with another out=",
+            ) from error
+
     def append(self, values: Mapping[str, NDArray[Any]]) -> None:
         """Add one epoch: of each record (N,) or (N, C), or any other shape."""
         for name, rows in values.items():

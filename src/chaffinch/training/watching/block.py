@@ -157,6 +157,8 @@ class Block:
     def measure(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """(n,) codes, and (fields, n) values in the order of `FIELDS`; NaN where there is none.
 
+        Values of rows whose code is negative, for they have no label, mean nothing.
+
         Args:
             logits: What `logits` gave.
         """
@@ -164,7 +166,7 @@ class Block:
         reads = self._read or [one.read() for one in self._batches]
         soft = target.is_floating_point()
         codes = target.argmax(1) if soft else target.long()
-        found = measure(logits, target if soft else codes)
+        found = measure(logits, target if soft else codes.clamp_min(0))
         given = [one.losses for one in self._batches]
         loss = self._column(given, found.cross_entropy)
         missing = torch.full_like(loss, torch.nan)

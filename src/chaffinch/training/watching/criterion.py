@@ -109,9 +109,12 @@ class Criterion:
         sieve = type(self._loss).kept if isinstance(self._loss, CrossEntropy) else None
         if sieve is not None and sieve is not CrossEntropy.kept:
             return losses.detach().count_nonzero().clamp_min(1)
+        ignored = getattr(self._loss, "ignore_index", None)
+        if isinstance(ignored, int) and not target.is_floating_point():
+            target = target[target != ignored]  # samples that the loss itself does not count
         if isinstance(weight, Tensor) and not target.is_floating_point():
             return weight.to(losses)[target].sum()
-        return float(len(losses))
+        return float(len(target))
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:

@@ -31,7 +31,7 @@ class HeadListener:
         if layer is not None and not any(layer is one for one in linear):
             raise InputError(
                 "a linear layer of the model as layer",
-                f"{type(layer).__name__} that is not in it",
+                repr(layer) if isinstance(layer, str) else f"{type(layer).__name__} not in it",
                 "Give the module itself, such as model.head",
             )
         self.layer = layer

@@ -89,6 +89,8 @@ class Ledger:
             )
         self.num_classes = classes
         column(self._options.get("classes"), classes, "classes")
+        if in_charge():
+            self.archive.open_folder()
         held = len(self.archive.record(FIELDS[0])) if in_charge() else epoch
         if held != epoch:
             raise InputError(

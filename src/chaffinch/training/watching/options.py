@@ -1,6 +1,6 @@
 """What a watch can be told."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -70,7 +70,7 @@ def observers(callbacks: Sequence[ObserverLike], alarms: bool | Sequence[str]) -
         InputError: Something else, or alarms beside a monitor.
     """
     made: list[Observer] = []
-    for one in callbacks:
+    for one in callbacks if isinstance(callbacks, Iterable) else [callbacks]:
         if isinstance(one, Observer) and not isinstance(one, type):
             made.append(one)
         elif callable(one) and not isinstance(one, type):
@@ -107,12 +107,17 @@ def column(values: Any, size: int, what: str) -> NDArray[Any] | None:
 
 
 def check_known(options: WatchOptions) -> None:
-    """Refuse misspelt options.
+    """Refuse misspelt options, and what is no optimizer.
 
     Raises:
-        InputError: Some are unknown.
+        InputError: Some are unknown, or the optimizer is none.
     """
     unknown = sorted(set(options) - set(WatchOptions.__annotations__))
     if unknown:
         known = ", ".join(sorted(WatchOptions.__annotations__))
         raise InputError(f"options of cf.watch ({known})", ", ".join(unknown), "Check the spelling")
+    optimizer = options.get("optimizer")
+    if optimizer is not None and not hasattr(optimizer, "param_groups"):
+        raise InputError(
+            "an optimizer of torch", type(optimizer).__name__, "Pass the one that takes the steps"
+        )

@@ -29,7 +29,7 @@ class Tally:
     """Sums of what is recorded, by sample.
 
     Batches are kept as they come and measured some thousand rows at a time. Rows whose loss or
-    outputs are not finite count as not seen.
+    outputs are not finite, and rows without a label (a negative code), count as not seen.
 
     Args:
         size: (N, C).
@@ -89,10 +89,15 @@ class Tally:
             return
         ids, logits = check_ids(block.ids, self.counts.shape[1]), block.logits
         labels, values = block.measure(logits)
+        steps = block.steps
+        labelled = labels >= 0
+        if not bool(labelled.all()):
+            values, labels, logits = values[:, labelled], labels[labelled], logits[labelled]
+            ids, steps = ids[labelled.cpu().numpy()], steps[labelled.cpu().numpy()]
         if self._on_block is not None:
             named = dict(zip(FIELDS, values.float().cpu().numpy(), strict=True))
             codes = labels.cpu().numpy()
-            self._on_block(StepRecord(block.epoch, block.steps, ids, codes, named))
+            self._on_block(StepRecord(block.epoch, steps, ids, codes, named))
         index = torch.from_numpy(ids).to(logits.device)
         if not bool(torch.isfinite(values[0].sum() + logits.sum())):
             whole = torch.isfinite(values[0]) & torch.isfinite(logits).all(1)

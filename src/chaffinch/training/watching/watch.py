@@ -61,6 +61,8 @@ class Watch(Reading):
 
     def __init__(self, model: nn.Module, num_samples: int, options: WatchOptions) -> None:
         check_known(options)
+        if not isinstance(model, nn.Module):
+            raise InputError("a model of torch", type(model).__name__, "Pass the model first")
         self.num_samples = check_samples(num_samples)
         self._options = options
         self._model = model.module if isinstance(model, DistributedDataParallel) else model

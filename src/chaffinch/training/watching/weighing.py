@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from chaffinch.core.errors import InputError
 from chaffinch.training.policies.policy import PolicyBatch, Setting
 from chaffinch.training.policies.stack import PolicyStack
 from chaffinch.training.watching.criterion import Criterion, cross_entropy
@@ -48,11 +49,21 @@ class Weighing:
         Args:
             batch: Epoch, ids, outputs and labels.
             head: The last layer in this batch.
+
+        Raises:
+            InputError: A policy, and a sample without a label.
         """
         outputs, labels = batch.outputs, batch.target
         if self.policies.idle:
             losses = self.criterion(outputs, labels, batch.ids)
             return Weighed(self.criterion.mean(losses, labels), losses.detach(), None)
+        # An accelerator would have to be waited for; there, the policy's own look-up fails.
+        if labels.is_cpu and not labels.is_floating_point() and bool((labels < 0).any()):
+            raise InputError(
+                "a label of every sample under a policy",
+                f"the code {int(labels.min())}",
+                "Watch without a policy, or leave samples without a label out",
+            )
         target = self.policies.target(batch)
         losses = self.criterion(outputs, labels if target is None else target, batch.ids)
         shown = losses.detach()

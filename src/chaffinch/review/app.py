@@ -1,0 +1,164 @@
+"""The web application: who may see the page, and what each address does."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+
+from chaffinch.core.errors import ChaffinchError, InputError
+from chaffinch.review import page
+from chaffinch.review.queue import Wish
+from chaffinch.review.session import Session
+
+Form = dict[str, str]
+
+_LARGEST_FORM = 64 * 1024
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+_TYPES = {".js": "text/javascript", ".css": "text/css"}
+
+
+def make_app(session: Session, port: int) -> FastAPI:
+    """The application of a session.
+
+    Three locks: the ``Host`` header must name this computer, so that no foreign name can be bent
+    to point here; a cookie with the session's key, which only the address printed at the start
+    sets, keeps out others who work on the same computer; and whatever writes needs the token that
+    stands in the page, which pages of other origins cannot read.
+
+    Args:
+        session: Who reviews what.
+        port: On which it will be served.
+    """
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    _guard(app, session, port)
+    _pages(app, session)
+    _writes(app, session)
+
+    @app.exception_handler(ChaffinchError)
+    def refuse(_: Request, error: ChaffinchError) -> Response:
+        return PlainTextResponse(str(error), 400)
+
+    @app.exception_handler(HTTPException)
+    def deny(_: Request, error: HTTPException) -> Response:
+        return PlainTextResponse(str(error.detail), error.status_code)
+
+    return app
+
+
+def _guard(app: FastAPI, session: Session, port: int) -> None:
+    hosts, cookie = {f"127.0.0.1:{port}", f"localhost:{port}"}, f"chaffinch-review-{port}"
+
+    @app.middleware("http")
+    async def guard(
+        request: Request, proceed: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        key = request.query_params.get("key")
+        response: Response
+        if request.headers.get("host") not in hosts:
+            response = PlainTextResponse("This page is only for the computer it runs on.", 400)
+        elif key is not None and _same(key, session.key):
+            response = RedirectResponse("/", 303)  # so that the key stands in no address any more
+            response.set_cookie(cookie, session.key, httponly=True, samesite="lax")
+        elif not _same(request.cookies.get(cookie, ""), session.key):
+            response = PlainTextResponse("Open the address that 'chaffinch review' printed.", 403)
+        else:
+            response = await proceed(request)
+        response.headers.update(_HEADERS)
+        return response
+
+
+def _pages(app: FastAPI, session: Session) -> None:
+    @app.get("/")
+    def queue(request: Request, sample: int | None = None, after: int | None = None) -> Response:
+        wish = Wish.read(dict(request.query_params))
+        return _desk(request, session, wish, sample, after)
+
+    @app.get("/disagreements")
+    def disagreements() -> Response:
+        return HTMLResponse(page.disagreements(session))
+
+    @app.get("/static/{name}")
+    def static(name: str) -> Response:
+        content = page.static(name)
+        if content is None:
+            raise HTTPException(404)
+        return Response(content, media_type=_TYPES[name[name.rindex(".") :]])
+
+
+def _writes(app: FastAPI, session: Session) -> None:
+    async def checked(request: Request) -> Form:
+        """The form, of a page that this session has made."""
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > _LARGEST_FORM:
+                raise HTTPException(413, "The form is too large.")
+        fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+        if not _same(fields.get("token", ""), session.token):
+            raise HTTPException(403, "This page belongs to another session: open it again.")
+        return fields
+
+    @app.post("/decide")
+    def decide(request: Request, form: Annotated[Form, Depends(checked)]) -> Response:
+        wish, row = Wish.read(form), _number(form, "row")
+        label = None
+        if form.get("action") == "relabel":
+            code = _number(form, "code")
+            label = session.classes[code] if 0 <= code < len(session.classes) else None
+        made = session.decide(row, form.get("action", ""), label, form.get("reason", ""))
+        return _desk(request, session, wish, None, row, page.said(made))
+
+    @app.post("/undo")
+    def undo(request: Request, form: Annotated[Form, Depends(checked)]) -> Response:
+        wish, row = Wish.read(form), session.undo()
+        if row is None:
+            return _desk(
+                request, session, wish, _number(form, "row", -1), None, "Nothing to take back."
+            )
+        return _desk(request, session, wish, row, None, "Taken back.")
+
+
+def _desk(
+    request: Request,
+    session: Session,
+    wish: Wish,
+    sample: int | None,
+    after: int | None,
+    message: str = "",
+) -> Response:
+    """The desk alone where the page asks for it, else the whole page."""
+    if sample is not None and sample < 0:
+        sample = None
+    if request.headers.get("hx-request") == "true":
+        return HTMLResponse(page.desk(session, wish, sample, after, message))
+    if request.method == "POST":  # without scripts: loading the page again must not decide again
+        places = {"sample": sample, "after": after}
+        query = {**wish.settings, **{k: str(v) for k, v in places.items() if v is not None}}
+        return RedirectResponse(f"/?{urlencode(query)}", 303)
+    return HTMLResponse(page.whole(session, wish, sample, after))
+
+
+def _same(given: str, wanted: str) -> bool:
+    return secrets.compare_digest(given.encode(), wanted.encode())
+
+
+def _number(form: Form, name: str, default: int | None = None) -> int:
+    text = form.get(name, "")
+    if not text and default is not None:
+        return default
+    try:
+        return int(text)
+    except ValueError as error:
+        raise InputError(f"a whole number as {name}", repr(text), "Load the page again") from error
