@@ -156,3 +156,24 @@ def test_the_matrix_is_fitted_on_a_part_of_many_samples(monkeypatch):
     model = NoiseModel.fit([source], codes)
     assert set(seen) == {(1000, 1000)}
     assert model.rate == pytest.approx(wrong.mean(), abs=0.03)
+
+
+def test_two_classes_that_nothing_tells_apart_are_ambiguous_and_not_noisy():
+    random = np.random.default_rng(0)
+    right = random.integers(0, 3, 900)
+    flipped = random.random(900) < 0.1
+    labels = np.where(flipped, (right + random.integers(1, 3, 900)) % 3, right)
+    # Predictions know the third class; which of the others they prefer, and how surely, is chance.
+    third = 5.0 * (2 * (right == 2) - 1)
+    source = np.stack([random.normal(0, 2, 900), random.normal(0, 2, 900), third], axis=1)
+    model = NoiseModel.fit([source], labels, 0)
+    wrong = 1 - model.posterior([source], labels)[np.arange(900), labels]
+    assert wrong.mean() < 0.2
+    assert model.rate < 0.2
+
+
+def test_a_matrix_that_mixes_two_classes_up_does_not_tell_them_apart():
+    mixed = np.array([[0.6, 0.4, 0.0], [0.35, 0.65, 0.0], [0.0, 0.0, 1.0]])
+    one_way = np.array([[0.6, 0.4, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    assert not NoiseModel(np.ones(1), 0.25, 0.0, mixed).tells_apart
+    assert NoiseModel(np.ones(1), 0.13, 0.0, one_way).tells_apart

@@ -42,6 +42,7 @@ _PRICED_AT = 3_000
 to 2 each, classes that are really taken for one another 2 to 5. Both are systematic, so on more
 samples they gain more, and the price rises (Akaike's criterion, against chance only, asks for 1).
 """
+_MOST_MUTUAL = 0.5
 _MIN_RATE = 1e-5
 _SHARPEST = 20.0
 _FLOOR = np.log(1e-6)
@@ -85,8 +86,24 @@ class NoiseModel:
         # Its likelihood on these very samples, to compare on the same ones.
         known = -_cost(np.append(one_rate.weights, one_rate.rate), stack, codes)[0]
         models = [_with_transition(one_rate, stack, codes, start) for start in _STARTS]
-        best = max(models, key=lambda model: model.merit(len(codes)))
-        return best if best.merit(len(codes)) > one_rate.merit(len(codes), known) else one_rate
+        best, merit = one_rate, one_rate.merit(len(codes), known)
+        for model in models:
+            if model.tells_apart and model.merit(len(codes)) > merit:
+                best, merit = model, model.merit(len(codes))
+        return best
+
+    @property
+    def tells_apart(self) -> bool:
+        """Whether no two classes are given for one another in half of all cases together.
+
+        Two classes that nothing can tell apart look just so: what is ambiguity would be called
+        noise, and every second of their samples wrong.
+        """
+        if self.transition is None:
+            return True
+        mutual = self.transition + self.transition.T
+        np.fill_diagonal(mutual, 0)
+        return float(mutual.max()) < _MOST_MUTUAL
 
     def merit(self, num_samples: int, likelihood: float | None = None) -> float:
         """Log-likelihood of N samples, less the price of the effective parameters.
