@@ -145,7 +145,7 @@ def _ordered(grid: Grid, column: Key, rows: list[Key]) -> list[Key]:
 def _no_rival(grid: Grid, spec: TableSpec, row: Key, column: Key) -> bool:
     """Oracles know the truth, and a control costs nothing because it does nothing."""
     costs = _metric(grid, spec, column) in _COSTS
-    knows = grid.method(row).split()[0] == "oracle"  # "oracle", "oracle trim", ...
+    knows = grid.method(row).startswith("oracle")  # "oracle", "oracle trim", ...
     return knows or (costs and grid.origin(row) == "control")
 
 
