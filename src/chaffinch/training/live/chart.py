@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chaffinch.report import wording
 from chaffinch.report.chart import Bar, Frame, Tick, brief, line, spread, steps
+from chaffinch.report.learning import Curve
 from chaffinch.training.diagnostics.snapshot import Spread
 
 _GAP = 17.0
@@ -19,18 +20,6 @@ _KINDS = {
 
 Values = Sequence[tuple[int, float]]
 """Pairs of an epoch, from 0, and a value; values that are not finite are left out."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line with the label at its end."""
-
-    name: str
-    kind: str
-    path: str
-    end: tuple[float, float]
-    label_at: float
-    value: str
 
 
 @dataclass(frozen=True)
@@ -50,7 +39,7 @@ class Chart:
     title: str
     note: str
     frame: Frame
-    lines: tuple[Line, ...]
+    lines: tuple[Curve, ...]
     across: tuple[Tick, ...]
     up: tuple[Tick, ...]
     said: str
@@ -84,7 +73,7 @@ def draw_lines(title: str, note: str, series: Mapping[str, Values], shares: bool
         points = [(x(epoch), y(value)) for epoch, value in values]
         said = say(values[-1][1]) if shares else f"{values[-1][1]:.3g}"
         kind = _KINDS.get(name, "plain")
-        lines.append(Line(name, kind, line(points), points[-1], place, said))
+        lines.append(Curve(name, kind, line(points), points[-1], place, said))
     marks = [step for step in steps(1, max(2, epochs)) if step == int(step) and step <= epochs]
     return Chart(
         title,
