@@ -1,11 +1,14 @@
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from chaffinch.core.scorer import SCORERS
+import chaffinch
+from chaffinch.core.registry import Registry
 from chaffinch.pipeline.options import ScanOptions
 
 
@@ -36,7 +39,34 @@ def short_training(monkeypatch):
 
     monkeypatch.setattr(ScanOptions, "schedule", short_schedule)
     monkeypatch.setattr(ScanOptions, "num_folds", lambda self, *a: min(2, num_folds(self, *a)))
-    monkeypatch.setattr(SCORERS, "_items", dict(SCORERS.items()))  # examples may register some
+
+
+@pytest.fixture
+def own_registrations(monkeypatch):
+    """Forget what the examples register once they are read: other tests count what there is.
+
+    What the package itself registers meanwhile, because an example imports one of its modules for
+    the first time, stays: that module will not run again.
+    """
+    add, added = Registry.add, []
+
+    def note_add(self, name, item):
+        registered = add(self, name, item)
+        if _nearest_outsider(sys._getframe(1)) != "<frozen importlib._bootstrap>":
+            added.append((self, name))
+        return registered
+
+    monkeypatch.setattr(Registry, "add", note_add)
+    yield
+    for registry, name in added:
+        registry._items.pop(name, None)
+
+
+def _nearest_outsider(frame):
+    inside = str(Path(chaffinch.__file__).parent)
+    while frame.f_code.co_filename.startswith(inside):
+        frame = frame.f_back
+    return frame.f_code.co_filename
 
 
 def _write_table(name, count, random):

@@ -9,6 +9,7 @@ import pytest
 from markdown_page import PAGES, ROOT, blocks
 
 from chaffinch.cli.app import main
+from chaffinch.training.alarms import ALARMS
 
 FILE_NAME = re.compile(r"# (\w+\.(?:py|toml))\n")
 MOST_NOT_RUN = 3
@@ -74,7 +75,7 @@ class Reader:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_examples_run(page, workplace, short_training, monkeypatch, capsys):
+def test_examples_run(page, workplace, short_training, own_registrations, monkeypatch, capsys):
     known = set(sys.modules)
     try:
         Reader(page, workplace, monkeypatch, capsys).read()
@@ -82,6 +83,32 @@ def test_examples_run(page, workplace, short_training, monkeypatch, capsys):
         for name in set(sys.modules) - known:
             if Path(getattr(sys.modules[name], "__file__", None) or "/").parent == workplace:
                 del sys.modules[name]
+
+
+REGISTERING_PAGE = """```python
+from chaffinch.training.alarms import alarm
+
+
+@alarm("asleep", about="training")
+def asleep(history):
+    "Nothing happens."
+```
+"""
+
+
+@pytest.fixture
+def clean_alarms():
+    yield
+    assert "asleep" not in ALARMS
+
+
+def test_examples_leave_nothing_registered(
+    clean_alarms, own_registrations, tmp_path, workplace, monkeypatch, capsys
+):
+    page = tmp_path / "page.md"
+    page.write_text(REGISTERING_PAGE, "utf-8")
+    Reader(page, workplace, monkeypatch, capsys).read()
+    assert "asleep" in ALARMS
 
 
 def test_few_examples_are_left_out():
