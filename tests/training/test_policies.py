@@ -372,18 +372,23 @@ def test_a_label_that_was_turned_over_is_named():
     assert (one.action, one.ids.tolist()) == ("revised", [0])
 
 
-def test_sift_revises_one_heap_and_weighs_two():
-    policy = Sift(warm_up=1, memory=0.5)
+def test_sift_smooths_labels_and_weighs_two_heaps():
+    policy = Sift(warm_up=1, smoothing=0.3)
     policy.begin(Setting(200, 3, CPU))
     margins, bad = heaps()
+    hard = PolicyBatch(0, torch.arange(2), torch.zeros(2, 3).half(), torch.tensor([0, 2]))
+    soft = torch.tensor([[0.5, 0.5, 0.0]])
+    expected = torch.tensor([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]])
+    torch.testing.assert_close(policy.target(hard), expected)
+    mixed = policy.target(PolicyBatch(0, torch.arange(1), torch.zeros(1, 3), soft))
+    torch.testing.assert_close(mixed, torch.tensor([[0.45, 0.45, 0.1]]))
     clean = np.random.default_rng(0).normal(3, 2, 200)
-    batch = PolicyBatch(0, torch.arange(200), torch.zeros(200, 3), torch.zeros(200).long())
-    policy.end_epoch(record(0, margin=clean, probability=np.full(200, 0.005)))
-    assert policy.target(batch)[0].tolist() == pytest.approx([2 / 3, 1 / 6, 1 / 6])
-    assert policy.weigh(batch).tolist() == pytest.approx([1] * 200)
-    policy.end_epoch(record(1, margin=20 * margins, probability=np.full(200, 0.005)))
-    assert policy.target(batch) is None
-    assert (policy.weigh(batch).numpy() < 0.5).tolist() == bad.tolist()
+    policy.end_epoch(record(0, margin=clean))
+    everyone = PolicyBatch(1, torch.arange(200), torch.zeros(200, 3), torch.zeros(200).long())
+    assert policy.weigh(everyone) is None
+    policy.end_epoch(record(1, margin=20 * margins))
+    assert (policy.weigh(everyone).numpy() < 0.5).tolist() == bad.tolist()
+    assert Sift(smoothing=0).target(hard) is None
 
 
 def test_options_out_of_bounds():
@@ -394,6 +399,7 @@ def test_options_out_of_bounds():
         (lambda: Quarantine(threshold=-1), "threshold"),
         (lambda: Posterior(warm_up=-1), "warm_up as an integer"),
         (lambda: Clip(limit=0), "limit"),
+        (lambda: Sift(smoothing=1.5), "smoothing in 0..1"),
     ):
         with pytest.raises(InputError, match=words):
             make()

@@ -1,62 +1,41 @@
-"""Sift: posterior weights where wrong labels stand apart, revised labels where they do not."""
-
-from collections.abc import Sequence
-from typing import Any
+"""Sift: smoothed labels for all samples, posterior weights where wrong labels stand apart."""
 
 from torch import Tensor
+from torch.nn import functional as F
 
-from chaffinch.training.policies.policy import Decision, Policy, PolicyBatch, Setting, policy
+from chaffinch.losses.loss import check_number
+from chaffinch.training.policies.policy import PolicyBatch, policy
 from chaffinch.training.policies.posterior import Posterior
-from chaffinch.training.policies.revise import Revise
-from chaffinch.training.watching.observer import EpochRecord
+from chaffinch.training.watching.measures import widened
 
 
-@policy("sift", "after Arazo et al., ICML 2019, and Huang et al., NeurIPS 2020")
-class Sift(Policy):
-    """Weights samples as `Posterior` does; as long as that finds one heap, acts as `Revise`.
+@policy("sift", "after Arazo et al., ICML 2019, and Lukasik et al., ICML 2020")
+class Sift(Posterior):
+    """Weights samples as `Posterior` does, and trains on labels smoothed a little.
 
-    Labels that resist learning form a heap of their own where a model learns the others well. Where
-    it does not, as with people's mistakes on hard images, what it keeps saying helps more.
+    Labels that resist learning form a heap of their own where a model learns the others well; their
+    samples lose their weight. Wrong labels that form none, as people's mistakes on hard images, and
+    those not recognised yet pull the model less towards certainty where labels are smooth. What is
+    recorded as loss is the cross-entropy with the given label.
 
     Args:
         warm_up: Epochs before weights may differ from 1.
-        memory: How slowly labels move where they are revised.
+        smoothing: In 0..1; share of each label that is spread over all classes.
 
     Raises:
         InputError: An option is out of its bounds.
     """
 
-    def __init__(self, warm_up: int = 2, memory: float = 0.9) -> None:
-        self._posterior = Posterior(warm_up)
-        self._revise = Revise(memory)
-
-    @property
-    def _acting(self) -> Posterior | Revise:
-        return self._posterior if self._posterior.acts else self._revise
-
-    def begin(self, setting: Setting) -> None:
-        """Begin with weights of 1 and the given labels."""
-        self._posterior.begin(setting)
-        self._revise.begin(setting)
+    def __init__(self, warm_up: int = 2, smoothing: float = 0.1) -> None:
+        super().__init__(warm_up)
+        self.smoothing = check_number("smoothing", smoothing, 0, 1)
 
     def target(self, batch: PolicyBatch) -> Tensor | None:
-        """(B, C) revised labels, as long as there is one heap."""
-        return self._acting.target(batch)
-
-    def weigh(self, batch: PolicyBatch) -> Tensor | None:
-        """(B,) weights of the policy that acts."""
-        return self._acting.weigh(batch)
-
-    def end_epoch(self, record: EpochRecord) -> Sequence[Decision]:
-        """Let both learn from the epoch."""
-        revised = () if self._posterior.acts else self._revise.end_epoch(record) or ()
-        return [*revised, *(self._posterior.end_epoch(record) or ())]
-
-    def state_dict(self) -> dict[str, Any]:
-        """The states of both."""
-        return {"posterior": self._posterior.state_dict(), "revise": self._revise.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict`."""
-        self._posterior.load_state_dict(state["posterior"])
-        self._revise.load_state_dict(state["revise"])
+        """(B, C) the given labels, smoothed; None where they are not."""
+        if not self.smoothing:
+            return None
+        logits = widened(batch.outputs)
+        width = logits.shape[1]
+        hard = not batch.target.is_floating_point()
+        given = F.one_hot(batch.target, width) if hard else batch.target
+        return (1 - self.smoothing) * given.to(logits) + self.smoothing / width
