@@ -23,7 +23,7 @@ from chaffinch.core.types import Codes, Floats, Mask
 
 NUM_LANDMARKS = 300
 NUM_FOLDS = 5
-NUM_FOLDINGS = 3  # the mean over several steadies the ratio where few clean samples are known
+NUM_FOLDINGS = 6  # the mean over several steadies the ratio where few clean samples are known
 MOST_LEARNED = 10_000  # training samples a model learns from; more hardly change a smooth ratio
 _WIDTH = 0.3  # of the kernel: exp(-0.3 d^2 / K) on standardised columns
 _LOOSENESS = 0.3  # scikit-learn's C: the inverse of how strongly the ratio is held to be smooth
@@ -34,12 +34,16 @@ _PAPER = (
 
 
 def log_density_ratio(
-    rows: Floats, known: Floats, seed: int, codes: tuple[Codes, Codes] | None = None
+    rows: Floats,
+    known: Floats,
+    seed: int,
+    codes: tuple[Codes, Codes] | None = None,
+    foldings: int = NUM_FOLDINGS,
 ) -> Floats:
     """(N,) log of how much denser training is than the known samples at each of (N, K) rows.
 
     Kernel logistic regression on 300 landmarks (Nystroem), every sample judged by models that did
-    not see it, the mean over three foldings. Zero throughout where either set has fewer than two
+    not see it, the mean over several foldings. Zero throughout where either set has fewer than two
     samples or all rows are equal.
 
     Args:
@@ -47,12 +51,17 @@ def log_density_ratio(
         known: (M, K) clean samples.
         seed: Decides folds and landmarks.
         codes: (N,) and (M,) labels, which then are part of what is compared.
+        foldings: How often all samples are divided anew.
     """
-    return log_density_ratios(rows, known, seed, codes)[: len(rows)]
+    return log_density_ratios(rows, known, seed, codes, foldings)[: len(rows)]
 
 
 def log_density_ratios(
-    rows: Floats, known: Floats, seed: int, codes: tuple[Codes, Codes] | None = None
+    rows: Floats,
+    known: Floats,
+    seed: int,
+    codes: tuple[Codes, Codes] | None = None,
+    foldings: int = NUM_FOLDINGS,
 ) -> Floats:
     """(N + M,) as `log_density_ratio`, at the training samples and then at the known ones."""
     folds = min(NUM_FOLDS, len(rows), len(known))
@@ -65,8 +74,8 @@ def log_density_ratios(
         both = np.column_stack([both, np.eye(int(labels.max()) + 1)[labels]])
     ours = np.arange(len(both)) < len(rows)
     random = stream(seed, "density ratio")
-    for _ in range(NUM_FOLDINGS):
-        ratios += _held_out_ratio(both, ours, folds, random) / NUM_FOLDINGS
+    for _ in range(foldings):
+        ratios += _held_out_ratio(both, ours, folds, random) / foldings
     return ratios
 
 
