@@ -181,6 +181,21 @@ def test_clean_data_have_no_anomaly(plain):
     assert not find_anomalies(plain, 0).any.any()
 
 
+def test_a_class_that_validation_lacks_is_not_strange_and_the_others_are_judged(plain):
+    known = plain.validation_codes != 2
+    rows = np.flatnonzero(plain.labels.codes == 0)[:SHIFTED]
+    away = np.random.default_rng(5).normal(-9, 0.5, (SHIFTED, 6))
+    changed = replace(
+        altered(plain, rows, away),
+        validation_embeddings=plain.validation_embeddings[known],
+        validation_codes=plain.validation_codes[known],
+    )
+    found = find_anomalies(changed, 0).any
+    assert not found[plain.labels.codes == 2].any()
+    assert found[rows].min() > 0.8
+    assert not find_near_clusters(changed, np.ones(SIZE, dtype=bool), 0)[SHIFTED:].any()
+
+
 def test_a_crowd_with_one_label_is_a_far_cluster(plain):
     rows = np.arange(SHIFTED)
     away = np.random.default_rng(5).normal(-9, 0.5, (SHIFTED, 6))

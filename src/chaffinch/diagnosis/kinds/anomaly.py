@@ -26,6 +26,7 @@ ISOLATED = 10.0
 """Without validation: log distance beyond the median, in spreads, at which an outlier is likely."""
 
 _LOOKS = 3
+_FOLDINGS = 3  # enough where several looks are taken
 _WIDTH = 32
 _LIKELY = 0.5
 _COMPANIONS = 20
@@ -58,7 +59,8 @@ def find_anomalies(evidence: Evidence, seed: int) -> Anomalies:
     Args:
         evidence: With `embeddings`, or with `features` and no validation; otherwise nothing is
             found. Features are not compared with those of validation samples: a network knows the
-            samples that it was trained on.
+            samples that it was trained on. Nor are samples of a class that the validation samples
+            lack: all of them would be strange.
         seed: Of foldings and tests.
     """
     known = evidence.validation_embeddings
@@ -66,8 +68,7 @@ def find_anomalies(evidence: Evidence, seed: int) -> Anomalies:
         rows = np.asarray(evidence.embeddings, dtype=np.float64)
         reference = np.asarray(known, dtype=np.float64)
         given = evidence.validation_codes
-        pair = None if given is None else (evidence.labels.codes, np.asarray(given, np.int64))
-        strange = unlike_validation(rows, reference, seed, pair)
+        strange = _unlike_comparable(rows, evidence.labels.codes, reference, given, seed)
     elif evidence.embeddings is not None or evidence.features is not None:
         rows = np.asarray(evidence.need_any("embeddings", "features"), dtype=np.float64)
         strange = isolated(rows)
@@ -76,6 +77,21 @@ def find_anomalies(evidence: Evidence, seed: int) -> Anomalies:
     codes = evidence.labels.codes
     together = gathered(rows, codes, strange > _LIKELY, evidence.labels.counts / len(codes))
     return Anomalies(strange * together, strange * (1 - together))
+
+
+def _unlike_comparable(
+    rows: Floats, codes: Codes, reference: Floats, given: Codes | None, seed: int
+) -> Floats:
+    """(N,) as `unlike_validation`; zero for classes without a validation sample."""
+    if given is None:
+        return unlike_validation(rows, reference, seed)
+    known = np.asarray(given, dtype=np.int64)
+    comparable = np.isin(codes, known)
+    strange = np.zeros(len(rows))
+    if comparable.any():
+        pair = (codes[comparable], known)
+        strange[comparable] = unlike_validation(rows[comparable], reference, seed, pair)
+    return strange
 
 
 def unlike_validation(
@@ -108,7 +124,7 @@ def _unlike(
     rows: Floats, reference: Floats, seed: int, labels: tuple[Codes, Codes] | None
 ) -> Floats:
     rows, reference = _directions(rows, reference)
-    ratios = log_density_ratios(rows, reference, seed)
+    ratios = log_density_ratios(rows, reference, seed, foldings=_FOLDINGS)
     search = NearestNeighbors(n_neighbors=min(NEAREST, len(reference) - 1)).fit(reference)
     signals = [(ratios[: len(rows)], ratios[len(rows) :])]
     if labels is not None:
