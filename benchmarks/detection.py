@@ -1,6 +1,7 @@
 """How well injected label flips are found, with the tool's own threshold.
 
     python -m benchmarks.detection [--data letter,covertype] [--seeds 0,1,2] [--rate 0.1]
+    python -m benchmarks.detection --data banking77 --embedder FOLDER
 
 Flips are exact (every one changes its label) and the scan never sees which they are. F1 uses the
 samples that the scan itself flagged; "best F1" is what the best threshold on the same suspicion
@@ -25,7 +26,9 @@ TARGETS = {
     "covertype": (0.980, 0.83),
     "mnist": (0.997, 0.93),
     "sst2": (0.83, 0.40),
+    "banking77": (0.95, np.nan),  # with sentence embeddings
 }
+WITHOUT_EMBEDDER = [name for name in TARGETS if name != "banking77"]
 
 
 def best_f1(errors: np.ndarray, scores: np.ndarray) -> float:
@@ -66,16 +69,18 @@ def measure(name: str, rate: float, seed: int, options: dict[str, Any]) -> dict[
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default=",".join(TARGETS))
+    parser.add_argument("--data", default=",".join(WITHOUT_EMBEDDER))
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--rate", type=float, default=None)
     parser.add_argument("--folds", type=int, default=None)
+    parser.add_argument("--embedder", default=None, help="folder of a sentence encoder, for texts")
     arguments = parser.parse_args()
+    options = {"folds": arguments.folds, "embedder": arguments.embedder}
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     rows = []
     for name in arguments.data.split(","):
         rate = RATES.get(name, 0.1) if arguments.rate is None else arguments.rate
-        runs = [measure(name, rate, seed, {"folds": arguments.folds}) for seed in seeds]
+        runs = [measure(name, rate, seed, options) for seed in seeds]
         mean = pd.DataFrame(runs).mean().to_dict()
         auroc, f1 = TARGETS.get(name, (np.nan, np.nan))
         goals = {"AUROC wanted": auroc, "F1 wanted": f1}

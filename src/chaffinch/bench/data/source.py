@@ -66,10 +66,10 @@ def _cifar10() -> Source:
         return Source(arrays["x_train"], arrays["y_clean"].astype(np.int64), test)
 
 
-def _texts(name: str) -> Callable[[], Source]:
+def _texts(name: str, label: str = "label") -> Callable[[], Source]:
     def read() -> Source:
         table = pd.read_parquet(need_file(f"{name}.parquet"))
-        return Source(table[["text"]], table["label"].to_numpy())
+        return Source(table[["text"]], table[label].to_numpy())
 
     return read
 
@@ -89,6 +89,7 @@ _READERS: dict[str, Callable[[], Source]] = {
     "cifar10": _cifar10,
     "sst2": _texts("sst2_sentence"),
     "subj": _texts("subj"),
+    "banking77": _texts("banking77", "category"),
 }
 
 NAMES = tuple(_READERS)
