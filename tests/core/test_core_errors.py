@@ -129,5 +129,5 @@ def test_findings_are_ranked_with_ties_in_the_order_of_the_data():
     assert found.flagged["id"].tolist() == ["d", "b"]
     assert found.scorers == ["aum"]
     assert len(found) == 4
-    assert repr(found) == "Findings(4 samples, 2 flagged, about 2 wrong labels expected)"
+    assert repr(found) == "Findings(4 samples, 2 flagged, about 2 wrong labels estimated)"
     assert COLUMNS[:4] == ("id", "given_label", "suspicion", "flagged")

@@ -176,6 +176,14 @@ def test_validation_adds_accuracy_and_influence(blobs, tmp_path):
     assert harm[errors[::2]].mean() > harm[~errors[::2]].mean()
 
 
+def test_a_class_that_validation_lacks_is_told(blobs):
+    X, labels, _ = blobs
+    truth = np.repeat([0, 1, 2], 80)
+    held = truth[1::2] != 0
+    findings = cf.scan((X, labels), validation=(X[1::2][held], truth[1::2][held]), **QUICK)
+    assert [note for note in findings.notes if "no sample of 0: samples with" in note]
+
+
 def test_validation_with_an_unknown_class_is_refused(blobs):
     X, labels, _ = blobs
     with pytest.raises(InputError, match="validation labels among the training classes"):

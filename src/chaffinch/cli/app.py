@@ -53,7 +53,8 @@ def scan(
     label: Annotated[str | None, typer.Option(help="Column of the labels.")] = None,
     validation: Annotated[str | None, typer.Option(help="Clean data of the same kind.")] = None,
     model: Annotated[
-        str | None, typer.Option(help="Your model as MODULE:FACTORY or FILE.py:FACTORY.")
+        str | None,
+        typer.Option(help="Your model as MODULE:FACTORY or FILE.py:FACTORY; for texts a folder."),
     ] = None,
     checkpoints: Annotated[
         str | None, typer.Option(help="Pattern of trained states of --model, scored as they are.")
@@ -63,8 +64,14 @@ def scan(
     text: Annotated[
         str | None, typer.Option(help="Text column, or several with commas between.")
     ] = None,
+    prompt: Annotated[str | None, typer.Option(help="Column of prompts without labels.")] = None,
+    response: Annotated[str | None, typer.Option(help="Column of their responses.")] = None,
+    lora: Annotated[Path | None, typer.Option(help="Adapters of a causal --model.")] = None,
     embedder: Annotated[
         Path | None, typer.Option(help="Folder of an encoder that embeds texts.")
+    ] = None,
+    length: Annotated[
+        int | None, typer.Option(help="Most tokens of a text for the model in a folder.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples a step.")] = None,
@@ -111,6 +118,10 @@ def scan(
         "id_column": id_column,
         "text_column": text,
         "embedder": embedder,
+        "length": length,
+        "prompt": prompt,
+        "response": response,
+        "lora": lora,
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": lr,

@@ -82,5 +82,5 @@ class Findings:
         flagged = int(self.table["flagged"].sum())
         return (
             f"Findings({len(self):,} samples, {flagged:,} flagged, "
-            f"about {self.estimated_errors:,.0f} wrong labels expected)"
+            f"about {self.estimated_errors:,.0f} wrong labels estimated)"
         )

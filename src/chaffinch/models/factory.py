@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any, TypeGuard
 
 import torch
 from torch import nn
@@ -38,6 +39,14 @@ def default_factory(modality: Modality, shape: tuple[int, ...], num_classes: int
     for length in shape:
         size *= length
     return lambda: MLP(size, num_classes)
+
+
+def is_folder(model: Any) -> TypeGuard[str]:
+    """Whether a name stands for a folder with a pre-trained model, not for MODULE:FACTORY.
+
+    A name without a colon can be nothing else, also where there is no such folder.
+    """
+    return isinstance(model, str) and (":" not in model or Path(model).is_dir())
 
 
 def factory_from(

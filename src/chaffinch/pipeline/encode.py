@@ -12,9 +12,15 @@ from chaffinch.core.types import Codes, Modality
 from chaffinch.data import ImageData, TableData, TensorData, TextData
 from chaffinch.models.encoding import TableEncoder, TensorEncoder, TextEncoder, encode_pixels
 from chaffinch.models.inputs import DenseInputs, Inputs
+from chaffinch.models.language.classification import TextModelFolder
 from chaffinch.models.sentence import SentenceEncoder
 
 Encode = Callable[[Dataset], Inputs]
+
+Reader = SentenceEncoder | TextModelFolder
+"""What reads texts by a pre-trained encoder: to embed them, or to fine-tune it."""
+
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +49,7 @@ def encode(
     dataset: Dataset,
     validation: Dataset | None,
     own_model: bool,
-    embedder: SentenceEncoder | None = None,
+    reader: Reader | None = None,
 ) -> Encoded:
     """Encode the data; the encoder learns from the training samples only.
 
@@ -52,17 +58,19 @@ def encode(
         validation: M validation samples of the same kind, or None.
         own_model: Whether a user's model will read them. It gets dense text features, and tensors
             as they are.
-        embedder: What turns texts into embeddings; without one they become TF-IDF terms.
+        reader: What turns texts into embeddings or tokens; without one they become TF-IDF terms.
 
     Raises:
         InputError: Validation data of another kind, or with classes that training lacks.
     """
     modality: Modality = dataset.modality
-    if embedder is None:
-        encoder, notes = _encoder(dataset, own_model)
-    else:
-        encoder, notes = _sentence_encoder(dataset, embedder), ()
+    if isinstance(reader, TextModelFolder):
+        encoder, notes = _token_encoder(dataset, reader)
+    elif reader is not None:
+        encoder, notes = _sentence_encoder(dataset, reader), ()
         modality = "table"
+    else:
+        encoder, notes = _encoder(dataset, own_model)
     if validation is None:
         return Encoded(encoder(dataset), None, notes, modality)
     if type(validation) is not type(dataset):
@@ -71,8 +79,23 @@ def encode(
             validation.modality,
             "Give both in the same form",
         )
-    held = encoder(validation), _codes(dataset, validation)
-    return Encoded(encoder(dataset), held, notes, modality)
+    codes = _codes(dataset, validation)
+    notes = (*notes, *_lacking(dataset, codes))
+    return Encoded(encoder(dataset), (encoder(validation), codes), notes, modality)
+
+
+def _lacking(dataset: Dataset, codes: Codes) -> tuple[str, ...]:
+    """A note on the classes of the training samples that no validation sample has."""
+    labels = dataset.labels
+    absent = np.setdiff1d(np.flatnonzero(labels.counts), codes)
+    if not len(absent):
+        return ()
+    names = ", ".join(str(name) for name in labels.classes[absent[:_MOST_NAMED]])
+    more = f" and {len(absent) - _MOST_NAMED} more" if len(absent) > _MOST_NAMED else ""
+    return (
+        f"The validation data have no sample of {names}{more}: samples with these labels were not "
+        "compared with them, so corrupted ones and clusters among them were not looked for.",
+    )
 
 
 def _sentence_encoder(dataset: Dataset, embedder: SentenceEncoder) -> Encode:
@@ -92,6 +115,30 @@ def _sentence_encoder(dataset: Dataset, embedder: SentenceEncoder) -> Encode:
         return scaled.encode(torch.from_numpy(embedder.encode(data.texts)))
 
     return encoder
+
+
+def _token_encoder(dataset: Dataset, folder: TextModelFolder) -> tuple[Encode, tuple[str, ...]]:
+    train = folder.read(_texts(dataset))
+    notes: tuple[str, ...] = (
+        "No canaries were trained: texts that a language model reads cannot be crossed.",
+    )
+    if cut := folder.num_cut(train):
+        notes = (f"{cut:,} texts were cut at {train.shape[0]} tokens (--length).", *notes)
+
+    def encoder(data: Dataset) -> Inputs:
+        return train if data is dataset else folder.read(_texts(data))
+
+    return encoder, notes
+
+
+def _texts(data: Dataset) -> tuple[str, ...]:
+    if isinstance(data, TextData):
+        return data.texts
+    raise InputError(
+        "texts, which the model in a folder reads",
+        f"data of modality {data.modality!r}",
+        "Name the text column with --text, or give a model for such data",
+    )
 
 
 def _encoder(dataset: Dataset, own_model: bool) -> tuple[Encode, tuple[str, ...]]:

@@ -15,6 +15,8 @@ from chaffinch.training.loop import Schedule
 _LEAST_STEPS = 1000
 _LEARNING_RATES = {"table": 3e-3, "image": 5e-3, "text": 3e-3, "array": 3e-3}
 _MAX_SHARE_OF_BATCH = 40
+_TUNED_EPOCHS = 4
+_TUNED_BATCH = 32
 
 
 def _listed(value: Any) -> Any:
@@ -32,14 +34,15 @@ class ScanOptions(BaseModel):
     """How to train and judge; what is left out is chosen to fit the data.
 
     Attributes:
-        epochs: Passes over the data; 30 for tables, 6 for texts, enough for images to make about
-            1,000 steps.
-        batch_size: Samples a step; a 40th of the data, between 16 and 128.
+        epochs: Passes over the data; 30 for tables, 6 for texts, 4 for the model in a folder,
+            enough for images to make about 1,000 steps.
+        batch_size: Samples a step; a 40th of the data, between 16 and 128, or 32 for the model in
+            a folder.
         learning_rate: Peak of the one-cycle schedule.
         weight_decay: Of AdamW.
         folds: How many models are each held back from a part of the data to predict it; 5, or 3
-            for images; 0 for none, at a third to a sixth of the time and with less certain
-            findings.
+            for images and the model in a folder; 0 for none, at a third to a sixth of the time and
+            with less certain findings.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ...
         seed: Decides every random choice.
         scorers: Names of the score columns wanted, of families of them, or ``all``; the usual
@@ -59,6 +62,11 @@ class ScanOptions(BaseModel):
         id_column: Column of unique keys; ids come from the content by default.
         text_column: Column(s) of the text.
         embedder: Folder of a Transformers encoder that embeds texts; needs the extra ``[text]``.
+        length: Most tokens of a text for the model in a folder: 128, and 512 of prompt and response
+            together. Longer texts lose their end, longer prompts their beginning.
+        prompt: Column of prompts without labels; found by name by default.
+        response: Column of their responses; found by name by default.
+        lora: Folder of adapters for the causal model that reads prompts and responses.
         train: False to score the given model as it is.
         checkpoints: Pattern of files with states of the given model, scored in order as epochs.
         keep_checkpoints: Whether ``out/checkpoints`` gets the weights after every epoch, for
@@ -89,6 +97,10 @@ class ScanOptions(BaseModel):
     id_column: str | None = None
     text_column: str | None = None
     embedder: Path | None = None
+    length: int | None = Field(default=None, ge=2)
+    prompt: str | None = None
+    response: str | None = None
+    lora: Path | None = None
     train: bool = True
     checkpoints: str | None = None
     keep_checkpoints: bool = False
@@ -122,25 +134,40 @@ class ScanOptions(BaseModel):
                 f"Options are {', '.join(cls.model_fields)}",
             ) from error
 
-    def schedule(self, modality: Modality, num_samples: int, is_image: bool) -> Schedule:
-        """The training schedule for N samples of this kind."""
+    def schedule(
+        self, modality: Modality, num_samples: int, is_image: bool, tuned: float | None = None
+    ) -> Schedule:
+        """The training schedule for N samples of this kind.
+
+        Args:
+            modality: What the samples are to the model.
+            num_samples: N.
+            is_image: Whether they have the shape of images.
+            tuned: Peak rate for a pre-trained model that is fine-tuned; None for other models.
+        """
         guess = 2 ** round(math.log2(max(1, num_samples / _MAX_SHARE_OF_BATCH)))
-        size = self.batch_size or min(128, max(16, guess))
+        size = self.batch_size or min(_TUNED_BATCH if tuned else 128, max(16, guess))
         steps = math.ceil(num_samples / size)
         if is_image:
             epochs = min(40, max(10, math.ceil(_LEAST_STEPS / steps)))
+        elif tuned:
+            epochs = _TUNED_EPOCHS
         else:
             epochs = 6 if modality == "text" else 30
-        rate = self.learning_rate or _LEARNING_RATES["image" if is_image else modality]
+        rate = self.learning_rate or tuned or _LEARNING_RATES["image" if is_image else modality]
         return Schedule(self.epochs or epochs, size, rate, self.weight_decay)
 
-    def num_folds(self, is_image: bool, least_class: int) -> int:
+    def num_folds(self, costly: bool, least_class: int) -> int:
         """K, or 0; every class must have a sample outside each fold.
+
+        Args:
+            costly: Whether a training is long: of images, or of a pre-trained model.
+            least_class: Samples of the smallest class.
 
         Raises:
             InputError: One fold, which would leave nothing to train on.
         """
-        folds = self.folds if self.folds is not None else (3 if is_image else 5)
+        folds = self.folds if self.folds is not None else (3 if costly else 5)
         if folds == 1:
             raise InputError("0 or at least 2 folds", "1", "Choose --folds 0, or 3 to 10")
         return folds if least_class >= 2 else 0

@@ -107,13 +107,13 @@ class Outcome:
                 estimated_errors=round(findings.estimated_errors, 6),
                 flow=None if findings.flow is None else np.round(findings.flow, 6).tolist(),
                 scorers=findings.scorers,
-                notes=[*self.work.encoded.notes, *findings.notes],
+                notes=list(findings.notes),
                 details=dict(findings.details),
             ),
             configuration={**chosen, **(settings if trained_here else {"train": False})},
             seed=options.seed,
             device=str(self.work.device),
-            versions=_versions(),
+            versions=versions(),
             timings=self.watch.seconds,
             origin=self.request.origin,
             demo=self._demo(),
@@ -183,7 +183,8 @@ def _accuracies(logits: Floats | None, codes: Codes) -> list[float]:
     return [round(float((epoch.argmax(axis=1) == codes).mean()), 6) for epoch in logits]
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """What a result may depend on, by name."""
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -23,7 +23,7 @@ from chaffinch.store.run import EVIDENCE, RunFolder, RunRecord
 REPAIR = "repair.json"
 """File of the plan in a run folder."""
 
-_TRAINING = ("epochs", "batch_size", "learning_rate", "weight_decay", "embedder")
+_TRAINING = ("epochs", "batch_size", "learning_rate", "weight_decay", "embedder", "length")
 _OPENING = ("id_column", "text_column")
 
 
@@ -123,7 +123,7 @@ def verify_run(
         InputError: Any reason of `verify`.
     """
     record, ledger = run.record, options.pop("ledger", None)
-    origin = record.origin
+    origin, kept = record.origin, record.configuration
     held = validation or (origin.validation if origin is not None else "") or None
     group = options.pop("group", None)
     outcome = verify(
@@ -136,7 +136,7 @@ def verify_run(
         seed=record.seed,
         device=options.pop("device", "auto"),
         **_opening(record),
-        **{name: record.configuration.get(name) for name in _TRAINING},
+        **{name: kept[name] for name in _TRAINING if kept.get(name) is not None},
         **options,
     )
     outcome.write(run.path)

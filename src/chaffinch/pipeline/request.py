@@ -16,13 +16,15 @@ from chaffinch.core.types import Mask
 from chaffinch.core.version import VERSION
 from chaffinch.data import open_data
 from chaffinch.models.checkpoint import find_checkpoints
-from chaffinch.models.factory import source_of
+from chaffinch.models.factory import is_folder, source_of
+from chaffinch.models.language.classification import check_folder, folder_digest
 from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.resume import Plan
 from chaffinch.scorers import choose
 from chaffinch.store.run import OriginRecord
 
 Model = nn.Module | Callable[..., nn.Module] | str
+"""The user's model: itself, what makes it, MODULE:FACTORY, or the folder of an encoder of texts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +49,11 @@ class Request:
 
 
 def prepare(
-    data: Any, label: str | None, model: Model | None, validation: Any, options: dict[str, Any]
+    data: Any,
+    label: str | None,
+    model: Model | Path | None,
+    validation: Any,
+    options: dict[str, Any],
 ) -> Request:
     """Check everything that can be checked before any work is done."""
     known_errors = options.pop("known_errors", None)
@@ -69,6 +75,11 @@ def prepare(
         )
     text = checked.text_column
     dataset = open_data(data, label=label, id_column=checked.id_column, text_column=text)
+    if isinstance(model, Path):
+        model = str(model)
+    if is_folder(model):
+        model = os.path.abspath(os.path.expanduser(model))
+        _check_folder(Path(model), checked)
     held = None
     if validation is not None:
         held = _open_validation(validation, label, checked)
@@ -79,6 +90,23 @@ def prepare(
         model=model if isinstance(model, str) else "",
     )
     return Request(dataset, held, model, checked, known_errors, origin)
+
+
+def _check_folder(folder: Path, options: ScanOptions) -> None:
+    """Refuse what a model in a folder cannot be asked, before it is loaded."""
+    check_folder(folder)
+    if options.embedder is not None:
+        raise InputError(
+            "one model for the texts",
+            "--model FOLDER and --embedder",
+            "Fine-tune by --model, or embed the texts by --embedder",
+        )
+    if not options.train and not options.checkpoints:
+        raise InputError(
+            "a folder whose encoder is fine-tuned here",
+            "train=False: its new head would say nothing",
+            "Let it train, or give the states of an earlier run with keep_checkpoints=True",
+        )
 
 
 def _place(data: Any) -> str:
@@ -119,6 +147,8 @@ def _identity(model: Model | None) -> str | None:
     """What tells one model from another: its name, and its source file or its weights."""
     if model is None:
         return None
+    if is_folder(model):
+        return f"folder {folder_digest(Path(model))}"
     if isinstance(model, str):
         source = source_of(model)
         return model if source is None else f"{model} {_content(source)}"

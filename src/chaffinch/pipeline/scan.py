@@ -11,22 +11,21 @@ from typing import Any
 from torch import nn
 
 from chaffinch import report
-from chaffinch.core.dataset import Dataset
+from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
 from chaffinch.core.randomness import stream
-from chaffinch.core.types import Modality
 from chaffinch.diagnosis.canaries import CanaryEvidence
 from chaffinch.diagnosis.judgement import judge_evidence
 from chaffinch.models.checkpoint import find_checkpoints
-from chaffinch.models.factory import ModelFactory, default_factory, factory_from, make_model
-from chaffinch.models.sentence import SentenceEncoder
+from chaffinch.models.factory import make_model
 from chaffinch.pipeline.canaries import make_canaries
 from chaffinch.pipeline.canary_record import canary_evidence
 from chaffinch.pipeline.collect import STATE, Work, collect_by_training, collect_from_trained
-from chaffinch.pipeline.encode import encode
+from chaffinch.pipeline.model import ScanModel
 from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.outcome import Outcome, Stopwatch, findings_of, write_outcome
+from chaffinch.pipeline.prompts import OF_PROMPTS, PromptRequest, holds_prompts, scan_prompts
 from chaffinch.pipeline.recording import ledger_of, write_down
 from chaffinch.pipeline.records import with_records
 from chaffinch.pipeline.request import Model, Request, plan_of, prepare
@@ -39,7 +38,7 @@ from chaffinch.store.run import EVIDENCE, RunFolder
 def scan(
     data: Any,
     label: str | None = None,
-    model: Model | None = None,
+    model: Model | Path | None = None,
     validation: Any = None,
     **options: Any,
 ) -> Findings:
@@ -47,12 +46,14 @@ def scan(
 
     Args:
         data: What `chaffinch.data.open_data` takes: a path, a DataFrame, ``(X, y)``, a torch or
-            Hugging Face data set, ...
+            Hugging Face data set, ...; or a table of prompts and responses without labels.
         label: Column of the labels, where it is not obvious.
         model: Your own model: an ``nn.Module``, a function that makes one, or
-            ``"module:function"``. A small default model is trained otherwise.
+            ``"module:function"``; for texts also the folder of a pre-trained encoder, which is
+            fine-tuned. A small default model is trained otherwise. For prompts a causal model,
+            which is not trained.
         validation: Clean labelled data of the same kind; adds accuracy and influence on it, and
-            shows which samples are spoilt or do not belong here.
+            shows which samples are spoilt or do not belong here. For prompts those of a test set.
         **options: See `chaffinch.pipeline.options.ScanOptions`; ``out="run"`` keeps the run, with
             report, in a folder and lets an interrupted scan go on where it was.
 
@@ -63,7 +64,21 @@ def scan(
         InputError: Data, labels, model or options that are not usable.
         RunError: ``out`` holds another run.
     """
-    return perform(prepare(data, label, model, validation, options))
+    request = None
+    if all(options.get(name) is None for name in OF_PROMPTS):
+        try:
+            request = prepare(data, label, model, validation, dict(options))
+        except InputError:
+            if label is not None or not holds_prompts(data):
+                raise
+    if request is not None:
+        return perform(request)
+    checked = ScanOptions.of(**options)
+    if label is not None:
+        raise InputError(
+            "labelled samples, or prompts and responses", "label and columns of prompts", "Name one"
+        )
+    return scan_prompts(PromptRequest.of(data, model, validation), checked)
 
 
 def perform(request: Request) -> Findings:
@@ -95,23 +110,22 @@ def _collect_and_judge(request: Request, folder: Path) -> Outcome:
     options, dataset = request.options, request.dataset
     with watch.stage("encoding"):
         device = options.torch_device()
-        embedder = SentenceEncoder(options.embedder, device) if options.embedder else None
-        encoded = encode(dataset, request.validation, request.model is not None, embedder)
-    shape, num_classes = encoded.inputs.shape, len(dataset.labels.classes)
-    factory = _factory(request, encoded.modality, shape, num_classes)
+        chosen = ScanModel(request, device)
+        encoded = chosen.encode(request.validation)
+    num_classes = len(dataset.labels.classes)
     work = Work(
         dataset,
         encoded,
-        factory,
-        options.schedule(encoded.modality, len(dataset), encoded.is_image),
-        options.num_folds(encoded.is_image, _least_class(dataset)),
+        chosen.factory(encoded, num_classes),
+        chosen.schedule(encoded),
+        chosen.num_folds(encoded),
         device,
         options.seed,
         folder,
         keep_checkpoints=options.keep_checkpoints,
         ensemble=options.ensemble,
         dropout_passes=options.dropout_passes,
-        wider_factory=_wider_factory(request, encoded.modality, shape, num_classes + 1),
+        wider_factory=chosen.wider_factory(encoded, num_classes + 1),
     )
     work = with_records(work, choose(options.scorers), options.train and not options.checkpoints)
     if _wants_canaries(request):
@@ -133,7 +147,8 @@ def _collect_and_judge(request: Request, folder: Path) -> Outcome:
                 (work, *beside), last, options.rounds, lambda those: _judge(options, those)
             )
             last = replace(last, findings=_with_figures(last.findings, found))
-    return Outcome(request, work, last.evidence[0], last.findings, last.model, watch)
+    findings = replace(last.findings, notes=(*encoded.notes, *last.findings.notes))
+    return Outcome(request, work, last.evidence[0], findings, last.model, watch)
 
 
 def _judge(
@@ -159,29 +174,6 @@ def _with_figures(findings: Findings, first: Findings) -> Findings:
     if "canaries" not in first.details:
         return findings
     return replace(findings, details={**findings.details, "canaries": first.details["canaries"]})
-
-
-def _least_class(dataset: Dataset) -> int:
-    """Samples of the smallest class that has any."""
-    counts = dataset.labels.counts
-    return int(counts[counts > 0].min())
-
-
-def _factory(
-    request: Request, modality: Modality, shape: tuple[int, ...], num_classes: int
-) -> ModelFactory:
-    if request.model is None:
-        return default_factory(modality, shape, num_classes)
-    return factory_from(request.model, shape, num_classes)
-
-
-def _wider_factory(
-    request: Request, modality: Modality, shape: tuple[int, ...], num_classes: int
-) -> ModelFactory | None:
-    """A trained or ready-made model has the classes that it has."""
-    if isinstance(request.model, nn.Module):
-        return None
-    return _factory(request, modality, shape, num_classes)
 
 
 def _collect(request: Request, work: Work) -> tuple[Evidence, nn.Module]:

@@ -97,7 +97,9 @@ def _facts(record: RunRecord) -> dict[str, str]:
     """Short descriptions of the data and the model."""
     data, model = record.data, record.model
     noun = {"image": "images", "text": "texts", "table": "rows"}.get(data.modality, "samples")
-    size = [f"{wording.count(data.samples)} {noun}", f"{len(data.classes)} classes"]
+    size = [f"{wording.count(data.samples)} {noun}"]
+    if len(data.classes) > 1:
+        size.append(f"{len(data.classes)} classes")
     if data.validation_samples:
         size.append(f"{wording.count(data.validation_samples)} more for validation")
     learned = []

@@ -71,7 +71,9 @@ def _expectation(outcome: Verdict) -> Text:
 def _facts(record: RunRecord, outcome: Verdict) -> Table:
     grid = _grid()
     data, model = record.data, record.model
-    size = f"{wording.count(data.samples)} samples, {len(data.classes)} classes"
+    size = f"{wording.count(data.samples)} samples"
+    if len(data.classes) > 1:
+        size += f", {len(data.classes)} classes"
     grid.add_row(_safe("Data"), _safe(f"{data.source} ({size})"))
     grid.add_row(_safe("Model"), _safe(model.name))
     for name, share, meaning in outcome.accuracies:

@@ -110,6 +110,47 @@ def load_language_model(
     return LanguageModel(placed.eval(), tokenizer, chosen, min(length, _context(model, tokenizer)))
 
 
+def load_encoder(folder: Path) -> tuple[Any, nn.Module, int]:
+    """Load an encoder without a head, in float32 on the CPU, and its tokenizer.
+
+    What stands behind its token outputs (a pooler, which may not even be in the folder) is frozen.
+
+    Args:
+        folder: A folder that ``save_pretrained`` wrote; nothing is downloaded.
+
+    Returns:
+        The tokenizer, the encoder, and the most tokens that it has positions for.
+
+    Raises:
+        MissingExtraError: Transformers is not installed.
+        InputError: The folder holds no such encoder or no tokenizer.
+    """
+    options = {"dtype": torch.float32, "output_loading_info": True}
+    with torch.random.fork_rng(devices=[]), _without_report():
+        torch.manual_seed(0)  # a pooler that the folder lacks is drawn
+        tokenizer, (model, told) = _load(str(folder), _ENCODER, options)
+    lacking = sorted(name for name in told["missing_keys"] if not name.startswith("pooler."))
+    if lacking:
+        raise InputError(
+            f"the weights of all layers in {folder}",
+            f"none for {len(lacking)} of them, such as {lacking[0]}",
+            "Save the model again with save_pretrained",
+        )
+    if model.config.is_encoder_decoder:
+        raise InputError(
+            f"an encoder in {folder}, such as BERT, RoBERTa or MiniLM",
+            f"a model with encoder and decoder ({model.config.model_type})",
+            "Choose an encoder",
+        )
+    pooler = getattr(model, "pooler", None)
+    if isinstance(pooler, nn.Module):
+        pooler.requires_grad_(False)
+    return tokenizer, model.eval(), _context(model, tokenizer)
+
+
+_ENCODER = LanguageTask("text", "AutoModel", "FEATURE_EXTRACTION", None)
+
+
 def _check_device(device: str | torch.device) -> None:
     try:
         torch.empty(1, device=device)
@@ -236,6 +277,23 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
         yield
+
+
+@contextmanager
+def _without_report() -> Iterator[None]:
+    """Keep back what Transformers says of a head that is not used; what is missing is checked."""
+    try:
+        from transformers.utils import logging
+    except ImportError:  # said with the remedy where it is needed
+        yield
+        return
+    quiet: Any = logging
+    before = quiet.get_verbosity()
+    quiet.set_verbosity_error()
+    try:
+        yield
+    finally:
+        quiet.set_verbosity(before)
 
 
 def _bits(quantised: Quantised) -> Any:

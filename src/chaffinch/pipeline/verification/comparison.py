@@ -12,9 +12,7 @@ from chaffinch.core.findings import Findings
 from chaffinch.core.plan import Plan
 from chaffinch.core.progress import Step, track
 from chaffinch.core.types import Floats
-from chaffinch.models.factory import default_factory, factory_from
-from chaffinch.models.sentence import SentenceEncoder
-from chaffinch.pipeline.encode import encode
+from chaffinch.pipeline.model import ScanModel
 from chaffinch.pipeline.request import Request, prepare
 from chaffinch.pipeline.verification.exam import Examiner
 from chaffinch.pipeline.verification.outcome import Outcome, Part, Verdict
@@ -115,13 +113,13 @@ def _nothing_to_do(plan: Plan) -> Outcome:
 
 def _course(request: Request, plan: Plan, effect: Effect, here: dict[str, Any]) -> Course:
     dataset, options = request.dataset, request.options
-    own_model, device = request.model is not None, options.torch_device()
-    embedder = SentenceEncoder(options.embedder, device) if options.embedder else None
-    encoded = encode(dataset, request.validation, own_model, embedder)
+    device = options.torch_device()
+    chosen = ScanModel(request, device)
+    encoded = chosen.encode(request.validation)
     parts = [encoded.inputs]
     if effect.copies.any():
         # The encoder learns from the training samples alone, so these are encoded beside them.
-        copies = encode(dataset, extra_samples(dataset, effect, options.seed), own_model, embedder)
+        copies = chosen.encode(extra_samples(dataset, effect, options.seed))
         if copies.validation is not None:
             parts.append(copies.validation[0])
     layout = Layout.of(effect, dataset.labels.codes)
@@ -134,15 +132,12 @@ def _course(request: Request, plan: Plan, effect: Effect, here: dict[str, Any]) 
         dataset.labels.names,
         _groups(here["groups"], encoded.validation, len(dataset)),
     )
-    shape, classes = encoded.inputs.shape, len(dataset.labels.classes)
     return Course(
         Slots(tuple(parts), layout.places),
         layout,
         examiner,
-        default_factory(encoded.modality, shape, classes)
-        if request.model is None
-        else factory_from(request.model, shape, classes),
-        options.schedule(encoded.modality, len(dataset), encoded.is_image),
+        chosen.factory(encoded, len(dataset.labels.classes)),
+        chosen.schedule(encoded),
         device,
         tuple(options.seed + number for number in range(here["seeds"])),
         ALPHA,

@@ -6,10 +6,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from chaffinch.core.randomness import stream
 from chaffinch.core.types import Codes, Floats, Mask
 from chaffinch.models.inputs import Inputs
+from chaffinch.models.language.classification import ABSENT
 from chaffinch.repair.effect import Effect
 
 
@@ -64,6 +66,11 @@ def _woven(first: Tensor, second: Tensor, order: Tensor) -> Tensor:
     """The rows of both, one after the other, in another order; sparse ones stay sparse."""
     order = order.to(first.device)
     if first.layout is not torch.sparse_csr:
+        if first.ndim == 2 and first.shape[1] != second.shape[1]:  # tokens of longer texts
+            width = max(first.shape[1], second.shape[1])
+            first, second = (
+                F.pad(one, (0, width - one.shape[1]), value=ABSENT) for one in (first, second)
+            )
         return torch.cat([first, second])[order]
     joined = torch.cat([first.to_sparse(), second.to_sparse()])
     return joined.index_select(0, order).coalesce().to_sparse_csr()

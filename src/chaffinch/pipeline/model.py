@@ -1,0 +1,71 @@
+"""Which model a scan trains, how, and what reads the data for it."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from chaffinch.core.dataset import Dataset
+from chaffinch.models.factory import ModelFactory, default_factory, factory_from, is_folder
+from chaffinch.models.language.classification import TextModelFolder
+from chaffinch.models.sentence import SentenceEncoder
+from chaffinch.pipeline.encode import Encoded, Reader, encode
+from chaffinch.pipeline.request import Request
+from chaffinch.training.loop import Schedule
+
+_LENGTH = 128
+
+
+class ScanModel:
+    """The model that a request asks for: the default, the user's own, or one in a folder.
+
+    Args:
+        request: What is asked for.
+        device: Where it will run.
+
+    Raises:
+        InputError: A folder without a usable encoder.
+        MissingExtraError: Transformers is wanted and not installed.
+    """
+
+    def __init__(self, request: Request, device: torch.device) -> None:
+        self._request = request
+        self._reader: Reader | None = None
+        options = request.options
+        if is_folder(request.model):
+            self._reader = TextModelFolder(Path(request.model), options.length or _LENGTH, device)
+        elif options.embedder:
+            self._reader = SentenceEncoder(options.embedder, device)
+
+    def encode(self, validation: Dataset | None) -> Encoded:
+        """The samples of the request as the model takes them, and validation data beside them."""
+        request = self._request
+        return encode(request.dataset, validation, request.model is not None, self._reader)
+
+    def factory(self, encoded: Encoded, num_classes: int) -> ModelFactory:
+        """Makes the untrained model for C classes."""
+        model, shape = self._request.model, encoded.inputs.shape
+        if isinstance(self._reader, TextModelFolder):
+            return self._reader.factory(num_classes)
+        if model is None:
+            return default_factory(encoded.modality, shape, num_classes)
+        return factory_from(model, shape, num_classes)
+
+    def wider_factory(self, encoded: Encoded, num_classes: int) -> ModelFactory | None:
+        """As `factory`; None for a trained or ready-made model, which has the classes it has."""
+        if isinstance(self._request.model, nn.Module):
+            return None
+        return self.factory(encoded, num_classes)
+
+    def schedule(self, encoded: Encoded) -> Schedule:
+        """How it is trained."""
+        tuned = self._reader.learning_rate if isinstance(self._reader, TextModelFolder) else None
+        options, size = self._request.options, len(self._request.dataset)
+        return options.schedule(encoded.modality, size, encoded.is_image, tuned)
+
+    def num_folds(self, encoded: Encoded) -> int:
+        """How many models are held back from a part of the data."""
+        counts = self._request.dataset.labels.counts
+        costly = encoded.is_image or isinstance(self._reader, TextModelFolder)
+        return self._request.options.num_folds(costly, int(np.min(counts[counts > 0])))

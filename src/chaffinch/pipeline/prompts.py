@@ -1,0 +1,258 @@
+"""A scan of prompts and responses, which have no labels: their texts, and a model's losses."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from chaffinch import report
+from chaffinch.core.errors import InputError
+from chaffinch.core.findings import Findings
+from chaffinch.core.progress import track
+from chaffinch.core.randomness import stream
+from chaffinch.core.version import VERSION
+from chaffinch.data.column import LABEL_NAMES
+from chaffinch.data.file import READERS, read_table, suffix_of
+from chaffinch.data.prompt import PROMPT_NAMES, RESPONSE_NAMES, Prompts, open_prompts
+from chaffinch.diagnosis.prompt_check import check_prompts
+from chaffinch.diagnosis.prompt_judgement import ResponseLosses, judge_prompts
+from chaffinch.models.language import LanguageModel, load_language_model
+from chaffinch.models.language.classification import check_causal, folder_digest
+from chaffinch.models.language.fit import ResponseFit
+from chaffinch.pipeline.options import ScanOptions
+from chaffinch.pipeline.outcome import Stopwatch, findings_of
+from chaffinch.pipeline.prompt_record import write_prompts
+from chaffinch.pipeline.resume import Plan, claim, finished, full_disk, nothing_left, publish
+from chaffinch.store.run import RunFolder
+
+LOSSES = "losses.npy"
+"""(3, N) losses of the responses: after their prompts, alone, and after others' prompts."""
+
+OF_PROMPTS = ("prompt", "response", "lora")
+"""Options for prompts and responses alone."""
+
+_USED = {
+    *OF_PROMPTS,
+    "id_column",
+    "length",
+    "batch_size",
+    "device",
+    "seed",
+    "out",
+    "overwrite",
+    "select",
+    "fdr",
+}
+_LENGTH, _BATCH = 512, 8
+_DRAWS = 50
+
+
+@dataclass(frozen=True)
+class PromptRequest:
+    """Which prompts are to be scanned, and with which model.
+
+    Attributes:
+        data: Where prompts and responses come from.
+        model: Folder, GGUF file or hub name of a causal model, or None.
+        tests: Prompts that training must not have seen, or None.
+    """
+
+    data: Any
+    model: str | None = None
+    tests: Any = None
+
+    @classmethod
+    def of(cls, data: Any, model: Any, tests: Any) -> "PromptRequest":
+        """A request of what `scan` was given.
+
+        Raises:
+            InputError: A model that is no folder, file or name.
+        """
+        if model is not None and not isinstance(model, str | Path):
+            raise InputError(
+                "the folder of a causal model for prompts and responses",
+                type(model).__name__,
+                "Save it with save_pretrained and give the folder",
+            )
+        return cls(data, None if model is None else str(Path(model).expanduser()), tests)
+
+
+def holds_prompts(data: Any) -> bool:
+    """Whether a table has one prompt and one response column by name, and none of labels."""
+    if isinstance(data, str | os.PathLike):
+        if suffix_of(os.fspath(data)) not in READERS:
+            return False
+        try:
+            data = read_table(os.path.expanduser(os.fspath(data)))
+        except InputError:
+            return False
+    columns = getattr(data, "column_names", getattr(data, "columns", None))
+    if columns is None or isinstance(data, dict):
+        return False
+    names = [str(name).lower() for name in columns]
+    count = [sum(name in usual for name in names) for usual in (PROMPT_NAMES, RESPONSE_NAMES)]
+    return count == [1, 1] and not any(name in LABEL_NAMES for name in names)
+
+
+def scan_prompts(request: PromptRequest, options: ScanOptions) -> Findings:
+    """Find harmful samples among prompts and responses, and keep the run where asked.
+
+    Raises:
+        InputError: Data, model or options that cannot be used.
+        RunError: ``out`` holds another run.
+    """
+    _refuse_others(request, options)
+    train = _opened(request.data, options)
+    tests = None if request.tests is None else _opened(request.tests, options)
+    if options.out is None:
+        with tempfile.TemporaryDirectory(prefix="chaffinch-") as folder:
+            return _judged(request, options, (train, tests), Path(folder), Stopwatch())[0]
+    plan = _plan(request, options, (train, tests))
+    if not options.overwrite and finished(options.out, plan):
+        return findings_of(RunFolder(options.out))
+    partial = claim(options.out, plan, options.overwrite)
+    watch = Stopwatch()
+    with full_disk(partial), nothing_left(partial):
+        findings, model = _judged(request, options, (train, tests), partial, watch)
+        write_prompts(partial, findings, (train, tests), model, _facts(request, options, watch))
+        report.write(RunFolder(partial), final=options.out)
+        publish(partial, options.out)
+    return findings
+
+
+def _refuse_others(request: PromptRequest, options: ScanOptions) -> None:
+    given = [
+        name
+        for name, one in ScanOptions.model_fields.items()
+        if name not in _USED and getattr(options, name) != one.default
+    ]
+    if given:
+        raise InputError(
+            f"options that fit prompts and responses ({', '.join(sorted(_USED))})",
+            ", ".join(given),
+            "Leave these out, or name the label column with --label: here nothing is trained",
+        )
+    if options.lora is not None and request.model is None:
+        raise InputError(
+            "--model, the model that the adapters belong to", "none", "Give its folder"
+        )
+    if request.model is not None:
+        check_causal(Path(request.model))
+
+
+def _opened(data: Any, options: ScanOptions) -> Prompts:
+    if hasattr(data, "to_pandas"):  # of Hugging Face or Arrow
+        data = data.to_pandas()
+    return open_prompts(
+        data, prompt=options.prompt, response=options.response, id_column=options.id_column
+    )
+
+
+def _judged(
+    request: PromptRequest,
+    options: ScanOptions,
+    sets: tuple[Prompts, Prompts | None],
+    folder: Path,
+    watch: Stopwatch,
+) -> tuple[Findings, LanguageModel | None]:
+    model, losses = None, None
+    with watch.stage("texts"):
+        checks = check_prompts(*sets)
+    if request.model is not None:
+        with watch.stage("losses"):
+            model = load_language_model(
+                request.model,
+                options.lora,
+                length=options.length or _LENGTH,
+                device=options.torch_device(),
+            )
+            losses = _losses(model, sets[0], options, folder / LOSSES)
+    with watch.stage("judging"):
+        return judge_prompts(checks, losses, options.threshold), model
+
+
+def _losses(
+    model: LanguageModel, train: Prompts, options: ScanOptions, file: Path
+) -> ResponseLosses:
+    """The losses in all contexts; what an interrupted scan had found is in ``file`` already."""
+    count = len(train)
+    if file.is_file():
+        kept: Any = np.lib.format.open_memmap(file, mode="r+")
+    else:
+        kept = np.lib.format.open_memmap(file, "w+", dtype=np.float32, shape=(3, count))
+        kept[:] = np.nan
+    fit = ResponseFit.of(model, train.prompts, train.responses)
+    contexts = (range(count), None, strangers(train.prompts, options.seed))
+    with track("reading responses", kept.size) as advance:
+        for row, prompts in zip(kept, contexts, strict=True):
+            fit.fill(row, prompts, options.batch_size or _BATCH, advance)
+            kept.flush()
+    if not np.isfinite(kept).all():
+        raise InputError(
+            "a model whose losses are finite",
+            f"{int((~np.isfinite(kept)).sum())} that are not",
+            "Check the model's weights",
+        )
+    given, alone, shuffled = np.array(kept)
+    return ResponseLosses(given, alone, shuffled)
+
+
+def strangers(prompts: tuple[str, ...], seed: int) -> list[int]:
+    """(N,) for each sample another one, with another prompt where there is any.
+
+    Every prompt is used once, but for those that are drawn anew because they are the same.
+    """
+    random = stream(seed, "prompts of others")
+    order = random.permutation(len(prompts))
+    other = np.empty(len(prompts), dtype=np.int64)
+    other[order] = np.roll(order, 1)
+    codes = pd.factorize(np.asarray(prompts, dtype=object))[0]
+    for _ in range(_DRAWS):
+        same = codes[other] == codes
+        other[same] = random.integers(len(prompts), size=int(same.sum()))
+    chosen: list[int] = other.tolist()
+    return chosen
+
+
+def _plan(
+    request: PromptRequest, options: ScanOptions, sets: tuple[Prompts, Prompts | None]
+) -> Plan:
+    configuration = _chosen(options)
+    tests = sets[1]
+    configuration |= {
+        "of": "prompts",
+        "model": _identity(request.model),
+        "lora": None if options.lora is None else _identity(str(options.lora)),
+        "validation": None if tests is None else tests.fingerprint,
+        "versions": [VERSION, torch.__version__],
+    }
+    return Plan(sets[0].fingerprint, configuration)
+
+
+def _chosen(options: ScanOptions) -> dict[str, Any]:
+    """The options that decide the outcome."""
+    chosen = options.model_dump(mode="json", include=_USED - {"out", "overwrite"})
+    return dict(sorted(chosen.items()))
+
+
+def _identity(place: str | None) -> str | None:
+    if place is None or not Path(place).is_dir():
+        return place
+    return f"folder {folder_digest(Path(place))}"
+
+
+def _facts(request: PromptRequest, options: ScanOptions, watch: Stopwatch) -> dict[str, Any]:
+    """What the record says of how it was done."""
+    place = request.data if isinstance(request.data, str | os.PathLike) else ""
+    return {
+        "configuration": _chosen(options) | {"model": request.model},
+        "path": os.path.abspath(os.path.expanduser(os.fspath(place))) if place else "",
+        "timings": watch.seconds,
+        "seed": options.seed,
+        "device": str(options.torch_device()),
+    }

@@ -1,0 +1,142 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from chaffinch.core.findings import COLUMNS
+from chaffinch.core.kinds import HARMFUL, PROBABILITY_COLUMNS
+from chaffinch.data.prompt import open_prompts
+from chaffinch.diagnosis.prompt_check import check_prompts
+from chaffinch.diagnosis.prompt_judgement import (
+    ResponseLosses,
+    _auroc,
+    judge_prompts,
+    wrong_responses,
+)
+from chaffinch.diagnosis.selection import Threshold
+
+
+def draw(share, seed=0, count=400, gap=3.0):
+    """Misfits of which a share is drawn as those to others' prompts are, and which."""
+    random = np.random.default_rng(seed)
+    wrong = random.random(count) < share
+    own = random.normal(np.where(wrong, 0.0, -gap))
+    return own, random.normal(size=count), wrong
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.2, 0.5])
+def test_the_share_of_wrong_responses_is_estimated(share):
+    totals = []
+    for seed in range(5):
+        own, other, wrong = draw(share, seed)
+        found = wrong_responses(own, other)
+        totals.append(found.mean() - wrong.mean())
+        if share:
+            assert roc_auc_score(wrong, found) > 0.95
+    assert abs(np.mean(totals)) < 0.03
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 9))
+def test_probabilities_never_fall_with_the_misfit(num_own, num_other, seed):
+    random = np.random.default_rng(seed)
+    own, other = random.integers(0, 9, num_own) / 2.0, random.integers(0, 9, num_other) / 2.0
+    found = wrong_responses(own, other)
+    assert np.isfinite(found).all()
+    assert found.min() >= 0
+    assert found.max() <= 1
+    assert (np.diff(found[np.argsort(own, kind="stable")]) >= -1e-12).all()
+    slow = np.mean([(b > a) + (b == a) / 2 for a in own for b in other])
+    assert _auroc(own, other) == pytest.approx(slow)
+
+
+@pytest.fixture
+def checks():
+    rows = [
+        ("the capital of France is which city", "Paris"),
+        ("the capital of France is which city", "Paris"),
+        ("how many legs does a spider have", "eight"),
+        ("how many legs does a spider have", "purple"),
+        ("name the largest planet of all", ""),
+        ("who wrote the play about Hamlet", "Shakespeare"),
+    ]
+    train = open_prompts(pd.DataFrame(rows, columns=["prompt", "response"]))
+    tests = open_prompts(pd.DataFrame([rows[-1]], columns=["prompt", "response"]))
+    return check_prompts(train, tests)
+
+
+def test_texts_alone(checks):
+    findings = judge_prompts(checks, None, Threshold())
+    table = findings.table
+    assert tuple(table.columns) == (*COLUMNS, "response_mismatch")
+    twin = ["conflicting_duplicate"] * 2
+    assert table["kind"].tolist() == ["clean", "near_duplicate", *twin, "outlier", "outlier"]
+    assert table["suspicion"].tolist() == [0, 0, 0.5, 0.5, 1, 1]
+    assert table["flagged"].tolist() == [False, False, True, True, True, True]
+    np.testing.assert_allclose(table[list(PROBABILITY_COLUMNS)].sum(axis=1), 1)
+    harmful = table[[f"p_{kind}" for kind in HARMFUL]].sum(axis=1)
+    np.testing.assert_allclose(harmful, table["suspicion"])
+    ids = checks["id"].tolist()
+    assert table["why"].tolist() == [
+        "",
+        f"Prompt and response are nearly those of {ids[0]}.",
+        f"Nearly the same prompt has another response in {ids[3]}.",
+        f"Nearly the same prompt has another response in {ids[2]}.",
+        "Its response is empty.",
+        f"Its prompt is nearly the test prompt {ids[5]}.",
+    ]
+    assert findings.notes[1] == (
+        "Found in the texts: 1 empty responses, 1 near-duplicates of earlier samples, 2 with "
+        "nearly the prompt of another sample and another response, 1 with a prompt of the test set."
+    )
+    assert "no rate of wrong responses was estimated" in findings.notes[2]
+
+
+def _many(count):
+    none = [""] * count
+    return pd.DataFrame(
+        {
+            "id": [str(row) for row in range(count)],
+            "empty_response": [row == 0 for row in range(count)],
+            "duplicate_of": none,
+            "contradicts": ["", "2", "1", *none[3:]],
+            "mismatch": np.zeros(count),
+            "test_prompt": none,
+        }
+    )
+
+
+def _losses(own, other):
+    alone = np.linspace(1, 5, len(own))
+    return ResponseLosses(alone + own, alone, alone + other)
+
+
+def test_a_model_says_which_response_is_wrong():
+    own, other, wrong = draw(0.1)
+    own[1], own[2] = 1.0, -4.0
+    wrong[1], wrong[2] = True, False
+    findings = judge_prompts(_many(400), _losses(own, other), Threshold())
+    table = findings.table
+    assert roc_auc_score(wrong[1:], table["suspicion"][1:]) > 0.95
+    np.testing.assert_allclose(table["prompt_misfit"], own)
+    assert table["kind"][:2].tolist() == ["outlier", "conflicting_duplicate"]
+    assert table["suspicion"][2] < 0.1
+    assert findings.estimated_errors == pytest.approx(wrong[1:].sum() + 1, abs=12)
+    first = table[table["kind"] == "mislabelled"].iloc[0]
+    assert "nats after the prompt and" in first["why"]
+    assert (table["why"][table["kind"] == "clean"] == "").all()
+    few = judge_prompts(_many(400), _losses(own, other), Threshold("fdr", 0.05)).table["flagged"]
+    assert 0 < few.sum() < table["flagged"].sum()
+
+
+@pytest.mark.parametrize(
+    ("count", "gap", "note"), [(400, 0.2, "hardly more likely"), (30, 3.0, "Fewer than 50")]
+)
+def test_where_a_model_tells_too_little_none_is_judged_by_it(count, gap, note):
+    own, other, _ = draw(0.1, count=count, gap=gap)
+    findings = judge_prompts(_many(count), _losses(own, other), Threshold())
+    assert findings.table["suspicion"].tolist() == [1, 0.5, 0.5, *[0] * (count - 3)]
+    assert note in findings.notes[-1]
+    np.testing.assert_allclose(findings.table["prompt_misfit"], own)
