@@ -231,3 +231,16 @@ def test_labelled_prompts_are_a_classification(asked):
         assert not module.holds_prompts(other)
     with pytest.raises(InputError, match="a label column"):
         cf.scan(asked[0].rename(columns={"response": "reply"}))
+
+
+def test_repair_and_data_sheet_need_labels(jsonl, tmp_path):
+    run = tmp_path / "run"
+    cf.scan(jsonl, out=run)
+    for command in (
+        ["propose", run],
+        ["apply", run, "--out", tmp_path / "new"],
+        ["datasheet", run],
+    ):
+        told = CliRunner().invoke(app, [str(word) for word in command])
+        assert "labelled samples; got one on prompts and responses" in str(told.exception)
+    assert not (tmp_path / "new").exists()

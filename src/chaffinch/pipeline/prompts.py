@@ -33,6 +33,9 @@ from chaffinch.store.run import RunFolder
 LOSSES = "losses.npy"
 """(3, N) losses of the responses: after their prompts, alone, and after others' prompts."""
 
+OF = "prompts"
+"""What the configuration says such a run is of."""
+
 OF_PROMPTS = ("prompt", "response", "lora")
 """Options for prompts and responses alone."""
 
@@ -225,7 +228,7 @@ def _plan(
     configuration = _chosen(options)
     tests = sets[1]
     configuration |= {
-        "of": "prompts",
+        "of": OF,
         "model": _identity(request.model),
         "lora": None if options.lora is None else _identity(str(options.lora)),
         "validation": None if tests is None else tests.fingerprint,
@@ -250,7 +253,7 @@ def _facts(request: PromptRequest, options: ScanOptions, watch: Stopwatch) -> di
     """What the record says of how it was done."""
     place = request.data if isinstance(request.data, str | os.PathLike) else ""
     return {
-        "configuration": _chosen(options) | {"model": request.model},
+        "configuration": {**_chosen(options), "of": OF, "model": request.model},
         "path": os.path.abspath(os.path.expanduser(os.fspath(place))) if place else "",
         "timings": watch.seconds,
         "seed": options.seed,

@@ -13,6 +13,7 @@ from chaffinch.pipeline.ledger import (
     run_id,
 )
 from chaffinch.pipeline.outcome import findings_of
+from chaffinch.pipeline.prompts import OF as PROMPTS
 from chaffinch.pipeline.verification import Outcome, verify
 from chaffinch.pipeline.verification.page import PAGE, write_page
 from chaffinch.repair.proposal import propose
@@ -41,8 +42,9 @@ def propose_run(
         ledger: Where it is recorded and decisions are looked up; see `ledger_for`.
 
     Raises:
-        InputError: No such policy, or another ending of ``out``.
+        InputError: No such policy, another ending of ``out``, or a run on prompts.
     """
+    need_labels(run.record)
     if out is not None and out.suffix.lower() not in (".json", ".csv"):
         raise InputError(
             "a plan in a .json or .csv file", repr(str(out)), "Check the ending of --out"
@@ -148,7 +150,18 @@ def verify_run(
     return outcome
 
 
+def need_labels(record: RunRecord) -> None:
+    """Refuse a run on prompts and responses, which no plan can change."""
+    if record.configuration.get("of") == PROMPTS:
+        raise InputError(
+            "a run on labelled samples",
+            "one on prompts and responses",
+            "Mend these by hand: findings.parquet says which and why",
+        )
+
+
 def _data_of(record: RunRecord, data: str | None) -> str:
+    need_labels(record)
     place = data or (record.origin.path if record.origin is not None else "")
     if not place:
         raise InputError(

@@ -17,6 +17,7 @@ from chaffinch.data.file import READERS, read_table, suffix_of
 from chaffinch.pipeline.datasheet.about import About
 from chaffinch.pipeline.history import history_of, is_run
 from chaffinch.pipeline.ledger import ledger_for, ledger_near, open_run_data, run_id
+from chaffinch.pipeline.repairing import need_labels
 from chaffinch.pipeline.snapshot import files_of, location_of
 from chaffinch.store.content import Contents
 from chaffinch.store.decision import consensus
@@ -81,7 +82,7 @@ def sheet_of(subject: str | Path, about: About, ledger: str | None = None, **ope
         **opening: ``label``, ``id_column`` and ``text_column`` of data without a run.
 
     Raises:
-        InputError: Data that cannot be opened.
+        InputError: Data that cannot be opened, or a run on prompts and responses.
     """
     book = _book(subject, ledger)
     run = RunFolder(subject) if is_run(subject) else _newest_run(subject, book)
@@ -89,6 +90,7 @@ def sheet_of(subject: str | Path, about: About, ledger: str | None = None, **ope
         location = location_of(subject)
         return _of_data(open_data(subject, trainable=False, **opening), location, about, book)
     record = run.record
+    need_labels(record)
     location = (record.origin.path if record.origin else "") or None
     data = open_run_data(run) if location and _there(location) else None
     return Sheet(
