@@ -249,6 +249,16 @@ def test_labels_that_cannot_be_learned_flag_nothing_and_say_so(synthetic, sample
     assert UNLEARNABLE_NOTE not in judge_evidence(evidence, []).notes
 
 
+def test_where_held_out_models_know_nothing_training_decides_the_order(synthetic, monkeypatch):
+    made = synthetic()
+    monkeypatch.setattr(wrong_label, "explained_share", lambda model, labels: 0.0)
+    monkeypatch.setattr(wrong_label, "fuse", lambda posterior, dynamics: -dynamics[0])
+    findings = judge_evidence(made.only("logits", "held_out_logits"), [])
+    assert UNLEARNABLE_NOTE in findings.notes
+    assert not findings.table["flagged"].any()
+    assert roc_auc_score(made.errors, findings.table["suspicion"]) > 0.95
+
+
 @pytest.mark.parametrize(
     ("samples", "share", "learnable"),
     # Chi squared with 4 degrees of freedom passes 18.5 by chance once in 1,000 times, which is

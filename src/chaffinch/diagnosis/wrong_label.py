@@ -121,6 +121,9 @@ def _from_held_out(
     if not explains(model, learned):
         notes = (*notes, UNLEARNABLE_NOTE)
         suspicion, doubt = suspicion * (LEAST_SUSPICION / 2), np.zeros(len(codes))
+        if evidence.has("logits"):  # the order, too, is better known from training
+            order = np.argsort(np.argsort(_in_sample_scores(evidence, (), seed), kind="stable"))
+            suspicion = np.sort(suspicion)[order]
     others = _without(right, evidence.labels)
     return LabelVerdict(suspicion, others, doubt, notes, details)
 
