@@ -233,14 +233,18 @@ def test_labelled_prompts_are_a_classification(asked):
         cf.scan(asked[0].rename(columns={"response": "reply"}))
 
 
-def test_repair_and_data_sheet_need_labels(jsonl, tmp_path):
-    run = tmp_path / "run"
+def test_what_comes_after_a_scan_needs_labels(jsonl, tmp_path):
+    run, new = tmp_path / "run", tmp_path / "new"
     cf.scan(jsonl, out=run)
     for command in (
         ["propose", run],
-        ["apply", run, "--out", tmp_path / "new"],
+        ["apply", run, "--out", new],
+        ["verify", run],
         ["datasheet", run],
+        ["explain", run],
+        ["export", run, "--to", "label-studio", "--out", new],
+        ["review", run, "--no-browser"],
     ):
         told = CliRunner().invoke(app, [str(word) for word in command])
         assert "labelled samples; got one on prompts and responses" in str(told.exception)
-    assert not (tmp_path / "new").exists()
+    assert not new.exists()

@@ -9,6 +9,7 @@ from chaffinch.core.evidence import Evidence
 from chaffinch.core.explanation import Explanation
 from chaffinch.core.findings import Findings
 from chaffinch.diagnosis.explanation import explain as explain_evidence
+from chaffinch.pipeline.labelled import need_labels
 from chaffinch.store import EvidenceFolder
 from chaffinch.store.run import EVIDENCE, EXPLANATIONS, RunFolder, write_text
 
@@ -27,7 +28,7 @@ def explain(
         One explanation a sample, in the order asked for.
 
     Raises:
-        InputError: Findings instead of a run, or an unknown id.
+        InputError: Findings instead of a run, a run on prompts, or an unknown id.
         RunError: No finished run in the folder, or its evidence is missing or damaged.
     """
     if isinstance(run, Findings):
@@ -37,6 +38,7 @@ def explain(
             "Scan with out='RUN' and pass 'RUN'; findings keep one sentence a sample in 'why'",
         )
     folder = run if isinstance(run, RunFolder) else RunFolder(run)
+    need_labels(folder.record)
     evidence = EvidenceFolder(folder.path / EVIDENCE).load()
     return explain_evidence(evidence, folder.findings, [ids] if isinstance(ids, str) else ids)
 

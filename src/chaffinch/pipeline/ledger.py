@@ -17,6 +17,7 @@ from chaffinch.core.edit import Edit
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.plan import Plan
 from chaffinch.data import open_data
+from chaffinch.pipeline.labelled import need_labels
 from chaffinch.pipeline.snapshot import files_of, location_of, snapshot
 from chaffinch.repair.application import extra_samples
 from chaffinch.repair.effect import Effect, resolve
@@ -222,8 +223,9 @@ def open_run_data(run: RunFolder, location: str | None = None) -> Dataset:
     """Open the data of a run again, or others of the same form.
 
     Raises:
-        InputError: Data that were in memory, or that are no longer there.
+        InputError: Data that were in memory, or that are no longer there, or without labels.
     """
+    need_labels(run.record)
     found, origin = run.record, _origin(run)
     place = location or origin.path
     if not place:

@@ -24,6 +24,7 @@ from chaffinch.diagnosis.prompt_judgement import ResponseLosses, judge_prompts
 from chaffinch.models.language import LanguageModel, load_language_model
 from chaffinch.models.language.classification import check_causal, folder_digest
 from chaffinch.models.language.fit import ResponseFit
+from chaffinch.pipeline.labelled import OF_PROMPTS
 from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.outcome import Stopwatch, findings_of
 from chaffinch.pipeline.prompt_record import write_prompts
@@ -33,14 +34,11 @@ from chaffinch.store.run import RunFolder
 LOSSES = "losses.npy"
 """(3, N) losses of the responses: after their prompts, alone, and after others' prompts."""
 
-OF = "prompts"
-"""What the configuration says such a run is of."""
-
-OF_PROMPTS = ("prompt", "response", "lora")
+OWN_OPTIONS = ("prompt", "response", "lora")
 """Options for prompts and responses alone."""
 
 _USED = {
-    *OF_PROMPTS,
+    *OWN_OPTIONS,
     "id_column",
     "length",
     "batch_size",
@@ -228,7 +226,7 @@ def _plan(
     configuration = _chosen(options)
     tests = sets[1]
     configuration |= {
-        "of": OF,
+        "of": OF_PROMPTS,
         "model": _identity(request.model),
         "lora": None if options.lora is None else _identity(str(options.lora)),
         "validation": None if tests is None else tests.fingerprint,
@@ -253,7 +251,7 @@ def _facts(request: PromptRequest, options: ScanOptions, watch: Stopwatch) -> di
     """What the record says of how it was done."""
     place = request.data if isinstance(request.data, str | os.PathLike) else ""
     return {
-        "configuration": {**_chosen(options), "of": OF, "model": request.model},
+        "configuration": {**_chosen(options), "of": OF_PROMPTS, "model": request.model},
         "path": os.path.abspath(os.path.expanduser(os.fspath(place))) if place else "",
         "timings": watch.seconds,
         "seed": options.seed,

@@ -5,6 +5,7 @@ from typing import Any
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.plan import Plan
+from chaffinch.pipeline.labelled import need_labels
 from chaffinch.pipeline.ledger import (
     ledger_for,
     record_plan,
@@ -13,7 +14,6 @@ from chaffinch.pipeline.ledger import (
     run_id,
 )
 from chaffinch.pipeline.outcome import findings_of
-from chaffinch.pipeline.prompts import OF as PROMPTS
 from chaffinch.pipeline.verification import Outcome, verify
 from chaffinch.pipeline.verification.page import PAGE, write_page
 from chaffinch.repair.proposal import propose
@@ -148,16 +148,6 @@ def verify_run(
     told |= {"difference": d.mean, "low": d.low, "high": d.high}
     record_verification(run.path, told, ledger_for(run.path, ledger))
     return outcome
-
-
-def need_labels(record: RunRecord) -> None:
-    """Refuse a run on prompts and responses, which no plan can change."""
-    if record.configuration.get("of") == PROMPTS:
-        raise InputError(
-            "a run on labelled samples",
-            "one on prompts and responses",
-            "Mend these by hand: findings.parquet says which and why",
-        )
 
 
 def _data_of(record: RunRecord, data: str | None) -> str:

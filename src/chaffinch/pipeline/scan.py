@@ -25,7 +25,7 @@ from chaffinch.pipeline.collect import STATE, Work, collect_by_training, collect
 from chaffinch.pipeline.model import ScanModel
 from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.outcome import Outcome, Stopwatch, findings_of, write_outcome
-from chaffinch.pipeline.prompts import OF_PROMPTS, PromptRequest, holds_prompts, scan_prompts
+from chaffinch.pipeline.prompts import OWN_OPTIONS, PromptRequest, holds_prompts, scan_prompts
 from chaffinch.pipeline.recording import ledger_of, write_down
 from chaffinch.pipeline.records import with_records
 from chaffinch.pipeline.request import Model, Request, plan_of, prepare
@@ -65,7 +65,7 @@ def scan(
         RunError: ``out`` holds another run.
     """
     request = None
-    if all(options.get(name) is None for name in OF_PROMPTS):
+    if all(options.get(name) is None for name in OWN_OPTIONS):
         try:
             request = prepare(data, label, model, validation, dict(options))
         except InputError:

@@ -5,6 +5,7 @@ from functools import lru_cache
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import ChaffinchError
 from chaffinch.pipeline.gallery import exhibit
+from chaffinch.pipeline.labelled import need_labels
 from chaffinch.pipeline.ledger import open_run_data
 from chaffinch.pipeline.snapshot import location_of
 from chaffinch.store.run import Exhibit, RunFolder
@@ -23,13 +24,15 @@ class Exhibition:
         note: What a reviewer should know of the samples shown; "" for nothing.
 
     Raises:
-        InputError: Data were named and cannot be opened, or hold no sample of the run.
+        InputError: Data were named and cannot be opened, or hold no sample of the run; or the
+            run is on prompts.
     """
 
     def __init__(self, run: RunFolder, data: str | None = None) -> None:
         self._kept = {one.id: one for one in run.gallery}
         self._data: Dataset | None = None
         self.note = ""
+        need_labels(run.record)
         try:
             self._data = open_run_data(run, location_of(data) if data else None)
         except (ChaffinchError, OSError) as error:

@@ -16,8 +16,8 @@ from chaffinch.data import open_data
 from chaffinch.data.file import READERS, read_table, suffix_of
 from chaffinch.pipeline.datasheet.about import About
 from chaffinch.pipeline.history import history_of, is_run
+from chaffinch.pipeline.labelled import need_labels
 from chaffinch.pipeline.ledger import ledger_for, ledger_near, open_run_data, run_id
-from chaffinch.pipeline.repairing import need_labels
 from chaffinch.pipeline.snapshot import files_of, location_of
 from chaffinch.store.content import Contents
 from chaffinch.store.decision import consensus
