@@ -130,13 +130,13 @@ def test_decisions_come_back_and_disagreements_are_shown(workplace, type_in):
     [
         ("history elsewhere/data.csv --ledger no.db", "Scan with --out first"),
         ("history clean.csv", "of which nothing was recorded"),
-        ("restore VERSION --out data.csv/back.csv", "to read and write files"),
+        ("restore VERSION --out data.csv/back.csv", "to write data.csv/back.csv; got Not a"),
         ("ledger burn", "one of check, log"),
         ("ledger decisions", "a run or data after"),
         ("ledger decisions nowhere", "finished run in nowhere"),
         ("ledger decisions run --ledger none", "Expected a ledger"),
         ("ledger keep gone.csv", "file or folder that exists"),
-        ("diff data.csv nothing", "id of one version"),
+        ("diff data.csv nothing", "id of a version"),
         ("import run data.csv --from csv --ledger none", "a ledger for the decisions"),
         ("import run data.csv --from csv --names data.csv", "a JSON file such as"),
         ("export run --to word", "a format among"),
@@ -182,3 +182,95 @@ def test_a_table_of_images_is_known_by_its_path(workplace, type_in):
     assert type_in("ledger keep pictures/labels.csv")[0] == 0
     status, printed, _ = type_in("diff pictures/labels.csv pictures/labels.csv")
     assert (status, "no sample differs" in printed) == (0, True)
+
+
+def test_a_run_remembers_what_an_emptied_ledger_does_not(workplace, type_in):
+    assert type_in("ledger check run")[0] == 0
+    book = workplace / ".chaffinch" / "ledger.db"
+    book.write_bytes(b"")
+    status, _, error = type_in("ledger check")
+    assert (status, "ledger.db.head remembers" in error, "No entry is whole" in error) == (
+        1,
+        True,
+        True,
+    )
+    for command in ("propose run", "apply run --out clean2.csv", "scan data.csv --out new"):
+        status, _, error = type_in(command)
+        assert (status, "Bring the ledger back from a copy" in error) == (2, True)
+    assert not (workplace / "clean2.csv").exists()
+    book.with_name("ledger.db.head").unlink()
+    status, printed, _ = type_in("ledger check")
+    assert (status, "nothing was ever written, or all is lost" in printed) == (0, True)
+    status, _, error = type_in("ledger check run")
+    assert (status, "a ledger that does not know it" in error) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("ledger check gone", "a run or data that are there; got 'gone'"),
+        ("ledger log gone", "a run or data that are there; got 'gone'"),
+        ("ledger check --head abc", "a hash of 64 digits"),
+        ("ledger keep run", "Name the data that were scanned"),
+        ("ledger keep clean.csv --ledger none", "got 'none'"),
+        ("history --ledger none", "got 'none'"),
+        ("diff data.csv gone.csv", "data that are there, or the id of a version; got 'gone.csv'"),
+        ("diff data.csv abc", "too short"),
+        ("restore abcdef --out data.csv/x", "0 that begin like this"),
+        ("diff data.csv data.csv --out data.csv", "--overwrite"),
+        ("diff data.csv data.csv --out run", "a folder"),
+    ],
+)
+def test_what_cannot_be_is_said_and_nothing_is_recorded(workplace, type_in, command, message):
+    before = type_in("ledger log")[1]
+    status, printed, error = type_in(command)
+    assert (status, printed) == (2, "")
+    assert message in error
+    assert type_in("ledger log")[1] == before
+
+
+def test_no_ledger_is_taken_from_the_folder_above(workplace, type_in, monkeypatch):
+    (workplace / "deeper").mkdir()
+    monkeypatch.chdir(workplace / "deeper")
+    for command in ("history", "ledger check", "ledger log"):
+        status, printed, error = type_in(command)
+        assert (status, printed, "here; got none" in error) == (2, "", True)
+    # Of a run, the ledger beside it is the one, whatever lies here.
+    monkeypatch.setenv("CHAFFINCH_LEDGER", "")
+    shutil.copy(workplace / "clean.csv", "here.csv")
+    assert type_in("ledger keep here.csv")[0] == 0
+    assert type_in("history ../run")[0] == 0
+    assert "1 entry, all as written" in type_in("ledger check")[1]
+
+
+def test_runs_stand_for_the_data_that_were_scanned(workplace, type_in):
+    frame = pd.read_csv("data.csv")
+    frame.assign(label=frame["label"].where(frame.index != 5, "no")).to_csv("new.csv", index=False)
+    assert type_in("ledger keep new.csv")[0] == 0
+    status, printed, _ = type_in("diff run new.csv --out changes.csv")
+    assert (status, "1 relabelled" in printed) == (0, True)
+    old = (workplace / "changes.csv").read_bytes()
+    assert type_in("diff new.csv run --out changes.csv")[0] == 2
+    assert (workplace / "changes.csv").read_bytes() == old
+    assert type_in("diff new.csv run --out changes.csv --overwrite")[0] == 0
+    assert pd.read_csv("changes.csv")["new_label"].tolist() == [frame["label"][5]]
+
+
+def test_a_sheet_is_not_silent_about_a_ledger_that_cannot_be_read(workplace, type_in):
+    (workplace / ".chaffinch" / "ledger.db").write_bytes(b"no database at all" * 100)
+    for subject in ("run", "data.csv"):
+        status, _, error = type_in(f"datasheet {subject} --out sheet")
+        assert (status, "a ledger that can be opened" in error) == (2, True)
+    assert not (workplace / "sheet.md").exists()
+    assert type_in("datasheet data.csv --ledger none --out sheet")[0] == 0
+
+
+def test_a_repair_that_cannot_be_recorded_is_whole_and_says_so(workplace, type_in, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("chaffinch.pipeline.repairing.record_repair", full)
+    status, _, error = type_in("apply run --out repaired.csv")
+    assert status == 2
+    assert "No space left on device. The repaired data in repaired.csv are whole" in error
+    assert len(pd.read_csv("repaired.csv")) > 0

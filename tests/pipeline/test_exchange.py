@@ -1,17 +1,25 @@
 """Exports in the formats of other tools, and decisions back from them."""
 
+import copy
 import json
 import shutil
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from insects import insects
 from PIL import Image
 
 import chaffinch as cf
 from chaffinch.core.errors import InputError
 from chaffinch.pipeline.exchange import FORMATS, export_run, import_decisions
+from chaffinch.pipeline.exchange.reading import SOURCES
 from chaffinch.pipeline.ledger import ledger_for, run_id
 
 
@@ -19,12 +27,7 @@ from chaffinch.pipeline.ledger import ledger_for, run_id
 def scanned(tmp_path_factory):
     """One run for all tests; each gets a copy."""
     place = tmp_path_factory.mktemp("scanned")
-    random = np.random.default_rng(7)
-    truth = np.repeat([0, 1, 2], 40)
-    centres = np.array([[0, 0, 0, 0], [5, 0, 5, 0], [0, 5, 0, 5]])
-    table = pd.DataFrame(centres[truth] + random.normal(size=(120, 4)), columns=list("abcd"))
-    labels, _ = cf.bench.inject.uniform_flips(np.array(["ant", "bee", "cow"])[truth], 0.1, seed=3)
-    table.assign(label=labels).to_csv(place / "insects.csv", index=False)
+    insects(["ant", "bee", "cow"], 0.1).to_csv(place / "insects.csv", index=False)
     cf.scan(place / "insects.csv", out=place / "run", epochs=8, folds=2)
     return place / "run"
 
@@ -82,6 +85,8 @@ def test_label_studio_gets_tasks_with_predictions_and_an_interface(run, findings
         [result] = prediction["result"]
         assert result["value"] == {"choices": [row["suggested_label"]]}
         assert result["to_name"] == controls[result["from_name"]].get("toName") == "sample"
+    names = [task["predictions"][0]["result"][0]["id"] for task in tasks]
+    assert len(set(names)) == len(tasks)
 
 
 def test_argilla_gets_records_with_suggestions(run, findings, tmp_path):
@@ -93,6 +98,19 @@ def test_argilla_gets_records_with_suggestions(run, findings, tmp_path):
         assert record["metadata"]["suspicion"] == row["suspicion"]
 
 
+def test_nothing_is_written_over_without_leave(run, tmp_path):
+    interface = tmp_path / "tasks.xml"
+    interface.write_text("mine")
+    with pytest.raises(InputError, match=r"no file at .*tasks\.xml"):
+        export_run(run, "label-studio", tmp_path / "tasks.json")
+    with pytest.raises(InputError, match=r"ends in \.json"):
+        export_run(run, "label-studio", interface, overwrite=True)
+    with pytest.raises(InputError, match="a folder"):
+        export_run(run, "csv", tmp_path, overwrite=True)
+    assert interface.read_text() == "mine"
+    assert not (tmp_path / "tasks.json").exists()
+
+
 @pytest.mark.parametrize("form", ["files", "arrays"])
 def test_images_are_shown(tmp_path, form):
     random = np.random.default_rng(0)
@@ -102,7 +120,7 @@ def test_images_are_shown(tmp_path, form):
         data = tmp_path / "images"
         for number, pixels in enumerate(x):
             (data / str(y[number])).mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels).save(data / str(y[number]) / f"{number}.png")
+            Image.fromarray(pixels).save(data / str(y[number]) / f"100% #{number}.png")
     cf.scan(data, out=tmp_path / "run", epochs=1, folds=2)
     options = {"rows": "all"} if form == "files" else {"rows": "all", "data": data}
     tasks = json.loads(
@@ -110,8 +128,15 @@ def test_images_are_shown(tmp_path, form):
     )
     shown = [task["data"]["image"] for task in tasks]
     assert len(set(shown)) == 12
-    start = f"{tmp_path}/images/" if form == "files" else "data:image/png;base64,"
+    # Label Studio serves what lies in a subfolder of its document root, here that of the test.
+    start = "/data/local-files/?d=images/" if form == "files" else "data:image/png;base64,"
     assert all(image.startswith(start) for image in shown)
+    if form == "files":
+        below = (image.partition("?d=")[2] for image in shown)
+        assert all((tmp_path / unquote(name)).is_file() for name in below)
+        records = export_run(tmp_path / "run", "argilla", tmp_path / "a.json", rows="all")
+        fields = [record["fields"]["image"] for record in json.loads(records.read_text())]
+        assert all(Path(field).is_file() for field in fields)
     if form == "arrays":
         with pytest.raises(InputError, match="in memory"):
             export_run(tmp_path / "run", "argilla", tmp_path / "u", rows="all")
@@ -238,6 +263,107 @@ def test_responses_of_argilla_become_decisions(run, findings, tmp_path):
     assert found.loc[(findings["id"][1], "Ann"), "action"] == "quarantine"
 
 
+def flat(record):
+    """A record as ``dataset.records.to_list(flatten=True)`` gives it."""
+    told = {"id": record["id"], "_server_id": None, **record["fields"], **record["metadata"]}
+    for question, responses in record["responses"].items():
+        name = f"{question}.responses"
+        told[name] = [one["value"] for one in responses]
+        told[f"{name}.users"] = [one["user_id"] for one in responses]
+        told[f"{name}.status"] = [one["status"] for one in responses]
+    for question, suggestion in record["suggestions"].items():
+        told[f"{question}.suggestion"] = suggestion["value"]
+        told[f"{question}.suggestion.score"] = suggestion["score"]
+    return told
+
+
+def test_flat_records_of_argilla_say_what_is_a_draft(run, findings, tmp_path):
+    records = json.loads(export_run(run, "argilla", tmp_path / "a.json", rows="all").read_text())
+    labels = findings["given_label"].tolist()
+
+    def said(value, user, status):
+        return {"value": value, "user_id": user, "status": status}
+
+    records[0]["responses"] = {
+        "label": [said(labels[0], "u1", "submitted"), said(labels[0], "u2", "draft")],
+        "reason": [said("blurred", "u1", "submitted")],
+    }
+    records[1]["responses"] = {"label": [said(labels[1], "u2", "discarded")]}
+    records[2]["responses"] = {"action": [said("remove", "u1", None)]}
+    flattened = [flat(record) for record in records[:4]]
+    keys = {key for record in flattened for key in record}
+    # Argilla gives every record the keys of all.
+    file = tmp_path / "flat.json"
+    file.write_text(json.dumps([{**dict.fromkeys(keys), **record} for record in flattened]))
+    ledger = ledger_for(run)
+    assert import_decisions(run, file, "argilla", ledger) == (3, 3)
+    found = ledger.decisions(run_id(run)).set_index("sample")
+    assert found["action"].to_dict() == {
+        findings["id"][0]: "keep",
+        findings["id"][1]: "unsure",
+        findings["id"][2]: "remove",
+    }
+    assert (found["reviewer"][findings["id"][0]], found["reason"][findings["id"][0]]) == (
+        "u1",
+        "blurred",
+    )
+
+
+PIECES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=4,
+)
+
+
+@pytest.mark.parametrize("source", ["label-studio", "argilla"])
+@settings(max_examples=150)
+@given(data=st.data())
+def test_no_export_of_a_tool_is_too_odd_for_a_message(source, data):
+    """Any part of a good export replaced by anything is read, or refused in words."""
+    good = {
+        "label-studio": [
+            {
+                "id": 1,
+                "data": {"chaffinch_id": "s", "chaffinch_run": "r"},
+                "annotations": [
+                    {
+                        "completed_by": {"email": "a@b"},
+                        "updated_at": "2025-01-01",
+                        "result": [{"from_name": "label", "value": {"choices": ["ant"]}}],
+                    }
+                ],
+            },
+            {"chaffinch_id": "s", "label": "ant", "annotator": 3},
+        ],
+        "argilla": [
+            {
+                "id": "s",
+                "metadata": {"chaffinch_run": "r"},
+                "responses": {"label": [{"value": "ant", "user_id": "u", "status": "draft"}]},
+            },
+            {
+                "id": "s",
+                "chaffinch_run": "r",
+                "label.responses": ["x"],
+                "label.responses.users": [],
+            },
+        ],
+    }[source]
+    broken = copy.deepcopy(good)
+    here, key = {"top": broken}, "top"
+    while isinstance(here[key], dict | list) and here[key] and data.draw(st.booleans()):
+        here = here[key]
+        keys = sorted(here) if isinstance(here, dict) else range(len(here))
+        key = data.draw(st.sampled_from(keys))
+    here[key] = data.draw(PIECES)
+    with suppress(InputError):
+        for answer in SOURCES[source](json.dumps(broken if key != "top" else here["top"])):
+            assert isinstance(answer.sample, str)
+            assert answer.label is None or isinstance(answer.label, str)
+            answer.decision("ant", source)
+
+
 def test_a_table_with_decisions_is_read(run, findings, tmp_path):
     place = export_run(run, "csv", tmp_path / "review.csv")
     table = pd.read_csv(place).assign(label="", action="", confidence=np.nan, reviewer="")
@@ -252,6 +378,18 @@ def test_a_table_with_decisions_is_read(run, findings, tmp_path):
     found = ledger.decisions(run_id(run)).set_index("reviewer")
     assert (found.loc["Cyd", "action"], found.loc["Cyd", "confidence"]) == ("relabel", 0.75)
     assert found.loc["Dee", "action"] == "keep"
+
+
+def test_tables_as_spreadsheets_write_them_are_read(run, findings, tmp_path):
+    file = tmp_path / "review.csv"
+    first, second = findings["id"][:2]
+    text = f'id;label;action;reason\r\n{first};{findings["given_label"][0]};;"sure;\nyes"\r\n'
+    file.write_bytes(b"\xef\xbb\xbf" + f"{text}{second};;remove;\r\n".encode())
+    ledger = ledger_for(run)
+    assert import_decisions(run, file, "csv", ledger, reviewer="Cyd") == (2, 2)
+    found = ledger.decisions(run_id(run)).set_index("sample")
+    assert found["action"].to_dict() == {first: "keep", second: "remove"}
+    assert found["reason"][first] == "sure;\nyes"
 
 
 def test_labels_that_a_table_made_decimals_are_the_classes(tmp_path, monkeypatch):
@@ -274,6 +412,7 @@ def test_labels_that_a_table_made_decimals_are_the_classes(tmp_path, monkeypatch
     ("source", "content", "message"),
     [
         ("excel", "", "a source among label-studio"),
+        ("csv", "id,label\nx," + "y" * 200_000, "field larger than field limit"),
         ("csv", "a,b\n1,2\n", "the columns id and action or label"),
         ("csv", "id,label\nnobody,ant\n", "Name one with --reviewer"),
         ("csv", "id,label,reviewer\nnobody,ant,ann\n", "on others, such as 'nobody'"),
@@ -290,7 +429,9 @@ def test_labels_that_a_table_made_decimals_are_the_classes(tmp_path, monkeypatch
             ' "annotator": 1}]',
             "decisions on the run another",
         ),
+        ("label-studio", '[{"data": 3, "annotations": [{}]}]', "parts of another form"),
         ("argilla", "[1]", "a list of records"),
+        ("argilla", '[{"id": 1, "responses": {"label": "ant"}}]', "parts of another form"),
     ],
 )
 def test_decisions_that_cannot_be_read_leave_the_ledger_as_it_was(

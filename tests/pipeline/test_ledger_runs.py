@@ -19,9 +19,10 @@ from chaffinch.pipeline.ledger import (
     record_run,
     record_verification,
     run_id,
-    version_at,
 )
-from chaffinch.pipeline.snapshot import snapshot
+from chaffinch.pipeline.snapshot import location_of, snapshot
+from chaffinch.pipeline.version import version_at, versions_between
+from chaffinch.store.ledger import Ledger
 from chaffinch.store.version import difference, find, record, restore_version, rows_at, with_reasons
 
 QUICK = {"epochs": 2, "folds": 2}
@@ -215,6 +216,49 @@ def test_history_follows_data_through_repairs(run, csv, tmp_path):
     with pytest.raises(InputError, match="chaffinch ledger keep"):
         version_at(ledger, str(other))
     assert before != after
+
+
+def test_after_a_rescan_the_repaired_version_is_still_compared(run, csv, tmp_path):
+    ledger = ledger_for(run)
+    ids = pd.read_parquet(run / "findings.parquet")["id"].tolist()
+    # The copy has an id of its own in the plan's version, and that of its content in the file.
+    edits = (
+        Edit(ids[0], "augment", "hard", copies=2, reason="rare"),
+        Edit(ids[1], "reweight", "hard", weight=0.5, reason="odd"),
+        Edit(ids[2], "trim", "outlier", reason="gone"),
+    )
+    plan = Plan(edits, policy="by hand")
+    out = tmp_path / "clean.csv"
+    plan.apply(str(csv), out=str(out))
+    before, after = record_repair(run, plan, out, ledger)
+    cf.scan(out, out=tmp_path / "second", **QUICK)
+    rescanned = version_at(ledger, str(out))
+    assert rescanned != after
+    assert versions_between(ledger, str(csv), str(out)) == (before, after)
+    assert versions_between(ledger, before[:8], str(out)) == (before, after)
+    assert versions_between(ledger, str(out), str(csv)) == (after, before)
+    assert versions_between(ledger, str(csv), rescanned) == (before, rescanned)
+    changes = difference(rows_at(ledger, before), rows_at(ledger, after))
+    told = with_reasons(ledger, changes, find(ledger, after)["plan"]).set_index("id")
+    assert told.loc[ids[1], "reason"] == "odd"
+
+
+def test_versions_under_the_same_keys_are_compared(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ledger = Ledger("ledger.db")
+    frame = pd.DataFrame({"key": list("pqrst"), "a": [1.5, 2, 3, 4, 5], "label": list("xyxyx")})
+    frame.to_csv("old.csv", index=False)
+    frame.assign(a=[9.5, 2, 3, 4, 5]).to_csv("new.csv", index=False)
+
+    def keep(name, key):
+        data = open_data(name, id_column=key, trainable=False)
+        return record(ledger, snapshot(data, location_of(name)), whole=True)
+
+    keyed, _ = keep("old.csv", "key"), keep("old.csv", None)
+    changed = keep("new.csv", "key")
+    assert versions_between(ledger, "old.csv", "new.csv") == (keyed, changed)
+    changes = difference(rows_at(ledger, keyed), rows_at(ledger, changed))
+    assert changes["change"].tolist() == ["changed"]
 
 
 def test_a_ledger_is_found_here_or_beside_the_data(run, csv, tmp_path, monkeypatch):

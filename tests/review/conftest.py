@@ -3,12 +3,11 @@
 import shutil
 
 import numpy as np
-import pandas as pd
 import pytest
 from hostile_labels import CLASSES, EVIL
+from insects import insects
 
 import chaffinch as cf
-from chaffinch.bench.inject import uniform_flips
 from chaffinch.pipeline.ledger import ledger_for
 from chaffinch.review.session import Session
 from chaffinch.store.run import RunFolder
@@ -17,14 +16,10 @@ from chaffinch.store.run import RunFolder
 @pytest.fixture(scope="session")
 def scanned(tmp_path_factory):
     place = tmp_path_factory.mktemp("review")
-    random = np.random.default_rng(5)
-    truth = np.repeat([0, 1, 2], 40)
-    centres = np.array([[0, 0, 0, 0], [5, 0, 5, 0], [0, 5, 0, 5]])
-    table = pd.DataFrame(centres[truth] + random.normal(size=(120, 4)), columns=list("abcd"))
+    table = insects(CLASSES, 0.15, seed=5)
     table["place"] = np.where(np.arange(120) % 2, "Kuusamo", f"</td>{EVIL}")
     table["name"] = [f"{EVIL}&{number}" for number in range(120)]
-    labels, _ = uniform_flips(np.array(CLASSES)[truth], 0.15, seed=3)
-    table.assign(label=labels).to_csv(place / "insects.csv", index=False)
+    table.to_csv(place / "insects.csv", index=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHAFFINCH_LEDGER", "none")
         cf.scan(

@@ -24,7 +24,7 @@ def history(
     from chaffinch.pipeline.history import history_of
     from chaffinch.pipeline.ledger import ledger_near
 
-    book = ledger_near(subject or ".", ledger)
+    book = ledger_near(subject, ledger)
     found = history_of(book, subject)
     if subject is not None and not len(found):
         raise InputError(
@@ -40,13 +40,20 @@ def diff(
     after: Annotated[str, typer.Argument(help="Data, or the id of a version.")],
     out: Annotated[Path | None, typer.Option(help="CSV file for the whole table.")] = None,
     ledger: LEDGER = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+    ] = False,
 ) -> None:
     """Show which samples two versions of the data have not alike, and why."""
-    from chaffinch.pipeline.ledger import ledger_near, version_at
+    from chaffinch.pipeline.ledger import ledger_near
+    from chaffinch.pipeline.version import versions_between
+    from chaffinch.store.draft import free, written
     from chaffinch.store.version import difference, find, rows_at, with_reasons
 
+    if out is not None:
+        free(out, overwrite)
     book = ledger_near(before if Path(before).exists() else after, ledger)
-    first, second = version_at(book, before), version_at(book, after)
+    first, second = versions_between(book, before, after)
     later = find(book, second)
     plan = None if pd.isna(later["plan"]) else str(later["plan"])
     changes = with_reasons(book, difference(rows_at(book, first), rows_at(book, second)), plan)
@@ -54,7 +61,7 @@ def diff(
     told = ", ".join(f"{count:,} {word}" for word, count in counts.items()) or "no sample differs"
     typer.echo(f"{first[:_SHORT]} -> {second[:_SHORT]}: {told}")
     if out is not None:
-        changes.to_csv(out, index=False)
+        written({out: lambda draft: changes.to_csv(draft, index=False)})
         typer.echo(str(out))
     elif len(changes):
         show(changes[["id", "change", "old_label", "new_label", "new_weight", "kind", "reason"]])

@@ -1,11 +1,17 @@
 """The command `ledger`: look into the record of who decided what, and check it."""
 
-from typing import Annotated, Any
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from chaffinch.cli.history import LEDGER, show
 from chaffinch.core.errors import CheckFailedError, InputError
+
+if TYPE_CHECKING:
+    from chaffinch.store.ledger import Ledger
 
 ACTIONS = ("check", "log", "decisions", "disagreements", "keep")
 
@@ -37,24 +43,49 @@ def ledger(
 
 
 def _check(subject: str | None, url: str | None, head: str | None) -> None:
-    from chaffinch.pipeline.ledger import ledger_near
+    from chaffinch.pipeline.ledger import is_run, run_id
 
-    book = ledger_near(subject or ".", url)
+    if head is not None and re.fullmatch("[0-9a-f]{64}", head) is None:
+        raise InputError("a hash of 64 digits from 0 to f", repr(head), "Copy all of it")
+    book = _near(subject, url)
     found = book.check(head)
     if found.fault is not None:
+        whole = f"Entries 1 to {found.entries} are whole" if found.entries else "No entry is whole"
         raise CheckFailedError(
             f"a whole chain in {book.database.place}",
             f"entry {found.fault} is not as it was written: {found.reason}",
-            f"Entries 1 to {found.entries} are whole; compare the rest with a copy",
+            f"{whole}; compare the rest with a copy",
         )
-    typer.echo(f"{found.entries:,} entries, all as they were written; head {found.head}")
+    if subject is not None and is_run(subject):
+        _check_known(book, run_id(subject), subject)
+    if not found.entries:
+        typer.echo(f"no entries in {book.database.place}: nothing was ever written, or all is lost")
+        return
+    plural = "y" if found.entries == 1 else "ies"
+    typer.echo(f"{found.entries:,} entr{plural}, all as written; head {found.head}")
+
+
+def _check_known(book: "Ledger", name: str, run: str) -> None:
+    """A run remembers what a ledger that lost its last entries, or all, does not."""
+    if not len(book.table("run", id=name)):
+        raise CheckFailedError(
+            f"the run {run} in {book.database.place}",
+            "a ledger that does not know it",
+            "It was scanned with another ledger or none, or entries were cut off",
+        )
 
 
 def _log(subject: str | None, url: str | None) -> None:
+    entries = _near(subject, url).entries()
+    show(entries[["seq", "at", "who", "kind", "hash"]])
+
+
+def _near(subject: str | None, url: str | None) -> "Ledger":
     from chaffinch.pipeline.ledger import ledger_near
 
-    entries = ledger_near(subject or ".", url).entries()
-    show(entries[["seq", "at", "who", "kind", "hash"]])
+    if subject is not None and "://" not in subject and not Path(subject).expanduser().exists():
+        raise InputError("a run or data that are there", repr(subject), "Check the path")
+    return ledger_near(subject, url)
 
 
 def _decisions(subject: str, url: str | None, only_disagreements: bool) -> None:
@@ -66,9 +97,14 @@ def _decisions(subject: str, url: str | None, only_disagreements: bool) -> None:
     if book is None:
         raise InputError("a ledger", "none", "Name one with --ledger")
     decisions = book.decisions(name)
+    if not len(decisions):
+        typer.echo(f"Nobody has decided anything on {subject} yet.")
+        return
     joint = consensus(decisions)
     if only_disagreements:
-        show(disagreements(decisions))
+        open_questions = disagreements(decisions)
+        if len(open_questions):
+            show(open_questions[["sample", "reviewers", "action", "label", "votes"]])
     else:
         columns = ["sample", "reviewer", "action", "label", "confidence", "decided_at", "reason"]
         show(decisions[columns])
@@ -81,15 +117,22 @@ def _decisions(subject: str, url: str | None, only_disagreements: bool) -> None:
 
 def _keep(subject: str, url: str | None, options: dict[str, Any]) -> None:
     from chaffinch.data import open_data
-    from chaffinch.pipeline.ledger import ledger_for, ledger_near
+    from chaffinch.pipeline.ledger import NONE, is_run, ledger_for, ledger_near
     from chaffinch.pipeline.snapshot import location_of, snapshot
+    from chaffinch.store.ledger import LEDGER as VARIABLE
+    from chaffinch.store.ledger import NoLedgerError
     from chaffinch.store.version import record
 
+    if NONE in (url, url or os.environ.get(VARIABLE)):
+        raise InputError("a ledger to keep the data in", "'none'", "Name one with --ledger")
+    if is_run(subject):
+        raise InputError("data", f"the run {subject}", "Name the data that were scanned")
     # First of all: bad data shall not leave an empty ledger behind, which later commands find.
     data = open_data(subject, trainable=False, **options)
     try:
         book = ledger_near(subject, url)
-    except InputError:
+        book.need_whole()
+    except NoLedgerError:
         made = ledger_for("here", url)
         if made is None:
             raise

@@ -6,7 +6,7 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,27 +15,12 @@ from typing import Any
 import pandas as pd
 
 from chaffinch.core.edit import ACTIONS, Edit
+from chaffinch.core.edit_row import COLUMNS, check_columns, edits_of, row_of, separator_of
 from chaffinch.core.errors import InputError
 from chaffinch.core.identity import digest
 
 FORMAT = "chaffinch plan"
 VERSION = 1
-
-COLUMNS = (
-    "id",
-    "action",
-    "kind",
-    "old_label",
-    "new_label",
-    "weight",
-    "soft_label",
-    "copies",
-    "source",
-    "reason",
-    "confidence",
-    "who",
-)
-"""Columns of a plan as a table; an empty cell is what is not set, ``soft_label`` is JSON."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +80,7 @@ class Plan:
     @property
     def table(self) -> pd.DataFrame:
         """The edits, one a row; `of_table` reads a changed one back."""
-        rows = [{name: _cell(edit, name) for name in COLUMNS} for edit in self.edits]
+        rows = [row_of(edit) for edit in self.edits]
         return pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
 
     def of_table(self, table: pd.DataFrame) -> "Plan":
@@ -104,8 +89,8 @@ class Plan:
         Raises:
             InputError: A column is missing, or an edit is impossible.
         """
-        _check_columns([str(name) for name in table.columns], "the table")
-        return replace(self, edits=_edits(table.to_dict("records")))
+        check_columns([str(name) for name in table.columns], "the table")
+        return replace(self, edits=edits_of(table.to_dict("records")))
 
     def only(self, **wanted: Any) -> "Plan":
         """The plan with these edits alone.
@@ -206,7 +191,7 @@ class Plan:
         writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
         writer.writeheader()
         for edit in self.edits:
-            cells = {name: _cell(edit, name) for name in COLUMNS}
+            cells = row_of(edit)
             writer.writerow({k: "" if v is None else v for k, v in cells.items()})
         if path is not None:
             _write(Path(path), buffer.getvalue())
@@ -220,12 +205,9 @@ class Plan:
             InputError: No such file, a column that is missing, or an impossible edit.
         """
         text = _read(Path(path))
-        header = text.partition("\n")[0]
-        # As spreadsheets write it where the comma is the decimal sign.
-        separator = ";" if ";" in header and "," not in header else ","
-        rows = csv.DictReader(io.StringIO(text), delimiter=separator)
-        _check_columns([str(name) for name in rows.fieldnames or ()], str(path))
-        return cls(_edits(list(rows)), policy=policy)
+        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator_of(text))
+        check_columns([str(name) for name in rows.fieldnames or ()], str(path))
+        return cls(edits_of(list(rows)), policy=policy)
 
     @classmethod
     def read(cls, path: str | Path) -> "Plan":
@@ -240,43 +222,6 @@ class Plan:
         if place.suffix.lower() == ".json":
             return cls.from_json(place)
         raise InputError("a plan in a .json or .csv file", repr(str(path)), "Check its ending")
-
-
-def _cell(edit: Edit, name: str) -> Any:
-    value = edit.to_dict().get(name)
-    if name == "soft_label" and value is not None:
-        return json.dumps(value, ensure_ascii=False)
-    return value
-
-
-def _check_columns(names: Sequence[str], where: str) -> None:
-    if not {"id", "action"} <= set(names):
-        raise InputError(
-            f"the columns id and action in {where}",
-            ", ".join(names) or "no columns",
-            "Keep the names of the columns as 'chaffinch propose' wrote them",
-        )
-
-
-def _edits(rows: Sequence[dict[Any, Any]]) -> tuple[Edit, ...]:
-    edits = []
-    for row in rows:
-        cells = {str(k): v for k, v in row.items() if k in COLUMNS and not _empty(v)}
-        if isinstance(cells.get("soft_label"), str):
-            try:
-                cells["soft_label"] = json.loads(cells["soft_label"])
-            except ValueError as error:
-                raise InputError(
-                    'a soft label such as {"cat": 0.7, "dog": 0.3}',
-                    repr(cells["soft_label"]),
-                    "Correct the cell",
-                ) from error
-        edits.append(Edit.from_dict(cells))
-    return tuple(edits)
-
-
-def _empty(value: Any) -> bool:
-    return value is None or value == "" or (isinstance(value, float) and value != value)
 
 
 def _matches(edit: Edit, wanted: dict[str, Any]) -> bool:
@@ -294,7 +239,8 @@ def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8-sig")
     except OSError as error:
-        raise InputError(f"a plan at {path}", str(error), "Check the path") from error
+        reason = error.strerror or str(error)
+        raise InputError(f"a plan at {path}", reason, "Check the path") from error
     except UnicodeDecodeError as error:
         raise InputError(
             f"text in UTF-8 in {path}", f"other bytes ({error.reason})", "Save it as UTF-8"
@@ -309,4 +255,5 @@ def _write(path: Path, text: str) -> None:
     except OSError as error:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
-        raise InputError(f"to write {path}", str(error), "Choose another place") from error
+        reason = error.strerror or str(error)
+        raise InputError(f"to write {path}", reason, "Choose another place") from error

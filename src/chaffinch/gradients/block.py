@@ -283,10 +283,7 @@ class GradientBlock:
         return tensor.to(device=self.device, dtype=self.dtype)
 
     def _add(self, terms: Iterable[Tensor]) -> Tensor:
-        total = self._zeros(len(self))
-        for term in terms:
-            total += term
-        return total
+        return sum(terms, start=self._zeros(len(self)))
 
     def _check_same(self, other: "GradientBlock") -> None:
         ours, theirs = ({n: p.shape for n, p in b.pieces.items()} for b in (self, other))

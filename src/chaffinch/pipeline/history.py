@@ -6,19 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from chaffinch.pipeline.ledger import run_id
+from chaffinch.pipeline.ledger import is_run, run_id
 from chaffinch.pipeline.snapshot import files_of, location_of
 from chaffinch.store.ledger import Ledger
-from chaffinch.store.run import RECORD
 
 _ID = 12
 
 COLUMNS = ["seq", "at", "who", "what", "id", "detail"]
-
-
-def is_run(place: str | Path) -> bool:
-    """Whether a path is a finished run."""
-    return (Path(place).expanduser() / RECORD).is_file()
 
 
 def history_of(ledger: Ledger, subject: str | Path | None = None) -> pd.DataFrame:

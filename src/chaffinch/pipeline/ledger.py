@@ -4,11 +4,9 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from sqlalchemy import select
 
@@ -18,14 +16,12 @@ from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.plan import Plan
 from chaffinch.data import open_data
 from chaffinch.pipeline.labelled import need_labels
-from chaffinch.pipeline.snapshot import files_of, location_of, snapshot
-from chaffinch.repair.application import extra_samples
-from chaffinch.repair.effect import Effect, resolve
-from chaffinch.repair.names import shares_text
-from chaffinch.store.ledger import FILE, FOLDER, LEDGER, Ledger, default_ledger
+from chaffinch.pipeline.repaired import repaired_rows
+from chaffinch.pipeline.snapshot import location_of, snapshot
+from chaffinch.store.ledger import FILE, FOLDER, LEDGER, Ledger, NoLedgerError, default_ledger
 from chaffinch.store.run import FINDINGS, RECORD, OriginRecord, RunFolder
 from chaffinch.store.schema import RUN
-from chaffinch.store.version import find, record, rows_of
+from chaffinch.store.version import record
 
 NONE = "none"
 """As the place of the ledger: write none."""
@@ -50,34 +46,53 @@ def ledger_for(run: str | Path, url: str | None = None, *, create: bool = True) 
         run: The run folder.
         url: The ledger; by default what CHAFFINCH_LEDGER says, else ``.chaffinch/ledger.db``
             beside the run. "none" stands for no ledger.
-        create: Whether to make an SQLite file that is not there.
+        create: Whether it is to be written to: then an SQLite file is made where there is none,
+            and one that has lost entries is refused.
+
+    Raises:
+        InputError: A ledger that cannot be opened, or none although none is to be made.
+        RunError: A ledger that has lost entries, or of a newer version of Chaffinch.
     """
     folder = Path(run).expanduser().absolute().parent
     place = url or default_ledger(folder)
     if place == NONE:
         return None
     artifacts = None if "://" not in place else folder / FOLDER / "artifacts"
-    return Ledger(place, os.environ.get("CHAFFINCH_ARTIFACTS") or artifacts, create=create)
+    ledger = Ledger(place, os.environ.get("CHAFFINCH_ARTIFACTS") or artifacts, create=create)
+    if create:
+        ledger.need_whole()
+    return ledger
 
 
-def ledger_near(data: str | Path, url: str | None = None) -> Ledger:
+def ledger_near(data: str | Path | None = None, url: str | None = None) -> Ledger:
     """The ledger that knows data: the named one, else one here, else one beside the data.
 
+    Of a run, the one beside it comes first; without data, the one here is the only one.
+
     Raises:
-        InputError: There is none.
+        InputError: There is none, or none is wanted.
     """
     named = url or os.environ.get(LEDGER)
+    if url == NONE:
+        raise InputError("a ledger", "'none'", "Name one with --ledger")
     if named and named != NONE:
         return Ledger(named, create=False)
-    folders = [Path.cwd(), Path(location_of(data) or ".").parent]
+    folders = [Path.cwd()]
+    if data is not None:
+        folders.insert(0 if is_run(data) else 1, Path(location_of(data) or ".").parent)
     for folder in folders:
         if (folder / FOLDER / FILE).is_file():
             return Ledger(folder / FOLDER / FILE)
-    raise InputError(
-        f"a ledger at {FOLDER}/{FILE} here or beside {data}",
+    raise NoLedgerError(
+        f"a ledger at {FOLDER}/{FILE} here" + (f" or beside {data}" if data else ""),
         "none",
         "Scan the data with --out first, or name a ledger with --ledger",
     )
+
+
+def is_run(place: str | Path) -> bool:
+    """Whether a path is a finished run."""
+    return (Path(place).expanduser() / RECORD).is_file()
 
 
 def run_id(run: str | Path) -> str:
@@ -240,56 +255,6 @@ def open_run_data(run: RunFolder, location: str | None = None) -> Dataset:
 
 def _origin(run: RunFolder) -> OriginRecord:
     return run.record.origin or OriginRecord()
-
-
-def repaired_rows(plan: Plan, data: Dataset, seed: int = 0) -> pd.DataFrame:
-    """The rows of the version that a plan makes, under the ids that the samples had before."""
-    effect = resolve(plan, data)
-    rows = rows_of(data, effect.weights, _soft_labels(effect, data))
-    rows["label"] = np.asarray(data.labels.names, dtype=object)[effect.codes]
-    kept = rows.iloc[effect.rows]
-    if not len(effect.extra_rows):
-        return kept.reset_index(drop=True)
-    return pd.concat([kept, rows_of(extra_samples(data, effect, seed))], ignore_index=True)
-
-
-def version_at(ledger: Ledger, name: str) -> str:
-    """The version that a word means: the data at a path, or an id or the beginning of one.
-
-    Raises:
-        InputError: No version of that name, or data that the ledger has not seen.
-    """
-    if not Path(name).expanduser().exists():
-        return str(find(ledger, name)["id"])
-    location = location_of(name)
-    versions = ledger.table("version")
-    found = versions[versions["files"] == files_of(str(location)).digest]
-    if not len(found) and len(versions):
-        # A table that lists images is known by these too.
-        found = versions[versions["files"] == _digest_with_images(str(location))]
-    if not len(found):
-        raise InputError(
-            f"data at {name} as the ledger knows them",
-            "a state of them that was never recorded",
-            f"Record it with: chaffinch ledger keep {name}",
-        )
-    return str(found.iloc[-1]["id"])
-
-
-def _digest_with_images(location: str) -> str:
-    with suppress(InputError):
-        return files_of(location, open_data(location, trainable=False)).digest
-    return ""
-
-
-def _soft_labels(effect: Effect, data: Dataset) -> list[str] | None:
-    if effect.soft is None:
-        return None
-    softened = effect.soft.max(axis=1) < 1
-    return [
-        shares_text(shares, data.labels) if soft else ""
-        for shares, soft in zip(effect.soft, softened, strict=True)
-    ]
 
 
 def _edit_row(plan: str, edit: Edit) -> dict[str, Any]:

@@ -75,42 +75,14 @@ class Outcome:
 
     def record(self) -> RunRecord:
         """``run.json``."""
-        findings, labels = self.findings, self.evidence.labels
         options = self.request.options
-        validation = self.request.validation
-        trained_here = options.train and not options.checkpoints
-        schedule = self.work.schedule
-        settings = {
-            "epochs": schedule.epochs,
-            "batch_size": schedule.batch_size,
-            "learning_rate": schedule.learning_rate,
-            "folds": self.work.folds,
-        }
-        chosen = options.model_dump(
-            mode="json", exclude={"out", "overwrite", "seed", "device", "ledger"}
-        )
         return RunRecord(
             chaffinch=VERSION,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            data=DataRecord(
-                source=self.request.dataset.source,
-                fingerprint=self.request.dataset.fingerprint,
-                modality=self.request.dataset.modality,
-                samples=len(labels),
-                classes=labels.names,
-                class_counts=labels.counts.tolist(),
-                validation_samples=0 if validation is None else len(validation),
-            ),
+            data=self._data_record(),
             model=self._model_record(),
-            judgement=JudgementRecord(
-                flagged=int(findings.table["flagged"].sum()),
-                estimated_errors=round(findings.estimated_errors, 6),
-                flow=None if findings.flow is None else np.round(findings.flow, 6).tolist(),
-                scorers=findings.scorers,
-                notes=list(findings.notes),
-                details=dict(findings.details),
-            ),
-            configuration={**chosen, **(settings if trained_here else {"train": False})},
+            judgement=self._judgement_record(),
+            configuration=self._configuration(),
             seed=options.seed,
             device=str(self.work.device),
             versions=versions(),
@@ -118,6 +90,44 @@ class Outcome:
             origin=self.request.origin,
             demo=self._demo(),
         )
+
+    def _data_record(self) -> DataRecord:
+        labels, data = self.evidence.labels, self.request.dataset
+        validation = self.request.validation
+        return DataRecord(
+            source=data.source,
+            fingerprint=data.fingerprint,
+            modality=data.modality,
+            samples=len(labels),
+            classes=labels.names,
+            class_counts=labels.counts.tolist(),
+            validation_samples=0 if validation is None else len(validation),
+        )
+
+    def _judgement_record(self) -> JudgementRecord:
+        findings = self.findings
+        return JudgementRecord(
+            flagged=int(findings.table["flagged"].sum()),
+            estimated_errors=round(findings.estimated_errors, 6),
+            flow=None if findings.flow is None else np.round(findings.flow, 6).tolist(),
+            scorers=findings.scorers,
+            notes=list(findings.notes),
+            details=dict(findings.details),
+        )
+
+    def _configuration(self) -> dict[str, Any]:
+        options, schedule = self.request.options, self.work.schedule
+        left_out = {"out", "overwrite", "seed", "device", "ledger"}
+        chosen = options.model_dump(mode="json", exclude=left_out)
+        if not options.train or options.checkpoints:
+            return {**chosen, "train": False}
+        return {
+            **chosen,
+            "epochs": schedule.epochs,
+            "batch_size": schedule.batch_size,
+            "learning_rate": schedule.learning_rate,
+            "folds": self.work.folds,
+        }
 
     def _model_record(self) -> ModelRecord:
         evidence = self.evidence

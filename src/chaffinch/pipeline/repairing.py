@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from chaffinch.core.errors import InputError
+from chaffinch.core.errors import ChaffinchError, InputError, RunError
 from chaffinch.core.plan import Plan
 from chaffinch.pipeline.labelled import need_labels
 from chaffinch.pipeline.ledger import (
@@ -90,6 +90,7 @@ def apply_run(
 
     Raises:
         InputError: The run does not know where its data lie, or any reason of `apply`.
+        RunError: The repaired data are there, but could not be recorded.
     """
     ledger = options.pop("ledger", None)
     place = _data_of(run.record, data)
@@ -98,9 +99,17 @@ def apply_run(
         raise InputError(
             "a place that does not hold the run", repr(str(out)), "Choose another --out"
         )
+    book = ledger_for(run.path, ledger)  # one that cannot be opened is an error before the work
     plan.apply(place, out=out, **_opening(run.record), **options)
     seed = int(options.get("seed", 0))
-    record_repair(run.path, plan, out, ledger_for(run.path, ledger), data=place, seed=seed)
+    try:
+        record_repair(run.path, plan, out, book, data=place, seed=seed)
+    except (ChaffinchError, OSError) as error:
+        raise RunError(
+            f"to record the repair in the ledger of {run.path}",
+            error.got if isinstance(error, ChaffinchError) else str(error),
+            f"The repaired data in {out} are whole; mend this, then apply again with --overwrite",
+        ) from error
     return out
 
 
@@ -124,7 +133,7 @@ def verify_run(
     Raises:
         InputError: Any reason of `verify`.
     """
-    record, ledger = run.record, options.pop("ledger", None)
+    record, book = run.record, ledger_for(run.path, options.pop("ledger", None))
     origin, kept = record.origin, record.configuration
     held = validation or (origin.validation if origin is not None else "") or None
     group = options.pop("group", None)
@@ -146,7 +155,7 @@ def verify_run(
     d = outcome.difference
     told = {**outcome.to_dict(), "plan": plan.digest}
     told |= {"difference": d.mean, "low": d.low, "high": d.high}
-    record_verification(run.path, told, ledger_for(run.path, ledger))
+    record_verification(run.path, told, book)
     return outcome
 
 

@@ -91,7 +91,8 @@ def restore(contents: Contents, artifacts: ArtifactStore, out: str | Path) -> Pa
     """Write the files as they were, byte by byte; ``out`` appears when all of them are there.
 
     Raises:
-        InputError: Something is at ``out`` already, or the bytes were not kept.
+        InputError: Something is at ``out`` already, the bytes were not kept, or nothing can be
+            written there.
         RunError: A chunk is missing or damaged.
     """
     place = Path(out).expanduser()
@@ -105,11 +106,14 @@ def restore(contents: Contents, artifacts: ArtifactStore, out: str | Path) -> Pa
         )
     draft = place.with_name(f"{place.name}.draft-{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
     try:
+        draft.mkdir(parents=True)
         _write_parts(contents, artifacts, draft)
         whole = draft if contents.folder else draft / contents.parts[0].name
         os.rename(whole, place)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"to write {place}", reason, "Check rights and space there") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return place

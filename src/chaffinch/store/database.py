@@ -1,8 +1,10 @@
 """Connections to the ledger's database: SQLite in a file, or PostgreSQL by URL."""
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,11 +56,41 @@ class Database:
         url = make_url(self.url)
         return str(url.database) if url.drivername == "sqlite" else url.render_as_string()
 
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite database; None of any other."""
+        url = make_url(self.url)
+        place = str(url.database)
+        local = url.get_backend_name() == "sqlite" and not place.startswith((":", "file:"))
+        return Path(place) if local else None
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database."""
-        with self._reached(), self._patiently(self._engine.connect) as connection:
+        with self._reached(), self._patiently(self._readable) as connection:
             yield connection
+
+    def _readable(self) -> Connection:
+        """A connection that reads; of a file that cannot be written to, too.
+
+        SQLite makes files beside the database even to read it. Where they cannot be made, on a full
+        disk or in a folder without rights, nobody can be writing either, and the file alone is all
+        there is.
+        """
+        if self.file is None:
+            return self._engine.connect()
+        try:
+            with ExitStack() as undo:
+                connection = undo.enter_context(self._engine.connect())
+                connection.exec_driver_sql("SELECT 1 FROM sqlite_master")
+                undo.pop_all()
+                return connection
+        except OperationalError as error:
+            if _passes(error) or not self.file.is_file() or _unsettled(self.file):
+                raise
+            address = f"{self.file.absolute().as_uri()}?immutable=1"
+            alone = partial(sqlite3.connect, address, uri=True)
+            return create_engine("sqlite://", creator=alone, poolclass=NullPool).connect()
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Do the work in a transaction of its own: all of it or nothing, one writer at a time.
@@ -100,12 +132,18 @@ class Database:
             # The very class itself: SQLite says so of a file that is no database.
             if not isinstance(error, OperationalError) and type(error) is not DatabaseError:
                 raise
-            reason = " ".join(str(error.orig).split()).rstrip(".")[:200]
+            reason = " ".join(str(error.orig).split()).rstrip(".?")[:200]
             raise InputError(
-                f"a ledger that can be opened at {self.place}",
+                f"a ledger that can be opened and used at {self.place}",
                 reason,
-                "Check path, rights and server, or name another one with --ledger",
+                "Check path, rights, space and server, or name another one with --ledger",
             ) from error
+
+
+def _unsettled(file: Path) -> bool:
+    """Whether there are transactions that are not in the file itself yet."""
+    journal = Path(f"{file}-wal")
+    return journal.is_file() and journal.stat().st_size > 0
 
 
 def _normal(url: str) -> str:

@@ -3,7 +3,7 @@
 import getpass
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +12,12 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, insert, make_url, select
 
-from chaffinch.core.errors import InputError
+from chaffinch.core.errors import InputError, RunError
 from chaffinch.store.artifact import ArtifactStore
 from chaffinch.store.chain import Check, check_chain, digest_of, hash_of, head_of, stored_rows
 from chaffinch.store.database import Database
 from chaffinch.store.decision import Decision, latest
+from chaffinch.store.head import Entry, Head, missing
 from chaffinch.store.schema import DECISION, ENTRY, KINDS, TABLES, Row
 
 FOLDER = ".chaffinch"
@@ -27,12 +28,8 @@ LEDGER, ARTIFACTS, USER = "CHAFFINCH_LEDGER", "CHAFFINCH_ARTIFACTS", "CHAFFINCH_
 _SAME_DECISION = ("run", "sample", "reviewer", "action", "label", "decided_at")
 
 
-@dataclass(frozen=True)
-class Entry:
-    """An entry of the chain: its number, from 1, and its hash."""
-
-    seq: int
-    hash: str
+class NoLedgerError(InputError):
+    """There is no ledger where one was looked for."""
 
 
 class Ledger:
@@ -45,7 +42,7 @@ class Ledger:
         create: Whether to make an SQLite file that is not there.
 
     Raises:
-        InputError: A database that cannot be opened, or one that is missing.
+        InputError: A database that cannot be opened; `NoLedgerError` where there is none.
         MissingExtraError: PostgreSQL without its driver.
         RunError: A ledger of a newer version of Chaffinch.
     """
@@ -54,10 +51,11 @@ class Ledger:
         self, url: str | Path, artifacts: str | Path | None = None, *, create: bool = True
     ) -> None:
         if not create and "://" not in str(url) and not Path(url).expanduser().is_file():
-            raise InputError(
+            raise NoLedgerError(
                 f"a ledger at {url}", "none", "Scan with --out first, or name one with --ledger"
             )
         self.database = Database(url)
+        self._head = Head(self.database.file)
         self._artifacts = artifacts
 
     @cached_property
@@ -89,6 +87,7 @@ class Ledger:
 
         Raises:
             InputError: Rows that the tables cannot hold.
+            RunError: A ledger that has lost entries.
         """
         tables = KINDS[kind]
         content = {table.name: stored_rows(table, rows.get(table.name, ())) for table in tables}
@@ -98,29 +97,35 @@ class Ledger:
                 return None
             return _append(connection, kind, content)
 
-        return self.database.write(work)
+        return self._written(work)
 
     def decide(self, run: str, decisions: Sequence[Decision]) -> int:
         """Record decisions on samples of a run; those that are in the ledger already are left out.
 
         Returns:
             How many were new.
+
+        Raises:
+            InputError: Decisions that the tables cannot hold.
+            RunError: A ledger that has lost entries.
         """
         rows = [{"run": run, **asdict(decision)} for decision in decisions]
         stored = stored_rows(DECISION, rows)
+        count = 0
 
-        def work(connection: Connection) -> int:
+        def work(connection: Connection) -> Entry | None:
+            nonlocal count
             found = connection.execute(select(DECISION).where(DECISION.c.run == run)).mappings()
             known = {_key(dict(row)) for row in found}
             new: dict[tuple[Any, ...], Row] = {}
             for row in stored:
                 if _key(row) not in known:
                     new.setdefault(_key(row), row)
-            if new:
-                _append(connection, "decision", {"decision": list(new.values())})
-            return len(new)
+            count = len(new)
+            return _append(connection, "decision", {"decision": [*new.values()]}) if new else None
 
-        return self.database.write(work)
+        self._written(work)
+        return count
 
     def decisions(self, run: str) -> pd.DataFrame:
         """The last decision of every reviewer on every sample of a run.
@@ -158,13 +163,48 @@ class Ledger:
             return head_of(connection)[1]
 
     def check(self, head: str | None = None) -> Check:
-        """Compute all hashes again.
+        """Compute all hashes again, and look for the entry that was noted beside the file.
 
         Args:
             head: A hash noted earlier, which must still be that of an entry.
         """
+        noted = self._head.noted()  # before the rows are read, or it might be ahead of them
         with self.database.reading() as connection:
-            return check_chain(connection, head)
+            found = check_chain(connection, head)
+            if found.fault is None and noted is not None and missing(connection, noted):
+                first = min(noted.seq, found.entries + 1)
+                reason = f"{self._head.file} remembers another entry {noted.seq}"
+                return replace(found, fault=first, reason=reason)
+            return found
+
+    def need_whole(self) -> None:
+        """Refuse a ledger that has lost entries, before work that it should record.
+
+        Raises:
+            RunError: The entry that was noted beside its file is not in it.
+        """
+        noted = self._head.noted()
+        with self.database.reading() as connection:
+            self._refuse(connection, noted)
+
+    def _written(self, work: Callable[[Connection], Entry | None]) -> Entry | None:
+        def guarded(connection: Connection) -> Entry | None:
+            self._refuse(connection, self._head.noted())
+            return work(connection)
+
+        entry = self.database.write(guarded)
+        if entry is not None:
+            self._head.note(entry)
+        return entry
+
+    def _refuse(self, connection: Connection, noted: Entry | None) -> None:
+        if noted is not None and missing(connection, noted):
+            raise RunError(
+                f"entry {noted.seq} in {self.database.place}, as {self._head.file} remembers it",
+                f"a ledger of {head_of(connection)[0]:,} entries without it",
+                "Bring the ledger back from a copy; to go on without what was lost, delete"
+                f" {self._head.file}",
+            )
 
     def _frame(self, query: Any) -> pd.DataFrame:
         with self.database.reading() as connection:

@@ -6,6 +6,7 @@ A folder is written beside its final place and renamed when it is whole, so that
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -197,5 +198,9 @@ def partial_folder(path: Path) -> Path:
 def write_text(path: Path, text: str) -> None:
     """Write a file so that readers see either the old or the whole new content."""
     draft = path.with_name(path.name + ".draft")
-    draft.write_text(text, "utf-8")
-    os.replace(draft, path)
+    try:
+        draft.write_text(text, "utf-8")
+        os.replace(draft, path)
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)

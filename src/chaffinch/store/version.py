@@ -144,7 +144,8 @@ def find(ledger: Ledger, name: str) -> "pd.Series[Any]":
     versions = ledger.table("version")
     found = versions[versions["id"].astype(str).str.startswith(name)]
     if len(name) < _SHORTEST_PREFIX or found["id"].nunique() != 1:
-        got = f"{found['id'].nunique()} that begin like this" if len(name) else "nothing"
+        count = found["id"].nunique()
+        got = "too short" if len(name) < _SHORTEST_PREFIX else f"{count:,} that begin like this"
         raise InputError(
             f"the id of one version, or its first {_SHORTEST_PREFIX} digits or more",
             f"{name!r} ({got})",

@@ -12,6 +12,7 @@ from chaffinch.bench.cell import Cell
 from chaffinch.bench.engine.part import CellFolder
 from chaffinch.bench.engine.plan import Plan
 from chaffinch.bench.engine.worker import Failure
+from chaffinch.bench.experiment import Measurement
 
 COLUMNS = (
     "suite",
@@ -41,45 +42,20 @@ def gather(plan: Plan, cache: Path, failures: Sequence[Failure]) -> pd.DataFrame
     wrong: dict[str, list[Failure]] = {}
     for failure in failures:
         wrong.setdefault(failure.job.cell.key, []).append(failure)
-    rows: list[dict[str, Any]] = []
     origins = {name: origin_of(name) for name in plan.methods}
+    rows: list[dict[str, Any]] = []
     for job in plan.jobs:
         columns = _cell_columns(job.cell)
         folder = CellFolder(cache, job.cell)
         for method in job.methods:
             part = folder.read(method)
-            if part is None:
-                continue
-            rows += [
-                {
-                    **columns,
-                    "method": method,
-                    "origin": origins[method],
-                    "metric": one.metric,
-                    "value": one.value,
-                    "group": one.group,
-                    "x": one.x,
-                    "status": "ok",
-                    "message": "",
-                    "seconds": part.seconds,
-                }
-                for one in part.measurements
-            ]
+            if part is not None:
+                named = {**columns, "method": method, "origin": origins[method]}
+                rows += [{**named, **_measured(one, part.seconds)} for one in part.measurements]
         for failure in wrong.get(job.cell.key, ()):
-            rows.append(
-                {
-                    **columns,
-                    "method": failure.method,
-                    "status": "failed",
-                    "message": failure.message,
-                }
-            )
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    text = ["origin", "metric", "group", "message"]
-    table[text] = table[text].fillna("")
-    number = ["rate", "value", "x", "seconds"]
-    table[number] = table[number].astype("float64")
-    return table
+            told = {"method": failure.method, "status": "failed", "message": failure.message}
+            rows.append({**columns, **told})
+    return _typed(pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
 def with_settings(table: pd.DataFrame) -> pd.DataFrame:
@@ -91,6 +67,26 @@ def with_settings(table: pd.DataFrame) -> pd.DataFrame:
         for name in names
     }
     return pd.concat([table, pd.DataFrame(plain, index=table.index)], axis=1)
+
+
+def _measured(one: Measurement, seconds: float) -> dict[str, Any]:
+    return {
+        "metric": one.metric,
+        "value": one.value,
+        "group": one.group,
+        "x": one.x,
+        "status": "ok",
+        "message": "",
+        "seconds": seconds,
+    }
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    text = ["origin", "metric", "group", "message"]
+    table[text] = table[text].fillna("")
+    number = ["rate", "value", "x", "seconds"]
+    table[number] = table[number].astype("float64")
+    return table
 
 
 def _cell_columns(cell: Cell) -> dict[str, Any]:

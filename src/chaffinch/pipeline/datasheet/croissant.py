@@ -95,7 +95,8 @@ def _limits(sheet: Sheet) -> list[str]:
         f"{faults['flagged']:,} samples are flagged."
     ]
     for kind, count in faults["kinds"].items():
-        limits.append(f"{count:,} samples look like this: {kind.replace('_', ' ')}.")
+        looks = "sample looks" if count == 1 else "samples look"
+        limits.append(f"{count:,} {looks} like this: {kind.replace('_', ' ')}.")
     return limits + (list(sheet.run.judgement.notes) if sheet.run else [])
 
 

@@ -63,7 +63,9 @@ def _provenance(sheet: Sheet) -> Iterator[str]:
     if sheet.files is not None and sheet.files.parts:
         parts = sheet.files.parts
         size = sum(part.size for part in parts)
-        yield f"{len(parts):,} files, {size:,} bytes, SHA-256 of the list `{sheet.files.digest}`."
+        plural = "" if len(parts) == 1 else "s"
+        told = f"{len(parts):,} file{plural}, {size:,} bytes"
+        yield f"{told}, SHA-256 of the list `{sheet.files.digest}`."
     if len(sheet.history):
         rows = sheet.history[["at", "who", "what", "id", "detail"]].astype(str)
         yield _table(("when (UTC)", "who", "what", "id", ""), rows.itertuples(index=False))

@@ -1,27 +1,34 @@
 """What a data sheet holds, gathered from data, run and ledger."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from chaffinch.core.dataset import Dataset
-from chaffinch.core.errors import InputError
 from chaffinch.data import open_data
 from chaffinch.data.file import READERS, read_table, suffix_of
 from chaffinch.pipeline.datasheet.about import About
-from chaffinch.pipeline.history import history_of, is_run
+from chaffinch.pipeline.history import history_of
 from chaffinch.pipeline.labelled import need_labels
-from chaffinch.pipeline.ledger import ledger_for, ledger_near, open_run_data, run_id
+from chaffinch.pipeline.ledger import (
+    NONE,
+    is_run,
+    ledger_for,
+    ledger_near,
+    open_run_data,
+    run_id,
+)
 from chaffinch.pipeline.snapshot import files_of, location_of
 from chaffinch.store.content import Contents
 from chaffinch.store.decision import consensus
-from chaffinch.store.ledger import Ledger
+from chaffinch.store.draft import free, written
+from chaffinch.store.ledger import Ledger, NoLedgerError
 from chaffinch.store.run import RunFolder, RunRecord
 
 _MOST_PAIRS = 5
@@ -114,32 +121,29 @@ def write_sheet(sheet: Sheet, out: str | Path, *, overwrite: bool = False) -> tu
     """Write a sheet as a page (``out.md``) and as Croissant (``out.json``).
 
     Raises:
-        InputError: One of the files is there.
+        InputError: One of the files is there, or cannot be written.
     """
     from chaffinch.pipeline.datasheet.croissant import croissant
     from chaffinch.pipeline.datasheet.page import page
 
     stem = Path(out).expanduser()
     places = stem.with_name(f"{stem.name}.md"), stem.with_name(f"{stem.name}.json")
-    there = [str(place) for place in places if place.exists()]
-    if there and not overwrite:
-        raise InputError(
-            f"no file at {there[0]}", "one", "Choose another --out, or use --overwrite"
-        )
+    for place in places:
+        free(place, overwrite)
     described = json.dumps(croissant(sheet), indent=1, ensure_ascii=False) + "\n"
-    for place, text in zip(places, (page(sheet), described), strict=True):
-        draft = place.with_name(f"{place.name}.draft")
-        draft.write_text(text, "utf-8")
-        os.replace(draft, place)
+    texts = zip(places, (page(sheet), described), strict=True)
+    written({p: partial(Path.write_text, data=text, encoding="utf-8") for p, text in texts})
     return places
 
 
 def _book(subject: str | Path, url: str | None) -> Ledger | None:
+    if url == NONE:
+        return None
     try:
         if is_run(subject):
             return ledger_for(subject, url, create=False)
         return ledger_near(subject, url)
-    except InputError:
+    except NoLedgerError:  # one that cannot be opened is another matter
         if url is not None:
             raise
         return None

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import pandas as pd
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.progress import track
-from chaffinch.data import open_data
+from chaffinch.data import ImageData, open_data
 from chaffinch.pipeline.exchange import argilla, label_studio
 from chaffinch.pipeline.exchange.task import Task, plain, tasks
 from chaffinch.pipeline.ledger import open_run_data, run_id
 from chaffinch.pipeline.snapshot import location_of
+from chaffinch.store.draft import free, written
 from chaffinch.store.run import RunFolder
 
 FORMATS = {
@@ -64,8 +66,8 @@ def export_run(
     if rows not in ("all", "flagged"):
         raise InputError("the rows 'all' or 'flagged'", repr(rows), "Choose one with --rows")
     place = Path(out or f"{folder.path.absolute().name}-{to}{FORMATS[to]}").expanduser()
-    if place.exists() and not overwrite:
-        raise InputError(f"no file at {place}", "one", "Choose another --out, or use --overwrite")
+    for file in _files(place, to):
+        free(file, overwrite)
     table = folder.findings.sort_values("suspicion", ascending=False, kind="stable")
     if rows == "flagged":
         table = table[table["flagged"].astype(bool)]
@@ -74,7 +76,7 @@ def export_run(
     if to in _FOR_PEOPLE:
         _write_tasks(table, folder, to, place, data)
     else:
-        _written(place, lambda draft: _WRITERS[to](table, draft))
+        written({place: lambda draft: _WRITERS[to](table, draft)})
     return place
 
 
@@ -96,6 +98,15 @@ def cleanlab_columns(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def _files(place: Path, to: str) -> tuple[Path, ...]:
+    """All files that an export writes."""
+    if to != "label-studio":
+        return (place,)
+    if place.suffix.lower() == ".xml":  # where the interface goes
+        raise InputError("a file of tasks that ends in .json", repr(str(place)), "Rename --out")
+    return place, place.with_suffix(".xml")
+
+
 def _write_tasks(table: pd.DataFrame, run: RunFolder, to: str, place: Path, data: Any) -> None:
     if data is None or isinstance(data, str | os.PathLike):
         data = open_run_data(run, location_of(data))
@@ -108,18 +119,26 @@ def _write_tasks(table: pd.DataFrame, run: RunFolder, to: str, place: Path, data
             made.append(task)
             advance()
     if to == "argilla":
-        content: list[Any] = argilla.to_records(made, name)
-    else:
-        content = label_studio.to_tasks(made, name)
-        interface = label_studio.configuration(run.record.data.classes, made[0].field)
-        _written(place.with_suffix(".xml"), lambda draft: draft.write_text(interface, "utf-8"))
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    _written(place, lambda draft: draft.write_text(text, "utf-8"))
+        written({place: partial(_write_text, _document(argilla.to_records(made, name)))})
+        return
+    files = data.files if isinstance(data, ImageData) else None
+    content = _document(label_studio.to_tasks(made, name, files))
+    interface = label_studio.configuration(run.record.data.classes, made[0].field)
+    both = zip(_files(place, to), (content, interface), strict=True)
+    written({file: partial(_write_text, text) for file, text in both})
+
+
+def _document(content: Sequence[Mapping[Any, Any]]) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _write_text(text: str, draft: Path) -> None:
+    draft.write_text(text, "utf-8")
 
 
 def _write_json(table: pd.DataFrame, draft: Path) -> None:
     rows = [{name: plain(value) for name, value in row.items()} for row in table.to_dict("records")]
-    draft.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    _write_text(_document(rows), draft)
 
 
 _WRITERS: dict[str, Callable[[pd.DataFrame, Path], Any]] = {
@@ -128,16 +147,3 @@ _WRITERS: dict[str, Callable[[pd.DataFrame, Path], Any]] = {
     "json": _write_json,
     "cleanlab": lambda table, draft: cleanlab_columns(table).to_csv(draft, index=False),
 }
-
-
-def _written(place: Path, write: Callable[[Path], Any]) -> None:
-    """Show the file when it is whole."""
-    draft = place.with_name(f"{place.name}.draft")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        write(draft)
-        os.replace(draft, place)
-    except OSError as error:
-        raise InputError(f"to write {place}", str(error), "Choose another --out") from error
-    finally:
-        draft.unlink(missing_ok=True)

@@ -3,28 +3,62 @@
 Formats: https://labelstud.io/guide/task_format and https://labelstud.io/guide/predictions.
 """
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.identity import digest
 from chaffinch.pipeline.exchange.answer import Answer
 from chaffinch.pipeline.exchange.task import ACTIONS, AGENT, Task
 
 _SHOWN = "sample"
+_SERVED = "/data/local-files/?d="
+"""What addresses of files on the disk of the server begin with."""
 
 
-def to_tasks(tasks: Iterable[Task], run: str) -> list[dict[str, Any]]:
-    """Tasks for import into a project with the configuration of `configuration`."""
-    return [_task(task, run) for task in tasks]
+def to_tasks(
+    tasks: Iterable[Task], run: str, files: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """Tasks for import into a project with the configuration of `configuration`.
+
+    Args:
+        tasks: The samples.
+        run: Id of the run.
+        files: Paths of all images of the data; None where the samples are no files. They are
+            addressed below the folder above the one that holds them all, because Label Studio
+            serves only what lies in a subfolder of its document root.
+    """
+    root = _root(files)
+    return [_task(task, run, root) for task in tasks]
 
 
-def _task(task: Task, run: str) -> dict[str, Any]:
-    data = {task.field: task.content, **task.told, "chaffinch_id": task.id, "chaffinch_run": run}
+def _root(files: Sequence[str] | None) -> Path | None:
+    if files:
+        with suppress(ValueError):  # on several drives of Windows
+            folders = {os.path.dirname(os.path.abspath(file)) for file in files}
+            return Path(os.path.commonpath(folders)).parent
+    return None
+
+
+def _content(task: Task, root: Path | None) -> str:
+    if root is None:
+        return task.content
+    below = Path(os.path.abspath(task.content)).relative_to(root)
+    return _SERVED + quote(below.as_posix())
+
+
+def _task(task: Task, run: str, root: Path | None) -> dict[str, Any]:
+    shown = {task.field: _content(task, root)}
+    data = {**shown, **task.told, "chaffinch_id": task.id, "chaffinch_run": run}
     predictions: list[dict[str, Any]] = []
     if task.suggestion is not None:
         choice = {
-            "id": "suggestion",
+            "id": digest(task.id.encode()),  # no two results of a project may have the same one
             "from_name": "label",
             "to_name": _SHOWN,
             "type": "choices",
@@ -107,13 +141,17 @@ def _answer(
         return None
     return Answer(
         str(data["chaffinch_id"]),
-        label=chosen.get("label"),
-        action=chosen.get("action"),
-        reason=str(chosen.get("reason", "")),
+        label=_words(chosen.get("label")),
+        action=_words(chosen.get("action")),
+        reason=_words(chosen.get("reason")) or "",
         reviewer=_name(who),
         decided_at=str(moment or ""),
         run=data.get("chaffinch_run"),
     )
+
+
+def _words(value: Any) -> str | None:
+    return str(value) if value else None
 
 
 def _name(who: Any) -> str:

@@ -8,8 +8,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from chaffinch.core.edit_row import separator_of
 from chaffinch.core.errors import InputError
 from chaffinch.core.labels import class_named
+from chaffinch.data.column import few
 from chaffinch.pipeline.exchange import argilla, label_studio
 from chaffinch.pipeline.exchange.answer import Answer
 from chaffinch.pipeline.ledger import run_id
@@ -52,8 +54,12 @@ def import_decisions(
     try:
         text = path.read_text("utf-8-sig")
         when = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"a file of decisions at {path}", str(error), "Check the path") from error
+    except OSError as error:
+        got = error.strerror or str(error)
+        raise InputError(f"a file of decisions at {path}", got, "Check the path") from error
+    except UnicodeDecodeError as error:
+        got = f"other bytes ({error.reason})"
+        raise InputError(f"text in UTF-8 in {path}", got, "Save it as UTF-8") from error
     answers = [_named(answer, reviewer, names or {}, when) for answer in SOURCES[source](text)]
     name = run_id(run)
     _check_run(answers, name)
@@ -108,21 +114,35 @@ def _json(read: Callable[[object], list[Answer]]) -> Callable[[str], list[Answer
     def parse(text: str) -> list[Answer]:
         try:
             content = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError("a file of JSON", str(error), "Export it again") from error
-        return read(content)
+        try:
+            return read(content)
+        except InputError:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            got = f"parts of another form ({type(error).__name__}: {error})"
+            raise InputError("what the tool exports", got, "Export it again") from error
 
     return parse
 
 
 def _read_csv(text: str) -> list[Answer]:
-    rows = csv.DictReader(io.StringIO(text))
+    try:
+        return _answers(text)
+    except csv.Error as error:
+        raise InputError("a CSV file", str(error), "Save it again as CSV") from error
+
+
+def _answers(text: str) -> list[Answer]:
+    # The semicolon stands where the comma is the decimal sign.
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator_of(text))
     names = set(rows.fieldnames or ())
     if "id" not in names or not names & {"action", "label"}:
         raise InputError(
             f"a CSV file with the columns id and action or label (known: {', '.join(_COLUMNS)})",
-            f"the columns {', '.join(sorted(names)) or 'none'}",
-            "Rename the columns",
+            f"the columns {few(sorted(names))}" if names else "no columns",
+            "Rename or add columns",
         )
     answers = []
     for number, row in enumerate(rows, start=2):

@@ -64,21 +64,8 @@ def make_situation(sizes: Sizes, seed: int) -> Situation:
     held, held_codes = draw(sizes.targets)
     wrong = random.random(sizes.samples) < 0.1
     given = np.where(wrong, (codes + 1) % sizes.classes, codes)
-    logits = features @ weight.T
-    norms = np.linalg.norm(features, axis=1)
-    evidence = Evidence(
-        ids=np.arange(sizes.samples).astype(np.str_),
-        labels=Labels(given, np.arange(sizes.classes)),
-        logits=np.stack([np.float32(part) * logits for part in _GROWTH]),
-        held_out_logits=logits[None],
-        features=features,
-        feature_norms=np.tile(norms, (len(_GROWTH), 1)),
-        embeddings=features[:, :_EMBEDDED],
-        learning_rates=np.full(len(_GROWTH), 0.01),
-        validation_logits=held @ weight.T,
-        validation_features=held,
-        validation_codes=held_codes,
-    )
+    samples = features, Labels(given, np.arange(sizes.classes))
+    evidence = _evidence(samples, (held, held_codes), weight)
     model = nn.Sequential(nn.Linear(sizes.inputs, sizes.classes))
     state = {"0.weight": torch.from_numpy(weight), "0.bias": torch.zeros(sizes.classes)}
     model.load_state_dict(state)
@@ -92,4 +79,25 @@ def make_situation(sizes: Sizes, seed: int) -> Situation:
         lambda: nn.Sequential(nn.Linear(sizes.inputs, sizes.classes)),
         model.eval(),
         (model.state_dict(),),
+    )
+
+
+def _evidence(
+    samples: tuple[Floats, Labels], held: tuple[Floats, Codes], weight: Floats
+) -> Evidence:
+    features, labels = samples
+    logits = features @ weight.T
+    norms = np.linalg.norm(features, axis=1)
+    return Evidence(
+        ids=np.arange(len(features)).astype(np.str_),
+        labels=labels,
+        logits=np.stack([np.float32(part) * logits for part in _GROWTH]),
+        held_out_logits=logits[None],
+        features=features,
+        feature_norms=np.tile(norms, (len(_GROWTH), 1)),
+        embeddings=features[:, :_EMBEDDED],
+        learning_rates=np.full(len(_GROWTH), 0.01),
+        validation_logits=held[0] @ weight.T,
+        validation_features=held[0],
+        validation_codes=held[1],
     )
