@@ -115,10 +115,13 @@ def test_the_page_shows_curves_alarms_and_sources_and_escapes_names():
 
 def test_a_page_of_the_first_epoch_and_one_without_anything():
     monitor = history_of(1)
-    assert "nothing alarming" in render(monitor.history, [], "x")
+    assert '<em class="calm">nothing alarming</em>' in render(monitor.history, [], "x")
+    assert 'class="calm"' not in render(monitor.history, history_of().alarms, "x")
     bare = render([snapshot(0, loss=float("nan"), accuracy=float("nan"))], [], "x")
     assert "None so far" in bare
     assert 'class="curve' not in bare
+    assert "Nothing to draw" in bare
+    assert ">nan<" not in bare
 
 
 def test_the_page_is_replaced_whole_and_stops_to_reload(tmp_path):
@@ -132,7 +135,8 @@ def test_the_page_is_replaced_whole_and_stops_to_reload(tmp_path):
     page.close()
     text = path.read_text("utf-8")
     assert 'http-equiv="refresh"' not in text
-    assert "the training has ended" in text
+    assert "in this epoch. The training has ended.</p>" in text
+    assert "reloads by itself" not in text
     assert [one.name for one in path.parent.iterdir()] == ["live.html"]
     with pytest.raises(InputError, match="seconds >= 1"):
         LivePage(path, seconds=0)

@@ -37,6 +37,9 @@ _LATEST = 2
 _BINS = 36
 _LOWEST = 1e-12
 
+Sample = tuple[Floats, Codes, NDArray[np.int64]]
+"""Outputs, labels and ids of some samples."""
+
 
 def noise_found(recent: Sequence[LabelNoise | None], epoch: int) -> bool:
     """Whether the estimates stand out from what clean data show in their first epochs.
@@ -80,16 +83,11 @@ class Follower:
 
     def follow(self, record: EpochRecord) -> Snapshot:
         """Look at one epoch; epochs come in order, each once."""
-        if not len(self._loss):
-            size = len(record.labels)
-            self._loss, self._times = np.zeros(size), np.zeros(size, dtype=np.int32)
-            self._streak = np.zeros(size, dtype=np.int16)
         values, seen = record.values, record.seen
         loss = -np.log(np.maximum(values["probability"], _LOWEST))
         margin, entropy = values["margin"], values["entropy"]
         finite = seen & np.isfinite(loss)
-        self._loss[finite] += loss[finite]
-        self._times[finite] += 1
+        self._add(loss, finite)
         sample = self._sample(record)
         noise = None if sample is None else estimate_noise(*sample[:2])
         if noise is not None and record.epoch:
@@ -101,10 +99,7 @@ class Follower:
 
         def quality(groups: NDArray[Any]) -> tuple[GroupQuality, ...]:
             found = compare_groups(groups, by_name, record.num_classes)
-            if sample is None or noise is None or not found:
-                return found
-            gaps = compare_noise(*sample[:2], groups[sample[2]], noise.sharpness)
-            return tuple(replace(one, noise=gaps.get(one.name)) for one in found)
+            return _with_noise(found, groups, sample, noise)
 
         return Snapshot(
             record.epoch,
@@ -130,7 +125,16 @@ class Follower:
             _validation(record),
         )
 
-    def _sample(self, record: EpochRecord) -> tuple[Floats, Codes, NDArray[np.int64]] | None:
+    def _add(self, loss: Floats, finite: Mask) -> None:
+        """Add up the losses of the samples that came."""
+        if not len(self._loss):
+            size = len(loss)
+            self._loss, self._times = np.zeros(size), np.zeros(size, dtype=np.int32)
+            self._streak = np.zeros(size, dtype=np.int16)
+        self._loss[finite] += loss[finite]
+        self._times[finite] += 1
+
+    def _sample(self, record: EpochRecord) -> Sample | None:
         """Outputs, labels and ids of some samples, the same in every epoch."""
         logits, ids = record.logits, getattr(record, "logit_ids", None)
         if logits is None:
@@ -224,6 +228,19 @@ class Follower:
         self._recent = [LabelNoise(*row) for row in state["recent"]]
         self._curve = [_unflat(row) for row in state["curve"]]
         self._early = [(epoch, a.numpy(), b.numpy()) for epoch, a, b in state["early"]]
+
+
+def _with_noise(
+    found: tuple[GroupQuality, ...],
+    groups: NDArray[Any],
+    sample: Sample | None,
+    noise: LabelNoise | None,
+) -> tuple[GroupQuality, ...]:
+    """The groups, each with the label noise of its part of the sample."""
+    if sample is None or noise is None or not found:
+        return found
+    gaps = compare_noise(*sample[:2], groups[sample[2]], noise.sharpness)
+    return tuple(replace(one, noise=gaps.get(one.name)) for one in found)
 
 
 def _mean(values: NDArray[Any]) -> float:

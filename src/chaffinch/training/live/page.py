@@ -1,5 +1,6 @@
 """The live page: one HTML file that is written afresh after each epoch and reloads by itself."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,7 @@ from chaffinch.training.live.chart import Chart, Values, draw_heaps, draw_lines
 from chaffinch.training.live.headline import headline
 
 _MOST_ROWS = 12
+_RUNNING = "The page reloads by itself."
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class LivePage:
         path = Path(self.path)
         if path.is_file():
             text = path.read_text("utf-8").replace(_reload(self.seconds), "")
-            self._write(text.replace("reloads by itself", "the training has ended"))
+            self._write(text.replace(_RUNNING, "The training has ended."))
 
     @property
     def _title(self) -> str:
@@ -87,10 +89,12 @@ def render(
         .render(
             title=title,
             headline=headline(now, alarms),
+            calm=all(one.severity == "note" for one in alarms),
+            running=_RUNNING,
             now=now,
             facts=_facts(history),
             alarms=sorted(alarms, key=lambda one: (one.severity == "note", -one.epoch)),
-            charts=[chart for chart in _charts(history) if chart],
+            charts=_charts(history),
             heaps=draw_heaps(now.spread),
             tables=_tables(now),
             style=_static("style.css") + _static("figure.css") + _static("watch.css"),
@@ -108,11 +112,11 @@ def _facts(history: Sequence[Snapshot]) -> list[tuple[str, str, str]]:
     """Name, figure and meaning of the first things to know."""
     now = history[-1]
     facts = [
-        ("Loss", f"{now.loss:.3g}", "mean cross-entropy with the given labels"),
+        ("Loss", _loss(now.loss), "mean cross-entropy with the given labels"),
         ("Labels met", wording.percent(now.accuracy), "when the sample's turn came"),
     ]
     if now.validation:
-        means = f"of {now.validation.count:,} samples, at a loss of {now.validation.loss:.3g}"
+        means = f"of {now.validation.count:,} samples, at a loss of {_loss(now.validation.loss)}"
         facts.append(("Validation", wording.percent(now.validation.accuracy), means))
     found = [one for one in history if one.noisy] or [now]
     best = max(found, key=lambda one: one.noise.evidence if one.noise else 0.0)
@@ -126,17 +130,23 @@ def _facts(history: Sequence[Snapshot]) -> list[tuple[str, str, str]]:
     return facts
 
 
-def _charts(history: Sequence[Snapshot]) -> list[Chart | None]:
-    now = history[-1]
+def _loss(value: float) -> str:
+    return f"{value:.3g}" if math.isfinite(value) else wording.percent(value)
+
+
+def _charts(history: Sequence[Snapshot]) -> list[Chart]:
+    drawn = [*_side_charts(history[-1]), *_epoch_charts(history)]
+    return [chart for chart in drawn if chart]
+
+
+def _side_charts(now: Snapshot) -> list[Chart | None]:
+    """Trusted and suspected samples, once some were set aside."""
 
     def sides(name: str) -> dict[str, Values]:
         return {
             side: [(point.epoch, getattr(getattr(point, side), name)) for point in now.curve]
             for side in ("trusted", "suspected")
         }
-
-    def each(take: Any) -> Values:
-        return [(one.epoch, take(one)) for one in history if take(one) is not None]
 
     return [
         draw_lines(
@@ -152,6 +162,16 @@ def _charts(history: Sequence[Snapshot]) -> list[Chart | None]:
             sides("met"),
             shares=True,
         ),
+    ]
+
+
+def _epoch_charts(history: Sequence[Snapshot]) -> list[Chart | None]:
+    """All samples, from the first epoch on."""
+
+    def each(take: Any) -> Values:
+        return [(one.epoch, take(one)) for one in history if take(one) is not None]
+
+    return [
         draw_lines(
             "Accuracy",
             "Against the given labels, wrong ones included.",

@@ -1,8 +1,10 @@
 """Records on disk: one file a record that grows by an epoch, whole after every epoch."""
 
+import io
 import json
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,15 @@ from numpy.typing import NDArray
 from chaffinch.core.errors import InputError, RunError
 
 _ROOM = 2**20
+
+
+@lru_cache(maxsize=16)  # all records of an epoch but one have the same
+def _header(epochs: int, shape: tuple[int, ...]) -> bytes:
+    """The beginning of a ``.npy`` file, as long for any number of epochs."""
+    file = io.BytesIO()
+    header = {"descr": "<f4", "fortran_order": False, "shape": (epochs, *shape)}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue()
 
 
 class GrowingArray:
@@ -66,12 +77,14 @@ class GrowingArray:
             self.truncate(len(self))
         self._reserve(rows.nbytes)
         epochs = self._epochs or 0
-        with self.path.open("r+b") as file:
+        with self.path.open("r+b", buffering=0) as file:
             file.seek(self._start + epochs * rows.nbytes)
             file.truncate()  # of what a crash left after the last whole epoch
-            file.write(rows.data)
-            file.flush()
-            self._write_length(file, epochs + 1)
+            left = rows.data.cast("B")
+            while left:
+                left = left[file.write(left) :]
+            file.seek(0)
+            file.write(_header(epochs + 1, self.shape))
         self._epochs = epochs + 1
 
     def truncate(self, epochs: int) -> None:
@@ -79,15 +92,10 @@ class GrowingArray:
         if not self.path.is_file():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.touch()
+        header = _header(epochs, self.shape)
         with self.path.open("r+b") as file:
-            self._write_length(file, epochs)
-            self._start = file.tell()
-        self._epochs = epochs
-
-    def _write_length(self, file: Any, epochs: int) -> None:
-        header = {"descr": "<f4", "fortran_order": False, "shape": (epochs, *self.shape)}
-        file.seek(0)
-        np.lib.format.write_array_header_1_0(file, header)
+            file.write(header)
+        self._start, self._epochs = len(header), epochs
 
     def _read_length(self, file: Any) -> int:
         np.lib.format.read_magic(file)

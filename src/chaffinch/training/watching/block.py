@@ -1,5 +1,11 @@
-"""Batches as they come, kept until some thousand rows are measured together."""
+"""Batches as they come, kept until some thousand rows are measured together.
 
+In a loop whose data fill the caches every small operation costs as much as a hundred rows, so
+nothing is computed in a step that can wait, and ids, outputs and labels are copied only where a
+loop is not known to leave them as they were.
+"""
+
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -53,20 +59,25 @@ class HeadRead(NamedTuple):
     bias: bool
 
 
-class Block:
-    """Batches of one epoch that wait.
+Passing = tuple[Tensor, Tensor, Tensor, Tensor | None, int, int, int, int, Arrivals | None]
+"""A batch as it lies there: ids, logits, target and inputs of the last layer, how often each of
+them was written so far, and the whole batch where there is more to it."""
 
-    In a loop whose data fill the caches every small operation costs as much as a hundred rows, so
-    nothing is computed before `measure`, and ids, outputs and labels are copied only where a loop
-    is not known to leave them as they were.
+
+def passing(batch: Arrivals) -> Passing:
+    """What is kept of a batch whose loop is known to leave it as it was."""
+    ids, logits, target, head = batch.ids, batch.logits, batch.target, batch.head
+    features = None if head is None else head.features
+    written = 0 if features is None else features._version
+    versions = (ids._version, logits._version, target._version, written)
+    return (ids, logits, target, features, *versions, batch)
+
+
+class Block:
+    """Batches of one epoch that are measured together.
 
     Args:
         dtype: Of what is measured, float32 at least.
-
-    Attributes:
-        epoch: The epoch of the batches.
-        rows: Rows that wait.
-        numbers: Inputs of the last layer that are kept for them.
     """
 
     def __init__(self, dtype: torch.dtype) -> None:
@@ -74,35 +85,21 @@ class Block:
         self._batches: list[Arrivals] = []
         self._read: list[HeadRead] = []
         self._given: list[Arrivals] = []
-        self._versions: list[tuple[int, ...]] = []
         self._steps: list[int] = []
-        self.epoch = 0
-        self.rows = 0
-        self.numbers = 0
 
-    def add(self, when: tuple[int, int], batch: Arrivals, compare: bool | None) -> None:
-        """Keep a batch.
+    def copy(self, batch: Arrivals, compare: bool) -> None:
+        """Add a batch, and copy what the loop may write over.
 
         Args:
-            when: The epoch, and the number of the step in the whole training.
             batch: The batch.
-            compare: None to keep it as it is, else to copy what the loop may write over; true to
-                keep both, for `overwritten`.
+            compare: Whether to keep what was copied, too, for `overwritten`.
         """
-        if batch.head is not None and compare is not False:
-            self.numbers += batch.head.features.numel()
-        if compare is None:
-            self._versions.append(_versions(batch))
-        else:
-            if compare:
-                self._given.append(batch)
-            self._read.append(batch.read())
-            ids, logits, target = (one.clone() for one in batch[:3])
-            batch = batch._replace(ids=ids, logits=logits, target=target, head=None)
-        self._batches.append(batch)
-        self.epoch, step = when
-        self._steps.append(step)
-        self.rows += len(batch.ids)
+        if compare:
+            self._given.append(batch)
+        self._read.append(batch.read())
+        ids, logits, target = (one.clone() for one in batch[:3])
+        self._steps.append(len(self._steps))
+        self._batches.append(batch._replace(ids=ids, logits=logits, target=target, head=None))
 
     def overwritten(self) -> bool:
         """Whether the loop has since written over something that was copied."""
@@ -117,21 +114,33 @@ class Block:
                 return True
         return False
 
-    def drop_changed(self) -> int:
-        """Leave out the batches that were not copied and then written over; their rows."""
-        if not self._versions:
-            return 0
-        same = [
-            versions == _versions(batch)
-            for versions, batch in zip(self._versions, self._batches, strict=True)
-        ]
-        if all(same):
-            return 0
-        before = self.rows
-        self._batches = [one for one, kept in zip(self._batches, same, strict=True) if kept]
-        self._steps = [one for one, kept in zip(self._steps, same, strict=True) if kept]
-        self.rows = sum(len(one.ids) for one in self._batches)
-        return before - self.rows
+    def take(self, waiting: Sequence[Passing], bias: bool) -> int:
+        """Add batches as they lie there, but for those that the loop has since written over.
+
+        Args:
+            waiting: The batches.
+            bias: Whether the last layer has one.
+
+        Returns:
+            How many rows were left out.
+        """
+        changed = 0
+        for step, (ids, logits, target, features, *versions, whole) in enumerate(waiting):
+            now = [ids._version, logits._version, target._version, 0]
+            if features is not None:
+                now[3] = features._version
+            if now != versions:
+                changed += len(ids)
+                continue
+            if whole is None:
+                head = None if features is None else Head(features, bias)
+                whole = Arrivals(ids, logits, target, None, None, head)
+            self._batches.append(whole)
+            self._steps.append(step)
+        return changed
+
+    def __len__(self) -> int:
+        return len(self._batches)
 
     @property
     def ids(self) -> NDArray[np.int64]:
@@ -146,7 +155,7 @@ class Block:
 
     @property
     def steps(self) -> NDArray[np.int64]:
-        """(n,) the step of each row."""
+        """(n,) the step of each row, counted from the first batch that was given."""
         return np.repeat(self._steps, [len(one.ids) for one in self._batches])
 
     @property
@@ -195,10 +204,3 @@ class Block:
             rows = torch.split(default, [len(one.ids) for one in self._batches])
             there = [own if part is None else part for own, part in zip(rows, parts, strict=True)]
         return torch.cat([part.to(self._dtype) for part in there])
-
-
-def _versions(batch: Arrivals) -> tuple[int, ...]:
-    """How often what the loop may write over was written."""
-    ids, logits, target, head = batch.ids, batch.logits, batch.target, batch.head
-    features = 0 if head is None else head.features._version
-    return ids._version, logits._version, target._version, features

@@ -64,6 +64,16 @@ class Ledger:
         return self._tally is not None
 
     @property
+    def tally(self) -> Tally | None:
+        """The records of the present epoch, once the width of the outputs is known."""
+        return self._tally
+
+    @property
+    def rated(self) -> bool:
+        """Whether learning rates are recorded."""
+        return self._options.get("optimizer") is not None
+
+    @property
     def steady(self) -> bool:
         """Whether the loop leaves what it gave as it was; see `Tally`."""
         return self._tally is not None and self._tally.steady
@@ -111,6 +121,10 @@ class Ledger:
         if self._started is None:
             self._started = time.monotonic()
         self._tally.add((epoch, step), rows)
+        self.note_rate()
+
+    def note_rate(self) -> None:
+        """Add up the learning rate of a step, if there is an optimizer to ask."""
         optimizer = self._options.get("optimizer")
         if optimizer is not None:
             self._rates += float(optimizer.param_groups[0]["lr"])
@@ -130,13 +144,15 @@ class Ledger:
                 tally.broken,
                 epoch + 1,
             )
-        values = tally.means()
-        labels, counts = tally.labels.cpu().numpy(), tally.counts[0].cpu().numpy()
+        table = tally.result()
+        values = dict(zip(FIELDS, table.values, strict=True))
+        logits = table.logits if self.keeps_logits else None
+        labels, counts = table.labels, table.counts
         self._labels = np.where(labels >= 0, labels, self._labels)
         rate = self._rates / self._rated if self._rated else float("nan")
         if in_charge():
-            self.archive.append({**values, "learning_rate": np.asarray([rate])})
-        logits = values.pop("logits", None)
+            kept = values if logits is None else {**values, "logits": logits}
+            self.archive.append({**kept, "learning_rate": np.asarray([rate])})
         record = EpochRecord(
             epoch=epoch,
             labels=self._labels,

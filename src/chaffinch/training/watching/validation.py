@@ -20,8 +20,11 @@ from chaffinch.training.watching.options import WatchOptions
 EVERY = 50
 """Steps between two refreshes of the validation gradient."""
 
-BATCH = 256
+TURN = 128
 """Validation samples of one refresh; refreshes take turns through all of them."""
+
+BATCH = 256
+"""Validation samples in one pass of the model, where all are looked at."""
 
 _MOST = 2048
 
@@ -52,33 +55,31 @@ class Validation:
         self._order = torch.from_numpy(order)
         self._shown = torch.from_numpy(np.sort(order[:_MOST]))
         self._turns = 0
-        self._age = 0
+        self._made = 0
         self.gradient: Tensor | None = None
 
-    def latest(self, model: nn.Module, layer: nn.Linear) -> Tensor:
+    def latest(self, model: nn.Module, layer: nn.Linear, step: int) -> Tensor:
         """(C, I) or (C, I + 1) the validation gradient, brought up to date in time.
 
         Args:
             model: The model.
             layer: Its last linear layer.
+            step: The number of the step in the whole training.
         """
-        if self.gradient is None or self._age >= EVERY:
+        if self.gradient is None or step - self._made >= EVERY:
             self.refresh(model, layer)
+            self._made = step
         gradient = self.gradient
         if gradient is None:
             raise AssertionError("refresh sets the gradient")
         return gradient
-
-    def age(self) -> None:
-        """A step was made."""
-        self._age += 1
 
     def refresh(self, model: nn.Module, layer: nn.Linear) -> None:
         """Bring the gradient of the mean cross-entropy by the last layer up to date.
 
         The model's state is left as it was; `gradient` is (C, I) or, with a bias, (C, I + 1).
         """
-        size = min(BATCH, len(self._order))
+        size = min(TURN, len(self._order))
         rows = self._order[(torch.arange(size) + self._turns * size) % len(self._order)]
         with evaluation(model), torch.no_grad(), InputListener(layer) as listener:
             logits = widened(self._call(model, rows))
@@ -92,7 +93,6 @@ class Validation:
         residuals = measure(logits, self._codes[rows].to(logits.device)).residuals
         self.gradient = head_gradient(residuals, Head(features, layer.bias is not None))
         self._turns += 1
-        self._age = 0
 
     def look(self, model: nn.Module) -> ValidationRecord:
         """Outputs for the validation samples (2,048 of them at most) in evaluation mode."""
@@ -112,12 +112,12 @@ class Validation:
         return logits
 
     def state_dict(self) -> dict[str, Any]:
-        """Whose turn it is, and the gradient."""
-        return {"turns": self._turns, "age": self._age, "gradient": self.gradient}
+        """Whose turn it is, the gradient, and when it was made."""
+        return {"turns": self._turns, "made": self._made, "gradient": self.gradient}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
-        self._turns, self._age = int(state["turns"]), int(state["age"])
+        self._turns, self._made = int(state["turns"]), int(state["made"])
         self.gradient = state["gradient"]
 
 

@@ -1,5 +1,6 @@
 """`watch`: two lines in a training loop that record, weigh and judge every sample."""
 
+import sys
 from collections.abc import Iterator
 from typing import Any, Self, Unpack
 
@@ -16,6 +17,7 @@ from chaffinch.training.watching.checks import check_batch, check_ids, check_sam
 from chaffinch.training.watching.clock import EpochClock
 from chaffinch.training.watching.criterion import Criterion, cross_entropy
 from chaffinch.training.watching.head import HeadListener
+from chaffinch.training.watching.lane import Lane
 from chaffinch.training.watching.ledger import Ledger, in_charge
 from chaffinch.training.watching.measures import Head
 from chaffinch.training.watching.observer import StepRecord
@@ -23,6 +25,9 @@ from chaffinch.training.watching.options import WatchOptions, check_known, obser
 from chaffinch.training.watching.reading import Reading
 from chaffinch.training.watching.validation import validation_of
 from chaffinch.training.watching.weighing import Weighing
+
+_FAR = 1000
+"""Steps ahead that are looked at for one whose influence is recorded."""
 
 
 def watch(model: nn.Module, num_samples: int, **options: Unpack[WatchOptions]) -> "Watch":
@@ -75,7 +80,8 @@ class Watch(Reading):
         looked_at = any(getattr(one, "every_step", True) for one in self._observers)
         self._ledger = Ledger(self.num_samples, options, self._show if looked_at else None)
         self._waiting: dict[str, Any] | None = None
-        self._steps = 0
+        self._before = 0  # steps of finished epochs
+        self._lane: Lane | None = None
         self._active = False
 
     def __enter__(self) -> Self:
@@ -88,6 +94,7 @@ class Watch(Reading):
     def __exit__(self, kind: object, *_exception: object) -> None:
         """Finish the epoch under way, unless an error ended the training, and take hooks off."""
         try:
+            self._lane = None
             if kind is None and self._clock.steps:
                 self._close_epoch()
             whole = kind is None and self._clock.epoch and self._options.get("out") is not None
@@ -117,11 +124,17 @@ class Watch(Reading):
         Raises:
             InputError: Shapes, labels or ids that do not fit; a folder that holds another run.
         """
-        idle = self._weighing.idle
-        # In a loop that is known by now, ids are checked some thousand at a time.
-        known = idle and self._ledger.steady and type(ids) is Tensor and ids.dtype is torch.int64
-        if not known or not ids.is_cpu or outputs.ndim != 2 or ids.shape != outputs.shape[:1]:
-            ids = torch.from_numpy(check_batch(outputs, labels, ids, self.num_samples))
+        if self._lane is not None:
+            mean = self._lane.loss(outputs, labels, ids)
+            if mean is not None:
+                return mean
+        return self._recorded(outputs, labels, ids)
+
+    def _recorded(self, outputs: Tensor, labels: Tensor, ids: Any) -> Tensor:
+        """The loss of a batch of any kind."""
+        rows = check_batch(outputs, labels, ids, self.num_samples)
+        if type(ids) is not Tensor or ids.dtype is not torch.int64 or not ids.is_cpu:
+            ids = torch.from_numpy(rows)  # else it is kept, for it tells when it is written over
         if not self._ledger.ready:
             self._prepare(outputs)
         if not (outputs.requires_grad and torch.is_grad_enabled()):
@@ -130,18 +143,40 @@ class Watch(Reading):
             self._close_epoch()
         seen, shown, weights = outputs.detach(), None, None
         head = self._head.take(outputs)
-        if idle:
+        if self._weighing.idle:
             # Just what the loop would do without a watch, to the last bit.
             mean = cross_entropy(outputs, labels, "mean")
         else:
-            batch = PolicyBatch(self._clock.epoch, ids, outputs, labels)
-            mean, shown, weights = self._weighing(batch, head)
+            asked = PolicyBatch(self._clock.epoch, ids, outputs, labels)
+            mean, shown, weights = self._weighing(asked, head)
         gradient = self._gradient(head) if self._share else None
-        rows = Arrivals(ids, seen, labels, shown, weights, head, gradient)
-        self._ledger.add(self._clock.epoch, self._steps, rows)
+        batch = Arrivals(ids, seen, labels, shown, weights, head, gradient)
+        self._ledger.add(self._clock.epoch, self._before + self._clock.steps, batch)
         self._clock.step(ids)
-        self._steps += 1
+        self._lane = self._open_lane(batch, outputs)
         return mean
+
+    def _open_lane(self, batch: Arrivals, outputs: Tensor) -> Lane | None:
+        """A short way for batches like this one, if there may be more of them."""
+        tally = self._ledger.tally
+        narrow = batch.logits.dtype not in (torch.float32, torch.float64)
+        if tally is None or not (tally.steady and self._weighing.idle) or narrow:
+            return None
+        self._head.rest(outputs, batch.head)
+        inputs = 0 if batch.head is None else batch.head.features.shape[1]
+        left, step = sys.maxsize, self._before + self._clock.steps
+        if self._share:
+            left = next((k for k in range(_FAR) if self._sampled(step + k)), _FAR)
+        return Lane(
+            self._clock,
+            self._head,
+            tally,
+            self._ledger if self._ledger.rated else None,
+            batch.logits.shape[1],
+            inputs,
+            batch.logits.dtype,
+            left,
+        )
 
     def _prepare(self, outputs: Tensor) -> None:
         if not self._active:
@@ -162,12 +197,14 @@ class Watch(Reading):
     def _gradient(self, head: Head | None) -> Tensor | None:
         """The validation gradient, in steps that are sampled."""
         validation, layer = self._validation, self._head.layer
-        if validation is None or layer is None or head is None:
+        step = self._before + self._clock.steps
+        if validation is None or layer is None or head is None or not self._sampled(step):
             return None
-        validation.age()
-        if int((self._steps + 1) * self._share) <= int(self._steps * self._share):
-            return None
-        return validation.latest(self._model, layer)
+        return validation.latest(self._model, layer, step)
+
+    def _sampled(self, step: int) -> bool:
+        """Whether influence is recorded in a step: in as many of the first ones as the share."""
+        return int((step + 1) * self._share) > int(step * self._share)
 
     def _show(self, record: StepRecord) -> None:
         for one in self._observers:
@@ -180,7 +217,9 @@ class Watch(Reading):
         record = self._ledger.close(self._clock.epoch, self._clock.steps, shown)
         for name, decision in self._weighing.policies.end_epoch(record):
             self.log(decision.action, decision.reason, decision.ids, name)
+        self._before += self._clock.steps
         self._clock.turn()
+        self._lane = None
         self._weighing.criterion.epoch(self._clock.epoch)
         for one in self._observers:
             one.on_epoch(record)
@@ -224,7 +263,7 @@ class Watch(Reading):
             InputError: Ids that are none, or a negative weight.
         """
         rows = check_ids(ids, self.num_samples)
-        fixed = check_number("weight", weight, 0)
+        fixed, self._lane = check_number("weight", weight, 0), None
         self._weighing.policies.pin(torch.from_numpy(rows), fixed, self.num_samples)
         self.log("pinned", f"weight {fixed:g}, by hand", rows)
 
@@ -239,11 +278,12 @@ class Watch(Reading):
 
         Under data parallel training, save it right after an epoch.
         """
+        self._lane = None
         weighing = self._waiting or (self._weighing.state_dict() if self._ledger.ready else None)
         kept: list[Any] = [getattr(one, "state_dict", dict)() for one in self._observers]
         return {
             "clock": self._clock.state_dict(),
-            "steps": self._steps,
+            "steps": self._before + self._clock.steps,
             "ledger": self._ledger.state_dict(),
             "weighing": weighing,
             "validation": None if self._validation is None else self._validation.state_dict(),
@@ -259,7 +299,7 @@ class Watch(Reading):
         """
         self._ledger.load_state_dict(state["ledger"], int(state["clock"]["epoch"]))
         self._clock.load_state_dict(state["clock"])
-        self._steps = int(state["steps"])
+        self._before, self._lane = int(state["steps"]) - self._clock.steps, None
         if self._ledger.ready and state["weighing"] is not None:
             self._weighing.load_state_dict(state["weighing"])
         else:
