@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import TensorDataset
@@ -55,6 +57,55 @@ def test_only_the_most_specific_weights_are_dampened_by_their_ratio():
     expected = torch.ones(1, 100)
     expected[0, 97:] = 1 / torch.arange(98.0, 101.0)
     torch.testing.assert_close(model.weight.detach(), expected)
+
+
+def slow_dampening(model, x, y, forgotten):
+    """The formula weight by weight, in float64 and without the code under test."""
+    importance = {True: {}, False: {}}
+    for only in (True, False):
+        rows = [row for row in range(len(x)) if forgotten[row] or not only]
+        for name, parameter in model.named_parameters():
+            total = np.zeros(parameter.numel())
+            for row in rows:
+                loss = F.cross_entropy(model(x[row : row + 1]), y[row : row + 1])
+                total += torch.autograd.grad(loss, parameter)[0].numpy().ravel() ** 2
+            importance[only][name] = total / len(rows)
+    ratios = []
+    for name in importance[False]:
+        for part, whole in zip(importance[True][name], importance[False][name], strict=True):
+            if whole > 0:
+                ratios.append(part / whole)
+    ratios.sort()
+    place = (len(ratios) - 1) * (1 - np.log(1 + 100 * forgotten.mean()) / 100)
+    below = int(place)
+    above = min(below + 1, len(ratios) - 1)
+    alpha = ratios[below] + (place - below) * (ratios[above] - ratios[below])
+    made = {}
+    for name, parameter in model.named_parameters():
+        values = parameter.detach().numpy().ravel().copy()
+        for i, part in enumerate(importance[True][name]):
+            whole = importance[False][name][i]
+            if part > alpha * whole:
+                values[i] *= min(whole / part, 1.0)
+        made[name] = values.reshape(parameter.shape)
+    return made
+
+
+@given(st.integers(0, 100), st.integers(1, 8), st.integers(3, 5))
+@settings(max_examples=8, deadline=None)
+def test_dampening_is_that_of_the_paper(seed, count, classes):
+    # With two classes, both rows of the last layer have the same ratios, and rounding decides.
+    random = np.random.default_rng(seed)
+    x = torch.from_numpy(random.normal(size=(12, 3)))
+    y = torch.from_numpy(random.integers(0, classes, 12))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = nn.Sequential(nn.Linear(3, 6), nn.ReLU(), nn.Linear(6, classes)).double()
+    forgotten = np.arange(12) < count
+    expected = slow_dampening(model, x, y, forgotten)
+    found = dict(cf.forget(model, (x, y), forgotten).named_parameters())
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name].detach().numpy(), values, rtol=1e-9)
 
 
 def test_weights_are_never_enlarged():

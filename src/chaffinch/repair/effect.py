@@ -78,14 +78,7 @@ def resolve(plan: Plan, dataset: Dataset) -> Effect:
     labels = dataset.labels
     names = labels.names
     code_of = {name: code for code, name in enumerate(names)}
-    missing = [edit.id for edit in plan.changing if edit.id not in place]
-    if missing:
-        raise InputError(
-            "the samples of the plan among the data",
-            f"{len(missing)} of {len(plan.changing)} not there, such as {str(missing[0])!r}",
-            "Apply the plan to the data that it was made for, opened with the same id column; a "
-            "plan that was applied already has nothing left to do",
-        )
+    _check_place(plan, place)
     count = len(dataset)
     kept, quarantined = np.ones(count, np.bool_), np.zeros(count, np.bool_)
     codes, weights = labels.codes.copy(), np.ones(count)
@@ -115,6 +108,17 @@ def resolve(plan: Plan, dataset: Dataset) -> Effect:
         quarantined,
         _label_rows(labels.codes, codes),
     )
+
+
+def _check_place(plan: Plan, place: Collection[str]) -> None:
+    missing = [edit.id for edit in plan.changing if edit.id not in place]
+    if missing:
+        raise InputError(
+            "the samples of the plan among the data",
+            f"{len(missing)} of {len(plan.changing)} not there, such as {str(missing[0])!r}",
+            "Apply the plan to the data that it was made for, opened with the same id column; a "
+            "plan that was applied already has nothing left to do",
+        )
 
 
 def _check_label(edit: Edit, there: str, names: Collection[str]) -> None:

@@ -25,11 +25,18 @@ Importance = dict[str, Tensor]
 def forget(model: nn.Module, data: Any, ids: Any) -> nn.Module:
     """Dampen the weights that matter more for some samples than for the data as a whole.
 
-    Selective synaptic dampening (Foster, Schoepf and Brintrup, AAAI 2024) in its adaptive form
-    without parameters (Schoepf, Foster and Brintrup, arXiv 2402.10098, 2024): importance is the
-    mean squared gradient of a sample's cross-entropy, in eval mode; of the ratios between the
-    importance for the forgotten samples and that for all, those above the percentile
-    ``100 - log(1 + 100 n / N)`` are dampened to the inverse of the ratio.
+    Selective synaptic dampening (Foster, Schoepf and Brintrup, AAAI 2024). With ``I_i(S)`` the mean
+    over the samples of S of the squared derivative of the cross-entropy by weight i, in eval mode
+    (the diagonal of the empirical Fisher matrix), D all N samples and F the n to forget,
+
+        w_i becomes min(l I_i(D) / I_i(F), 1) w_i  where  I_i(F) / I_i(D) > a.
+
+    The adaptive form (Schoepf, Foster and Brintrup, arXiv 2402.10098, 2024) leaves no parameter to
+    choose: l = 1, and a is the percentile ``100 - ln(1 + 100 n / N)`` of the ratios over all
+    weights of the network, those left out that no sample depends on.
+
+    The authors' code squares the gradient of a batch, here as in the formula those of samples are
+    squared.
 
     Args:
         model: A trained classifier; left as it is.
@@ -98,7 +105,7 @@ def importance(
 
 
 def dampen(model: nn.Module, whole: Importance, part: Importance, share: float) -> float:
-    """Dampen a model's weights in place.
+    """Dampen a model's weights in place, by the formula in `forget`.
 
     Args:
         model: The model.
@@ -114,8 +121,7 @@ def dampen(model: nn.Module, whole: Importance, part: Importance, share: float) 
     known = torch.cat([ratio[whole[name] > 0].flatten() for name, ratio in ratios.items()])
     if not len(known):
         return 0.0
-    percentile = 100 - np.log1p(100 * share)
-    threshold = float(np.percentile(known.cpu().numpy(), percentile))
+    threshold = float(np.percentile(known.cpu().numpy(), 100 - np.log1p(100 * share)))
     changed = total = 0
     with torch.no_grad():
         for name, parameter in model.named_parameters():

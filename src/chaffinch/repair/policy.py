@@ -49,7 +49,8 @@ class Policy(BaseModel):
     """Rules by which edits are proposed.
 
     A sample comes into question for leaving out, relabelling, softening or review if it is flagged,
-    its suspicion is at least `least_suspicion` and its q-value at most `fdr`.
+    its suspicion (after the second look) is at least `least_suspicion` and its q-value at most
+    `fdr`.
 
     Attributes:
         name: For people.
@@ -69,6 +70,8 @@ class Policy(BaseModel):
         budget: Largest share of the samples that are left out; the less suspicious of those beyond
             it are weighed down instead.
         class_share: Largest share of a class that is left out, for the same.
+        least_share: Least share of the samples that must get an edit for what is wrong with them
+            before anything is done about mere doubts (``ambiguous`` ones, and `reweight_from`).
         reweight_from: Samples of at least this suspicion without another edit get the weight
             1 - suspicion; 1 for none.
         least_weight: No weight is below this.
@@ -95,6 +98,7 @@ class Policy(BaseModel):
     fdr: Share = 1.0
     budget: Share = 0.5
     class_share: Share = 0.8
+    least_share: Share = 0.01
     reweight_from: Share = 0.2
     least_weight: float = Field(default=0.01, gt=0, le=1)
     copies: int = Field(default=1, ge=1)

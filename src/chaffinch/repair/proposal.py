@@ -1,24 +1,19 @@
 """`propose`: a plan of repair from findings and a policy."""
 
-import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from chaffinch.core.edit import LEAVE_OUT, Edit
-from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
 from chaffinch.core.plan import Plan
-from chaffinch.core.types import Codes, Floats
 from chaffinch.repair.collection import regions
 from chaffinch.repair.policy import KINDS, PROTECTED, Policy, find_policy
-from chaffinch.scorers.neighbours.duplicates import duplicate_groups
+from chaffinch.repair.rows import Rows
 
-_SUFFIX = re.compile(r"^(.*)-(\d+)$")
-_CONTENT = re.compile(r"^[0-9a-f]{16}$")
+_DOUBTFUL = "ambiguous"
 
 
 def propose(
@@ -32,8 +27,10 @@ def propose(
     Args:
         findings: Of `scan` or `judge`.
         policy: ``gentle``, ``balanced``, ``strict``, the path of a TOML file, or a `Policy`.
-        evidence: Of the same samples; finds groups of near-duplicates and regions that need more
-            data. Without it only exact copies are grouped.
+        evidence: Of the same samples. With it, a second look is taken at the labels by what is
+            learned without the suspects: it says how sure new labels are, and clears samples that
+            were flagged in error. It also finds groups of near-duplicates and regions that need
+            more data; without it only exact copies are grouped.
         fingerprint: Of the data, kept in the plan.
 
     Returns:
@@ -42,13 +39,41 @@ def propose(
     Raises:
         InputError: No such policy, or evidence on other samples.
     """
+    rules = find_policy(policy)  # refused before the second look, which takes a while
+    return propose_from(Rows.of(findings, evidence), findings, rules, evidence, fingerprint)
+
+
+def propose_from(
+    rows: Rows,
+    findings: Findings,
+    policy: str | Path | Policy,
+    evidence: Evidence | None = None,
+    fingerprint: str = "",
+) -> Plan:
+    """As `propose`, from rows that were read, and looked at a second time, before.
+
+    Args:
+        rows: Of the findings and the evidence.
+        findings: As for `propose`.
+        policy: As for `propose`.
+        evidence: As for `propose`.
+        fingerprint: As for `propose`.
+
+    Raises:
+        InputError: No such policy.
+    """
     rules = find_policy(policy)
-    rows = _Rows.of(findings, evidence)
     chosen: dict[int, Edit] = {}
-    _by_kind(rows, rules, chosen)
+    _by_kind(rows, rules, chosen, doubts=False)
+    wrong = len(chosen)
     _deduplicate(rows, rules, chosen)
+    # Where hardly anything is wrong, doubts alone prove nothing: most doubtful samples are right.
+    doubts = wrong > 0 and wrong >= rules.least_share * len(rows.ids)
+    if doubts:
+        _by_kind(rows, rules, chosen, doubts=True)
     kept_notes = _keep_within_budget(rows, rules, chosen)
-    _weigh_down(rows, rules, chosen)
+    if doubts:
+        _weigh_down(rows, rules, chosen)
     _thicken(rows, rules, chosen)
     _ask_for_review(rows, rules, chosen)
     return Plan(
@@ -60,74 +85,12 @@ def propose(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """The columns that decide, row by row; labels as text."""
-
-    ids: list[str]
-    given: list[str]
-    kinds: list[str]
-    flagged: list[bool]
-    suspicion: Floats
-    q_value: Floats
-    kind_probability: Floats
-    suggested: list[str | None]
-    certainty: Floats
-    groups: Codes
-
-    @classmethod
-    def of(cls, findings: Findings, evidence: Evidence | None) -> "_Rows":
-        table = findings.table
-        ids = [str(one) for one in table["id"]]
-        if evidence is not None and list(evidence.ids) != ids:
-            raise InputError(
-                "evidence on the samples of the findings, in their order",
-                f"{len(evidence)} others",
-                "Pass the evidence of the same run",
-            )
-        suggested = table["suggested_label"]
-        return cls(
-            ids,
-            [str(one) for one in table["given_label"].tolist()],
-            [str(one) for one in table["kind"]],
-            [bool(one) for one in table["flagged"]],
-            table["suspicion"].to_numpy(np.float64),
-            table["q_value"].to_numpy(np.float64),
-            table["kind_probability"].to_numpy(np.float64),
-            [None if pd.isna(one) else str(one) for one in suggested.tolist()],
-            table["suggestion_confidence"].fillna(0).to_numpy(np.float64),
-            _groups(ids, evidence),
-        )
-
-    def edit(self, row: int, action: str, reason: str, confidence: float, **more: object) -> Edit:
-        known = float(np.clip(confidence, 0, 1))
-        return Edit(
-            self.ids[row],
-            action,
-            self.kinds[row],
-            self.given[row],
-            reason=reason,
-            confidence=round(known, 6),
-            **more,  # type: ignore[arg-type]
-        )
-
-
-def _groups(ids: list[str], evidence: Evidence | None) -> Codes:
-    """(N,) number of the group of copies of each sample, -1 outside any."""
-    if evidence is not None and (evidence.has("embeddings") or evidence.has("features")):
-        return duplicate_groups(evidence)
-    # Ids made from the content tell exact copies by their suffix.
-    place = {name: row for row, name in enumerate(ids)}
-    groups = np.full(len(ids), -1, dtype=np.int64)
-    for row, name in enumerate(ids):
-        match = _SUFFIX.match(name)
-        if match and _CONTENT.match(match[1]) and match[1] in place:
-            groups[row] = groups[place[match[1]]] = place[match[1]]
-    return groups
-
-
-def _by_kind(rows: _Rows, rules: Policy, chosen: dict[int, Edit]) -> None:
+def _by_kind(rows: Rows, rules: Policy, chosen: dict[int, Edit], doubts: bool) -> None:
+    """Propose the step of each kind: for ambiguous samples that are not flagged, or the others."""
     for row, kind in enumerate(rows.kinds):
+        doubted = kind == _DOUBTFUL and not rows.flagged[row]
+        if doubted != doubts or row in chosen:
+            continue
         step = rules.step(kind)
         if kind in PROTECTED:
             if step == "augment":
@@ -144,18 +107,18 @@ def _by_kind(rows: _Rows, rules: Policy, chosen: dict[int, Edit]) -> None:
             chosen[row] = made
 
 
-def _comes_into_question(rows: _Rows, row: int, rules: Policy) -> bool:
-    doubtful = rows.flagged[row] or rows.kinds[row] == "ambiguous"
+def _comes_into_question(rows: Rows, row: int, rules: Policy) -> bool:
+    doubtful = rows.flagged[row] or rows.kinds[row] == _DOUBTFUL
     if rules.least_suspicion < 0.5:  # a policy may ask for more than what is flagged
         doubtful = doubtful or rows.suspicion[row] >= rules.least_suspicion
-    least = 0.0 if rows.kinds[row] == "ambiguous" else rules.least_suspicion
+    least = 0.0 if rows.kinds[row] == _DOUBTFUL else rules.least_suspicion
     return bool(doubtful and rows.suspicion[row] >= least and rows.q_value[row] <= rules.fdr)
 
 
-def _make(rows: _Rows, row: int, step: str, rules: Policy) -> Edit | None:
+def _make(rows: Rows, row: int, step: str, rules: Policy) -> Edit | None:
     suspicion, certainty = float(rows.suspicion[row]), float(rows.certainty[row])
     other = rows.suggested[row]
-    harm = f"It is likely {rows.kinds[row].replace('_', ' ')} (suspicion {suspicion:.2f})"
+    harm = f"It is likely {rows.kinds[row].replace('_', ' ')} ({rows.doubt(row)})"
     if step == "relabel":
         if other is not None and other != rows.given[row] and certainty >= rules.relabel_confidence:
             reason = f"{harm}; {other!r} is right with probability {certainty:.2f}."
@@ -175,7 +138,7 @@ def _make(rows: _Rows, row: int, step: str, rules: Policy) -> Edit | None:
     return None if step == "keep" else rows.edit(row, step, f"{harm}.", suspicion)
 
 
-def _deduplicate(rows: _Rows, rules: Policy, chosen: dict[int, Edit]) -> None:
+def _deduplicate(rows: Rows, rules: Policy, chosen: dict[int, Edit]) -> None:
     """Keep one of each group of the same label: the least suspicious, the first of equals."""
     if rules.near_duplicate == "keep":
         return
@@ -198,7 +161,7 @@ def _deduplicate(rows: _Rows, rules: Policy, chosen: dict[int, Edit]) -> None:
                     )
 
 
-def _keep_within_budget(rows: _Rows, rules: Policy, chosen: dict[int, Edit]) -> tuple[str, ...]:
+def _keep_within_budget(rows: Rows, rules: Policy, chosen: dict[int, Edit]) -> tuple[str, ...]:
     """Weigh down, rather than leave out, what is beyond the budget of the set or of its class."""
     out = [row for row, edit in chosen.items() if edit.action in LEAVE_OUT]
     out.sort(key=lambda row: (chosen[row].action == "deduplicate", -rows.suspicion[row], row))
@@ -223,9 +186,9 @@ def _keep_within_budget(rows: _Rows, rules: Policy, chosen: dict[int, Edit]) -> 
     return (f"{beyond} samples beyond the policy's budget stay; what may harm counts less.",)
 
 
-def _weigh_down(rows: _Rows, rules: Policy, chosen: dict[int, Edit]) -> None:
-    if rules.reweight_from >= 1 or not any(edit.changes for edit in chosen.values()):
-        return  # where nothing is wrong enough for another edit, doubts alone prove nothing
+def _weigh_down(rows: Rows, rules: Policy, chosen: dict[int, Edit]) -> None:
+    if rules.reweight_from >= 1:
+        return
     for row in np.flatnonzero(rows.suspicion >= rules.reweight_from).tolist():
         if row in chosen or rows.kinds[row] in (*PROTECTED, "near_duplicate"):
             continue
@@ -235,7 +198,7 @@ def _weigh_down(rows: _Rows, rules: Policy, chosen: dict[int, Edit]) -> None:
         chosen[row] = rows.edit(row, "reweight", reason, suspicion, weight=weight)
 
 
-def _thicken(rows: _Rows, rules: Policy, chosen: dict[int, Edit]) -> None:
+def _thicken(rows: Rows, rules: Policy, chosen: dict[int, Edit]) -> None:
     """Bring thin classes up to their least size by copies of unsuspicious samples, evenly."""
     sizes = pd.Series(rows.given).value_counts()
     target = int(rules.thin_classes * float(sizes.median()))
@@ -254,7 +217,7 @@ def _thicken(rows: _Rows, rules: Policy, chosen: dict[int, Edit]) -> None:
                 chosen[row] = rows.edit(row, "augment", reason, sure, copies=copies)
 
 
-def _ask_for_review(rows: _Rows, rules: Policy, chosen: dict[int, Edit]) -> None:
+def _ask_for_review(rows: Rows, rules: Policy, chosen: dict[int, Edit]) -> None:
     order = np.argsort(np.abs(rows.suspicion - 0.5), kind="stable").tolist()
     free = [row for row in order if row not in chosen][: rules.review]
     for row in free:

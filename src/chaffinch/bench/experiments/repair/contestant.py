@@ -1,6 +1,6 @@
 """What competes: the policies, single ways of repair, and controls."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from chaffinch.bench.experiments.retraining import most_suspicious
 from chaffinch.bench.method import METHODS
 from chaffinch.bench.situation import Situation
 from chaffinch.core.dataset import Dataset
+from chaffinch.core.errors import InputError
 from chaffinch.core.findings import Findings
 from chaffinch.core.plan import Plan
 from chaffinch.core.randomness import stream
@@ -17,7 +18,8 @@ from chaffinch.core.types import Codes, Floats, Mask
 from chaffinch.data import TensorData
 from chaffinch.repair.effect import Effect, resolve
 from chaffinch.repair.policy import POLICIES, Policy
-from chaffinch.repair.proposal import propose
+from chaffinch.repair.proposal import propose_from
+from chaffinch.repair.rows import Rows
 
 NONE, ORACLE = "none", "oracle trim"
 FOREST_SHARE = 0.1
@@ -53,6 +55,15 @@ PLANS: dict[str, Policy] = {
 }
 """Ways of the tool: its policies; then all that is flagged trimmed, relabelled or weighed down."""
 
+TRIMMERS = ("loss_mean", "gradient_forest", "cleanlab self_confidence")
+TRIMMED = (0.05, 0.125)
+RIVALS: dict[str, tuple[str, float | None]] = {
+    **{f"{name} trim {share:.3g}": (name, share) for name in TRIMMERS for share in TRIMMED},
+    "cleanlab self_confidence trim own": ("cleanlab self_confidence", None),
+}
+"""Trimming by the scores of other methods: the method, and the share of the samples that is left
+out; None for what the method itself flags."""
+
 CONTESTANTS = (*PLANS, "gradient forest trim", "random trim", ORACLE, "oracle relabel", NONE)
 
 
@@ -63,9 +74,13 @@ def dataset_of(situation: Situation) -> Dataset:
     return TensorData.of(rows, evidence.labels, ids=evidence.ids)
 
 
-def plan_for(name: str, findings: Findings, situation: Situation) -> Plan:
-    """The plan of one of `PLANS`."""
-    return propose(findings, PLANS[name], situation.evidence)
+def plans_for(names: Iterable[str], findings: Findings, situation: Situation) -> dict[str, Plan]:
+    """The plans of those of `PLANS` that are named; the second look is taken once for all."""
+    evidence = situation.evidence
+    rows = Rows.of(findings, evidence)
+    return {
+        name: propose_from(rows, findings, PLANS[name], evidence) for name in names if name in PLANS
+    }
 
 
 def effect_for(name: str, situation: Situation, plans: dict[str, Plan], seed: int) -> Effect:
@@ -73,7 +88,19 @@ def effect_for(name: str, situation: Situation, plans: dict[str, Plan], seed: in
     if name in plans:
         return resolve(plans[name], dataset_of(situation))
     codes = situation.evidence.labels.codes
+    if name in RIVALS:
+        return _effect(~_pointed_at(RIVALS[name], situation, seed), codes)
     return _CONTROLS[name](situation, codes, seed)
+
+
+def _pointed_at(rival: tuple[str, float | None], situation: Situation, seed: int) -> Mask:
+    method, share = rival
+    scored = METHODS[method].function(situation, seed)
+    if share is not None:
+        return most_suspicious(scored.scores, share, seed)
+    if scored.flagged is None:
+        raise InputError("a method with a threshold of its own", repr(method), "Name a share")
+    return scored.flagged
 
 
 def _nothing(_situation: Situation, codes: Codes, _seed: int) -> Effect:
