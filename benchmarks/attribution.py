@@ -1,11 +1,13 @@
 """Attribution of queries over the prompts of a language model, against one epoch of training.
 
     OMP_NUM_THREADS=2 python -m benchmarks.attribution [--train 90] [--test 10] [--model smollm2]
+    python -m benchmarks.attribution --case training datainf --results measured.json
 
 Prints a Markdown table: seconds and peak memory of one epoch of fine-tuning the adapters, and of an
 attribution of all test prompts from nothing (the pass over the training prompts, the gradients of
 the queries, the values). Each case runs in a process of its own; memory is the peak of that
-process, model included. Batches are of the same size in both.
+process, model included. Batches are of the same size in both. With ``--results`` what was measured
+is kept, and a later call with other cases adds to it: the table holds all that is there.
 """
 
 import argparse
@@ -17,8 +19,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import torch
-
 from chaffinch.bench.experiments.prompts.model import load_base, train
 from chaffinch.bench.experiments.prompts.settings import Settings
 from chaffinch.bench.inject.prompts import prompt_set
@@ -27,6 +27,7 @@ from chaffinch.influence.queries import collect_gradients, gradients_of, influen
 from chaffinch.models.language import add_lora
 
 CASES = ("training", "grad_dot", "datainf", "trak", "datainf whole", "ekfac whole")
+SETTING = ("model", "train", "test", "batch", "sketch")
 TIME_BAR, MEMORY_BAR = 2.5, 1.5
 
 
@@ -80,27 +81,65 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=10, help="of each of ten kinds")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--sketch", type=int, default=256)
-    parser.add_argument("--case", choices=CASES)
+    parser.add_argument("--case", nargs="+", choices=CASES, default=CASES, metavar="CASE")
+    parser.add_argument("--results", type=Path, help="JSON file that keeps what was measured")
+    parser.add_argument("--inside", choices=CASES, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.case:
-        torch.set_num_threads(max(1, torch.get_num_threads()))
-        print(json.dumps(measure(args.case, args)))
+    if args.inside:
+        print(json.dumps(measure(args.inside, args)))
         return
-    found = {}
-    for case in CASES:
-        command = [sys.executable, "-m", "benchmarks.attribution", *sys.argv[1:], "--case", case]
-        place = Path(__file__).parents[1]
-        done = subprocess.run(command, cwd=place, check=True, capture_output=True, text=True)
-        found[case] = json.loads(done.stdout.splitlines()[-1])
-    print("| case | seconds | x training | peak, MiB | x training |\n|---|---|---|---|---|")
-    own = found["training"]
-    for case, one in found.items():
-        ratios = one["seconds"] / own["seconds"], one["peak"] / own["peak"]
-        print(
-            f"| {case} | {one['seconds']:.1f} | {ratios[0]:.2f} | {one['peak']:.0f} "
-            f"| {ratios[1]:.2f} |"
+    setting = {name: getattr(args, name) for name in SETTING}
+    found = recall(args.results, setting)
+    for case in args.case:
+        one = in_a_process(case, setting)
+        if one is None:
+            continue
+        found[case] = one
+        print(f"{case}: {one['seconds']:.1f} s, {one['peak']:.0f} MiB", file=sys.stderr, flush=True)
+        if args.results:
+            args.results.write_text(json.dumps({"setting": setting, "found": found}, indent=1))
+    print("\n".join(rows(found)))
+    failed = sorted(set(args.case) - set(found), key=CASES.index)
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+def in_a_process(case: str, setting: dict[str, object]) -> dict[str, float] | None:
+    """What a case takes in a process of its own; None if it fails."""
+    options = [word for name, value in setting.items() for word in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "benchmarks.attribution", *options, "--inside", case]
+    place = Path(__file__).parents[1]
+    done = subprocess.run(command, cwd=place, check=False, stdout=subprocess.PIPE, text=True)
+    return None if done.returncode else json.loads(done.stdout.splitlines()[-1])
+
+
+def recall(file: Path | None, setting: dict[str, object]) -> dict[str, dict[str, float]]:
+    """What a file holds by case; it must have been measured with the same setting."""
+    if file is None or not file.is_file():
+        return {}
+    kept = json.loads(file.read_text())
+    if kept["setting"] != setting:
+        sys.exit(f"{file} was measured with {kept['setting']}: give another file, or these options")
+    return kept["found"]
+
+
+def rows(found: dict[str, dict[str, float]]) -> list[str]:
+    """A Markdown table of the cases that were measured, in their usual order."""
+    lines = [
+        "| case | seconds | x training | peak, MiB | x training |",
+        "|---|---|---|---|---|",
+    ]
+    own = found.get("training")
+    for case in (name for name in CASES if name in found):
+        one = found[case]
+        time_ratio, memory_ratio = (
+            f"{one[name] / own[name]:.2f}" if own else "" for name in ("seconds", "peak")
         )
-    print(f"\nBars: {TIME_BAR} x the time and {MEMORY_BAR} x the memory of one epoch of training.")
+        lines.append(
+            f"| {case} | {one['seconds']:.1f} | {time_ratio} | {one['peak']:.0f} | {memory_ratio} |"
+        )
+    bars = f"Bars: {TIME_BAR} x the time and {MEMORY_BAR} x the memory of one epoch of training."
+    return [*lines, "", bars]
 
 
 if __name__ == "__main__":

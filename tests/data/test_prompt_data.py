@@ -9,21 +9,22 @@ ROWS = pd.DataFrame(
 )
 
 
+@pytest.mark.parametrize("blank", ["", None], ids=["empty", "missing"])
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "frame"])
-def test_the_same_from_any_file(tmp_path, kind):
+def test_the_same_from_any_file(tmp_path, kind, blank):
     path = tmp_path / f"rows.{kind}"
-    filled = ROWS.assign(output=["2", "b"])
+    rows = ROWS.assign(output=["2", blank])
     if kind == "csv":
-        filled.to_csv(path, index=False)
+        rows.to_csv(path, index=False)
     elif kind == "jsonl":
-        filled.to_json(path, orient="records", lines=True)
+        rows.to_json(path, orient="records", lines=True)
     elif kind == "parquet":
-        filled.to_parquet(path)
-    found = open_prompts(filled if kind == "frame" else str(path))
+        rows.to_parquet(path)
+    found = open_prompts(rows if kind == "frame" else str(path))
     assert found.prompts == ("add", "name")
-    assert found.responses == ("2", "b")
+    assert found.responses == ("2", "")
     assert found.frame["kind"].tolist() == ["sum", "word"]
-    assert found.fingerprint == open_prompts(filled).fingerprint
+    assert found.fingerprint == open_prompts(ROWS).fingerprint
     assert len(set(found.ids)) == 2
 
 
@@ -46,6 +47,6 @@ def test_what_is_refused(tmp_path):
     with pytest.raises(InputError, match="one response column"):
         open_prompts(ROWS.drop(columns="output"))
     with pytest.raises(InputError, match="the first is row 1"):
-        open_prompts(ROWS.assign(output=["2", None]))
+        open_prompts(ROWS.assign(Instruction=["add", None]))
     with pytest.raises(InputError, match="Did you mean 'kind'"):
         open_prompts(ROWS, prompt="kinds")

@@ -52,6 +52,14 @@ def test_probabilities_never_fall_with_the_misfit(num_own, num_other, seed):
     assert _auroc(own, other) == pytest.approx(slow)
 
 
+def test_of_few_samples_the_misfits_tell_who_is_first():
+    own, other, _ = draw(0.1, count=60, gap=2.0)
+    found = wrong_responses(own, other)
+    between = (found > found.min()) & (found < found.max())
+    assert between.sum() > 40
+    assert len(np.unique(found)) > 40  # steps alone would leave about ten
+
+
 @pytest.fixture
 def checks():
     rows = [
@@ -88,7 +96,7 @@ def test_texts_alone(checks):
         f"Its prompt is nearly the test prompt {ids[5]}.",
     ]
     assert findings.notes[1] == (
-        "Found in the texts: 1 empty responses, 1 near-duplicates of earlier samples, 2 with "
+        "Found in the texts: 1 empty response, 1 near-duplicate of earlier samples, 2 with "
         "nearly the prompt of another sample and another response, 1 with a prompt of the test set."
     )
     assert "no rate of wrong responses was estimated" in findings.notes[2]
@@ -129,6 +137,17 @@ def test_a_model_says_which_response_is_wrong():
     assert (table["why"][table["kind"] == "clean"] == "").all()
     few = judge_prompts(_many(400), _losses(own, other), Threshold("fdr", 0.05)).table["flagged"]
     assert 0 < few.sum() < table["flagged"].sum()
+
+
+def test_what_is_flagged_is_not_called_clean():
+    own, other, _ = draw(0.1, gap=2.0)
+    table = judge_prompts(_many(400), _losses(own, other), Threshold("fdr", 0.6)).table
+    doubtful = table["flagged"] & (table["suspicion"] < 0.5)
+    assert doubtful.sum() > 3
+    assert set(table["kind"][doubtful]) == {"mislabelled"}
+    chances = table["kind_probability"][doubtful]
+    np.testing.assert_allclose(chances, table["p_mislabelled"][doubtful])
+    assert (table["why"][doubtful] != "").all()
 
 
 @pytest.mark.parametrize(

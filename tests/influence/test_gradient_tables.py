@@ -1,6 +1,7 @@
 import sys
 import tempfile
 from collections import namedtuple
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -308,3 +309,33 @@ def test_a_full_disk_is_seen_before_the_pass(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10))
     with pytest.raises(InputError, match="free disk"):
         collected(tmp_path)
+
+
+def resident(folder):
+    """MiB of the files in a folder that are mapped and in the memory of this process."""
+    total, counts = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if "-" in line.split()[0]:
+            counts = str(folder) in line
+        elif counts and line.startswith("Rss:"):
+            total += int(line.split()[1])
+    return total / 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").is_file(), reason="needs Linux")
+def test_a_table_larger_than_a_block_is_never_in_memory_as_a_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("chaffinch.influence.queries.table._BLOCK_FLOATS", 1 << 18)
+    layout = Layout((("inner", (4, 1 << 14)),), None, 0)
+    writer = GradientWriter(tmp_path / "table", layout, 64, "key")
+    values = torch.arange(64.0)[:, None] * torch.ones(1, 1 << 16)
+    writer.add(np.arange(64), {"inner": values})
+    assert resident(tmp_path) > 15  # of 16
+    table = writer.finish()
+    assert resident(tmp_path) < 1
+    read, seen = [], []
+    for where, rows in table.blocks("inner"):
+        assert torch.equal(rows, values[where])
+        read.append(where)
+        seen.append(resident(tmp_path))
+    assert len(read) == 16
+    assert max(seen) < 4

@@ -246,3 +246,18 @@ def test_rows_are_kept_as_they_are():
     rows = (torch.tensor([1, 2]), torch.tensor([3]))
     assert Padded(rows, 9).batch(torch.tensor([1, 0])).tolist() == [[3, 9], [1, 2]]
     assert [row.tolist() for row in Padded(rows).take([1]).rows] == [[3]]
+
+
+def test_no_progress_is_shown_where_nobody_watches(place, capsys, monkeypatch):
+    load = transformers.AutoModelForCausalLM.from_pretrained
+
+    def talk(*given, **options):
+        sys.stderr.write("unpacking: 50%")
+        return load(*given, **options)
+
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", talk)
+    load_language_model(place / "causal")
+    assert "unpacking" not in capsys.readouterr().err
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    load_language_model(place / "causal")
+    assert "unpacking: 50%" in capsys.readouterr().err

@@ -106,7 +106,16 @@ def test_responses_that_do_not_follow_rank_first(asked, causal, jsonl, tmp_path)
     assert record.judgement.notes == list(findings.notes)
     page = (out / "report.html").read_text("utf-8")
     assert "LlamaForCausalLM" in page
-    assert "Which classes are taken for which" not in page
+    assert "Wrong response" in page
+    for of_labels in (
+        "Which classes are taken for which",
+        "Given → suggested",
+        "Suggested label",
+        "Accuracy of the model",
+        "chaffinch verify",
+        "no other label suggested",
+    ):
+        assert of_labels not in page
     pd.testing.assert_frame_equal(RunFolder(out).findings, table)
 
 
@@ -135,6 +144,8 @@ def test_the_command_needs_no_model_and_the_report_is_written_again(jsonl, tmp_p
     shown = CliRunner().invoke(app, ["scan", "prompts.jsonl"], catch_exceptions=False)
     assert shown.exit_code == 0
     assert "none (texts alone)" in shown.output
+    assert "suggested" not in shown.output
+    assert "kind" in shown.output
     (tmp_path / "prompts.chaffinch" / "report.html").unlink()
     again = CliRunner().invoke(app, ["report", "prompts.chaffinch"], catch_exceptions=False)
     assert again.exit_code == 0
@@ -182,6 +193,36 @@ def test_a_finished_run_is_not_done_again_and_an_interrupted_one_goes_on(
     np.testing.assert_allclose(found.table["suspicion"], whole.table["suspicion"], atol=1e-6)
     with pytest.raises(RunError, match="other options"):
         cf.scan(jsonl, out=out)
+
+
+def test_a_run_is_written_into_its_ledger_once(asked, tmp_path):
+    table = asked[0].assign(key=[f"p{row}" for row in range(len(asked[0]))])
+    table.loc[0, "response"] = ""
+    table.to_csv(tmp_path / "prompts.csv", index=False)
+    place = str(tmp_path / "ledger.db")
+    options = {"id_column": "key", "ledger": place, "out": tmp_path / "run"}
+    for _ in range(2):
+        found = cf.scan(tmp_path / "prompts.csv", **options)
+    ledger = cf.Ledger(place)
+    (run,), (version,) = (ledger.table(name).to_dict("records") for name in ("run", "version"))
+    assert run["location"] == version["location"] == str(tmp_path / "prompts.csv")
+    assert run["samples"] == version["samples"] == 120
+    assert run["fingerprint"] == RunFolder(tmp_path / "run").record.data.fingerprint
+    told = ledger.table("finding").set_index("sample")["suspicion"]
+    assert told["p0"] == 1
+    assert set(told.index) == set(found.table.loc[found.table["kind"] != "clean", "id"])
+    table.loc[0, "response"] = "one"
+    cf.scan(table, **{**options, "out": tmp_path / "other"})
+    assert len(ledger.table("run")) == 2
+    assert ledger.table("version")["id"].nunique() == 2
+
+
+def test_no_ledger_where_none_is_wanted(jsonl, tmp_path):
+    cf.scan(jsonl, ledger="none", out=tmp_path / "a" / "run")
+    assert sorted(os.listdir(tmp_path / "a")) == ["run"]
+    with pytest.raises(InputError, match="a ledger as the path of a file or as postgresql"):
+        cf.scan(jsonl, ledger="nothing://here", out=tmp_path / "b" / "run")
+    assert not (tmp_path / "b").exists()
 
 
 def test_everyone_gets_the_prompt_of_another():

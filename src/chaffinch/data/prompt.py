@@ -66,7 +66,9 @@ def open_prompts(
         id_column: Column of unique keys; by default ids are made from the content.
 
     Raises:
-        InputError: No rows, no such column, or a row without a prompt or a response.
+        InputError: No rows, no such column, or a row without a prompt. A row without a response
+            has an empty one, which is for the checks to find: in a CSV there is no other way to
+            write it.
     """
     if isinstance(data, pd.DataFrame):
         frame, source = data.reset_index(drop=True), "DataFrame in memory"
@@ -86,7 +88,8 @@ def open_prompts(
     names = [str(name) for name in frame.columns]
     frame = frame.set_axis(names, axis=1)
     asked = _texts(frame, _choose(names, prompt, PROMPT_NAMES, "prompt", source), source)
-    given = _texts(frame, _choose(names, response, RESPONSE_NAMES, "response", source), source)
+    told = _choose(names, response, RESPONSE_NAMES, "response", source)
+    given = _texts(frame.assign(**{told: frame[told].astype(object).fillna("")}), told, source)
     if id_column is not None:
         keys = frame[need_name(names, id_column, "id", source)].astype(object)
         ids = ids_from_keys(keys.where(keys.notna(), None), id_column)

@@ -81,14 +81,15 @@ def judge_prompts(
     q = q_values(suspicion)
     flagged = threshold.flag(suspicion, q) & (suspicion > 0)
     # Of equals, the kind that is named first: those that do harm stand before clean.
-    kind = np.asarray(kinds.KINDS)[probabilities.argmax(axis=1)]
+    place = _likeliest(probabilities, flagged, places)
+    kind = np.asarray(kinds.KINDS)[place]
     columns: dict[str, Any] = {
         "id": checks["id"].to_numpy(),
         "given_label": np.full(len(checks), CLASS),
         "suspicion": suspicion,
         "flagged": flagged,
         "kind": kind,
-        "kind_probability": probabilities.max(axis=1),
+        "kind_probability": probabilities[np.arange(len(kind)), place],
         "suggested_label": np.full(len(checks), None, dtype=object),
         "suggestion_confidence": np.full(len(checks), np.nan),
         "q_value": q,
@@ -141,7 +142,9 @@ def wrong_responses(own: Floats, other: Floats) -> Floats:
     The observed misfits are a mixture of those of right responses and of wrong ones, and the latter
     look like those after others' prompts. The share of wrong ones is at most the ratio of both
     counts above any bound (Blanchard et al., JMLR 2010); the density ratio is an isotonic
-    regression of where a misfit comes from, so the probability never falls with the misfit.
+    regression of where a misfit comes from, so the probability never falls with the misfit. Between
+    the middles of its steps it is drawn as a line: of few samples, a step would hold many that
+    their misfits tell apart.
 
     Args:
         own: (N,) misfits to the own prompts, higher = less fitting.
@@ -160,9 +163,16 @@ def wrong_responses(own: Floats, other: Floats) -> Floats:
     origin = np.repeat([0.0, 1.0], [len(own), len(other)])
     weights = np.repeat([1 / len(own), 1 / len(other)], [len(own), len(other)])
     model = IsotonicRegression(out_of_bounds="clip").fit(values, origin, sample_weight=weights)
-    foreign = model.predict(own)
+    foreign = np.interp(own, *_middles(values, model.predict(values), weights))
     found: Floats = np.minimum(1.0, share * foreign / np.maximum(1 - foreign, 1e-12))
     return found
+
+
+def _middles(values: Floats, steps: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Mean value and height of each step of a step function."""
+    heights, place = np.unique(steps, return_inverse=True)
+    total = np.bincount(place, weights)
+    return np.bincount(place, weights * values) / total, heights
 
 
 def _auroc(own: Floats, other: Floats) -> float:
@@ -188,6 +198,13 @@ def _probabilities(checks: pd.DataFrame, wrong: Floats | None) -> Floats:
     found[:, kinds.place(kinds.NEAR_DUPLICATE)] = np.where(copy, rest, 0)
     found[:, kinds.place(kinds.CLEAN)] = np.where(copy, 0, rest)
     return found
+
+
+def _likeliest(probabilities: Floats, flagged: Mask, harmful: Sequence[int]) -> Any:
+    """(N,) places of kinds; of what is flagged the likeliest kind of harm, be it below one half."""
+    only = np.zeros_like(probabilities)
+    only[:, harmful] = probabilities[:, harmful]
+    return np.where(flagged, only.argmax(axis=1), probabilities.argmax(axis=1))
 
 
 def _sentences(
@@ -217,9 +234,11 @@ def _sentences(
 
 def _counts(checks: pd.DataFrame) -> tuple[str, ...]:
     """What the texts alone say, in figures."""
+    blank = int(checks["empty_response"].sum())
+    again = int((checks["duplicate_of"] != "").sum())
     counts = {
-        "empty responses": int(checks["empty_response"].sum()),
-        "near-duplicates of earlier samples": int((checks["duplicate_of"] != "").sum()),
+        _plural(blank, "empty response"): blank,
+        _plural(again, "near-duplicate") + " of earlier samples": again,
         "with nearly the prompt of another sample and another response": int(
             (checks["contradicts"] != "").sum()
         ),
@@ -227,3 +246,7 @@ def _counts(checks: pd.DataFrame) -> tuple[str, ...]:
     }
     named = [f"{number:,} {name}" for name, number in counts.items() if number]
     return (f"Found in the texts: {', '.join(named)}.",) if named else ()
+
+
+def _plural(number: int, name: str) -> str:
+    return name if number == 1 else f"{name}s"

@@ -1,4 +1,4 @@
-"""Writing the run of a scan of prompts: findings, samples to look at, and the record."""
+"""Writing the run of a scan of prompts: findings, samples to look at, the record, the ledger."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 
 from chaffinch.core.findings import Findings
+from chaffinch.core.labels import Labels
 from chaffinch.core.version import VERSION
+from chaffinch.data import TextData
 from chaffinch.data.prompt import Prompts
 from chaffinch.models.language import LanguageModel
 from chaffinch.pipeline.gallery import MAX_EXHIBITS, MAX_TEXT, MIN_EXHIBITS
+from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.outcome import versions
+from chaffinch.pipeline.recording import ledger_of
 from chaffinch.store.run import (
     FINDINGS,
     GALLERY,
@@ -57,7 +61,7 @@ def write_prompts(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         data=DataRecord(
             source=train.source,
-            fingerprint=train.fingerprint,
+            fingerprint=answered(train).fingerprint,
             modality="text",
             samples=len(train),
             classes=names,
@@ -80,6 +84,27 @@ def write_prompts(
         origin=OriginRecord(path=facts["path"], model=facts["configuration"]["model"] or ""),
     )
     write_text(folder / RECORD, record.model_dump_json(indent=1) + "\n")
+
+
+def answered(prompts: Prompts) -> TextData:
+    """Prompts as texts whose labels are the responses: a corrected response is a new label."""
+    labels = Labels.of(prompts.responses, "the responses")
+    return TextData.of(prompts.prompts, labels, ids=prompts.ids, source=prompts.source)
+
+
+def write_down(options: ScanOptions, train: Prompts, path: str) -> None:
+    """Record a finished run on prompts in its ledger; nothing is recorded twice.
+
+    Args:
+        options: Say where the run and its ledger are.
+        train: The prompts of the run.
+        path: Where they lie; "" for data in memory.
+    """
+    from chaffinch.pipeline.ledger import record_run  # SQLAlchemy only where there is a ledger
+
+    ledger, run = ledger_of(options), options.out
+    if ledger is not None and run is not None:
+        record_run(run, answered(train), ledger, path or None)
 
 
 def _model_record(model: LanguageModel | None) -> ModelRecord:

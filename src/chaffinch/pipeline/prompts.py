@@ -17,7 +17,7 @@ from chaffinch.core.progress import track
 from chaffinch.core.randomness import stream
 from chaffinch.core.version import VERSION
 from chaffinch.data.column import LABEL_NAMES
-from chaffinch.data.file import READERS, read_table, suffix_of
+from chaffinch.data.file import READERS, is_url, read_table, suffix_of
 from chaffinch.data.prompt import PROMPT_NAMES, RESPONSE_NAMES, Prompts, open_prompts
 from chaffinch.diagnosis.prompt_check import check_prompts
 from chaffinch.diagnosis.prompt_judgement import ResponseLosses, judge_prompts
@@ -27,7 +27,8 @@ from chaffinch.models.language.fit import ResponseFit
 from chaffinch.pipeline.labelled import OF_PROMPTS
 from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.outcome import Stopwatch, findings_of
-from chaffinch.pipeline.prompt_record import write_prompts
+from chaffinch.pipeline.prompt_record import write_down, write_prompts
+from chaffinch.pipeline.recording import ledger_of
 from chaffinch.pipeline.resume import Plan, claim, finished, full_disk, nothing_left, publish
 from chaffinch.store.run import RunFolder
 
@@ -46,9 +47,11 @@ _USED = {
     "seed",
     "out",
     "overwrite",
+    "ledger",
     "select",
     "fdr",
 }
+_DECIDE_NOTHING = {"out", "overwrite", "ledger"}
 _LENGTH, _BATCH = 512, 8
 _DRAWS = 50
 
@@ -115,7 +118,10 @@ def scan_prompts(request: PromptRequest, options: ScanOptions) -> Findings:
             return _judged(request, options, (train, tests), Path(folder), Stopwatch())[0]
     plan = _plan(request, options, (train, tests))
     if not options.overwrite and finished(options.out, plan):
+        write_down(options, train, _location(request))  # in case that it was stopped just before
         return findings_of(RunFolder(options.out))
+    if options.ledger or os.environ.get("CHAFFINCH_LEDGER"):
+        ledger_of(options)  # one that cannot be opened is an error before the work, not after
     partial = claim(options.out, plan, options.overwrite)
     watch = Stopwatch()
     with full_disk(partial), nothing_left(partial):
@@ -123,6 +129,7 @@ def scan_prompts(request: PromptRequest, options: ScanOptions) -> Findings:
         write_prompts(partial, findings, (train, tests), model, _facts(request, options, watch))
         report.write(RunFolder(partial), final=options.out)
         publish(partial, options.out)
+    write_down(options, train, _location(request))
     return findings
 
 
@@ -237,7 +244,7 @@ def _plan(
 
 def _chosen(options: ScanOptions) -> dict[str, Any]:
     """The options that decide the outcome."""
-    chosen = options.model_dump(mode="json", include=_USED - {"out", "overwrite"})
+    chosen = options.model_dump(mode="json", include=_USED - _DECIDE_NOTHING)
     return dict(sorted(chosen.items()))
 
 
@@ -249,11 +256,18 @@ def _identity(place: str | None) -> str | None:
 
 def _facts(request: PromptRequest, options: ScanOptions, watch: Stopwatch) -> dict[str, Any]:
     """What the record says of how it was done."""
-    place = request.data if isinstance(request.data, str | os.PathLike) else ""
     return {
         "configuration": {**_chosen(options), "of": OF_PROMPTS, "model": request.model},
-        "path": os.path.abspath(os.path.expanduser(os.fspath(place))) if place else "",
+        "path": _location(request),
         "timings": watch.seconds,
         "seed": options.seed,
         "device": str(options.torch_device()),
     }
+
+
+def _location(request: PromptRequest) -> str:
+    """Where the prompts lie: a URL or an absolute path; "" for data in memory."""
+    if not isinstance(request.data, str | os.PathLike):
+        return ""
+    place = os.fspath(request.data)
+    return place if is_url(place) else os.path.abspath(os.path.expanduser(place))

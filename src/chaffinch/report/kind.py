@@ -28,6 +28,23 @@ WORDS: dict[str, tuple[str, str, str]] = {
 }
 """Title, what follows from it, and meaning of each kind, in the order in which they are shown."""
 
+_OF_PROMPTS: dict[str, tuple[str, str, str]] = {
+    kinds.MISLABELLED: ("Wrong response", HARMFUL, "does not follow from its prompt"),
+    kinds.CONFLICTING_DUPLICATE: (
+        "Contradicting copy",
+        HARMFUL,
+        "nearly the same prompt has another response elsewhere",
+    ),
+    kinds.OUTLIER: ("Empty or leaked", HARMFUL, "has no response, or its prompt is a test prompt"),
+    kinds.NEAR_DUPLICATE: (
+        "Near-duplicate",
+        REDUNDANT,
+        "prompt and response are nearly those of an earlier sample",
+    ),
+    kinds.CLEAN: WORDS[kinds.CLEAN],
+}
+"""The same for prompts and responses, which have no labels."""
+
 PROTECTED = (kinds.NEAR_CLUSTER, kinds.HARD)
 """Kinds of samples that look suspicious to many scorers and are to stay."""
 
@@ -94,7 +111,7 @@ class Kinds:
         return sum(row.planted for row in self.canaries)
 
 
-def sort_out(findings: pd.DataFrame, details: Mapping[str, Any]) -> Kinds:
+def sort_out(findings: pd.DataFrame, details: Mapping[str, Any], *, labelled: bool = True) -> Kinds:
     """Count the kinds and read their rates and the canaries from the details of the judgement.
 
     Args:
@@ -102,6 +119,7 @@ def sort_out(findings: pd.DataFrame, details: Mapping[str, Any]) -> Kinds:
         details: ``rates``: dicts with ``of`` ("kind" for these), ``name``, ``rate``, ``low``,
             ``high``. ``canaries``: by kind, dicts with ``count``, ``found`` and ``named``. Both
             may be missing.
+        labelled: Whether the samples have labels; prompts with responses have none.
     """
     said = findings["kind"].astype(str) if "kind" in findings else pd.Series(dtype=str)
     flagged = findings["flagged"].astype(bool)
@@ -109,7 +127,7 @@ def sort_out(findings: pd.DataFrame, details: Mapping[str, Any]) -> Kinds:
     rates = {name: one for name, one in rates.items() if name in WORDS and name not in _BY_DEGREE}
     top = max((float(one["high"]) for one in rates.values()), default=0.0) or 1.0
     rows = []
-    for name, (title, treatment, meaning) in WORDS.items():
+    for name, (title, treatment, meaning) in (WORDS if labelled else _OF_PROMPTS).items():
         own = said == name
         count, marked = int(own.sum()), int((own & flagged).sum())
         if count or float(rates.get(name, {}).get("low", 0)) * len(findings) >= 1:
@@ -154,11 +172,19 @@ _SEVERAL = {
 }
 
 
-def several(kind: str) -> str:
+_SEVERAL_PROMPTS = {
+    kinds.MISLABELLED: "with a response that does not follow",
+    kinds.OUTLIER: "empty or of the test set",
+}
+
+
+def several(kind: str, labelled: bool = True) -> str:
     """What follows a number of samples of a kind: ``51 with a wrong label``."""
-    return _SEVERAL.get(kind, kind)
+    usual = _SEVERAL.get(kind, kind)
+    return usual if labelled else _SEVERAL_PROMPTS.get(kind, usual)
 
 
-def title_of(kind: str) -> str:
+def title_of(kind: str, labelled: bool = True) -> str:
     """A kind in words; as it came where it is not known."""
-    return WORDS[kind][0] if kind in WORDS else kind
+    words = WORDS if labelled else WORDS | _OF_PROMPTS
+    return words[kind][0] if kind in words else kind

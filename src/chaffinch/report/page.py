@@ -50,6 +50,7 @@ def render(run: RunFolder, final: Path | None = None) -> str:
             record=record,
             verdict=verdict.judge(record, findings),
             facts=_facts(record),
+            labelled=naming.labelled,
             demo=verdict.demo_figures(record.demo) if record.demo else [],
             confusion=confuse(
                 findings,
@@ -58,7 +59,7 @@ def render(run: RunFolder, final: Path | None = None) -> str:
                 record.judgement.details.get("rates", ()),
             ),
             gallery=hang(run.gallery, findings, naming, run.explanations),
-            kinds=sort_out(findings, record.judgement.details),
+            kinds=sort_out(findings, record.judgement.details, labelled=naming.labelled),
             histogram=suspicion_histogram(findings),
             scorers=scorer_views(findings, scorers),
             summaries={name: SCORERS[name].summary for name in scorers if name in SCORERS},
@@ -101,7 +102,8 @@ def _facts(record: RunRecord) -> dict[str, str]:
     if len(data.classes) > 1:
         size.append(f"{len(data.classes)} classes")
     if data.validation_samples:
-        size.append(f"{wording.count(data.validation_samples)} more for validation")
+        role = "more for validation" if len(data.classes) > 1 else "of the test set"
+        size.append(f"{wording.count(data.validation_samples)} {role}")
     learned = []
     if model.parameters:
         learned.append(f"{wording.count(model.parameters)} parameters")

@@ -64,7 +64,8 @@ def _headline(outcome: Verdict) -> Text:
 def _expectation(outcome: Verdict) -> Text:
     line = outcome.expectation[0].upper() + outcome.expectation[1:] + "."
     if not outcome.flagged:
-        line += " That none stands out is no proof that all labels are right."
+        of = "labels" if outcome.labelled else "responses"
+        line += f" That none stands out is no proof that all {of} are right."
     return Text(line)
 
 
@@ -96,7 +97,7 @@ def _ranking(gallery: Gallery, outcome: Verdict, width: int) -> Table:
         header_style=_SLATE,
     )
     shown = gallery.samples[:_MOST]
-    columns = _columns(shown, width)
+    columns = _columns(shown, width, outcome.labelled)
     left = width
     for name, style, longest, texts in columns:
         # Asked for in full: rich would otherwise shorten what tells the samples apart.
@@ -113,10 +114,19 @@ def _ranking(gallery: Gallery, outcome: Verdict, width: int) -> Table:
     return table
 
 
-def _columns(shown: Sequence[Sample], width: int) -> list[tuple[str, str, int, list[str]]]:
+def _columns(
+    shown: Sequence[Sample], width: int, labelled: bool
+) -> list[tuple[str, str, int, list[str]]]:
     """Name, style, greatest width and cells of all columns but the preview."""
     label = _LABEL_WIDTH if width < _ROOMY else 2 * _LABEL_WIDTH
     dash = wording.MISSING
+    if not labelled:
+        return [
+            ("id", "", _ID_WIDTH, [_flat(one.id) for one in shown]),
+            ("kind", _RUST, 2 * _LABEL_WIDTH, [_flat(one.title) for one in shown]),
+            ("susp.", "", 6, [one.suspicion for one in shown]),
+            ("q", "", 6, [one.q for one in shown]),
+        ]
     suggestions = [(one.suggested or dash, one.confidence) for one in shown]
     return [
         ("id", "", _ID_WIDTH, [_flat(one.id) for one in shown]),

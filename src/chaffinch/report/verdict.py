@@ -8,6 +8,7 @@ import pandas as pd
 from chaffinch.core.findings import COLUMNS
 from chaffinch.core.kinds import MISLABELLED, WRONG_LABEL
 from chaffinch.report import wording
+from chaffinch.report.wording import Naming
 from chaffinch.store.run import RunRecord
 
 
@@ -22,6 +23,7 @@ class Verdict:
         kinds: Number of flagged samples by kind, most frequent first; empty where none is known.
         accuracies: (name, share, meaning) of the model, the most trustworthy first.
         notes: What a reader must know to read the figures rightly.
+        labelled: Whether the samples have labels; prompts with responses have none.
     """
 
     samples: int
@@ -30,6 +32,7 @@ class Verdict:
     kinds: tuple[tuple[str, int], ...]
     accuracies: tuple[tuple[str, float, str], ...]
     notes: tuple[str, ...]
+    labelled: bool = True
 
     @property
     def share(self) -> float:
@@ -45,7 +48,7 @@ class Verdict:
     @property
     def _only_labels(self) -> bool:
         """Whether nothing but wrong labels was found; a twin may be what gave them away."""
-        return all(kind in WRONG_LABEL for kind, _ in self.kinds)
+        return self.labelled and all(kind in WRONG_LABEL for kind, _ in self.kinds)
 
     @property
     def headline(self) -> str:
@@ -79,6 +82,7 @@ def judge(record: RunRecord, findings: pd.DataFrame) -> Verdict:
         kinds=kinds,
         accuracies=tuple(_accuracies(record)),
         notes=tuple(record.judgement.notes),
+        labelled=Naming(record.data.classes).labelled,
     )
 
 

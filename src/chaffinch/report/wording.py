@@ -125,6 +125,11 @@ class Naming:
         self.classes = list(classes)
         self._codes = {name: code for code, name in enumerate(self.classes)}
 
+    @property
+    def labelled(self) -> bool:
+        """Whether there are labels to speak of; prompts with responses are all of one class."""
+        return len(self.classes) > 1
+
     def __call__(self, value: Any) -> str | None:
         """The class name of a label; None where it is missing."""
         if is_missing(value):

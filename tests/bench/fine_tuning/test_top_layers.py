@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chaffinch.bench.experiments.fine_tuning.encoder import Encoder, HiddenStates, find_encoder
-from chaffinch.bench.experiments.fine_tuning.net import TopLayers
+from chaffinch.bench.experiments.fine_tuning.net import Tokens, TopLayers
 from chaffinch.core.errors import InputError
 from chaffinch.models.layers import last_linear
 
@@ -34,12 +36,39 @@ def test_the_top_layers_read_the_first_token_as_the_whole_encoder_does(
 def test_the_first_token_alone_is_the_first_of_all(encoder_folder):
     encoder = Encoder(encoder_folder)
     layer = TopLayers(encoder.layers[-1:], encoder.heads, 2).eval().layers[0]
-    x = torch.randn(3, 5, 16)
     mask = torch.ones(3, 5, dtype=torch.bool)
     mask[1, 3:] = False
-    alone, every = layer(x, mask, first_only=True), layer(x, mask)
-    assert every.shape == (3, 5, 16)
-    torch.testing.assert_close(alone, every[:, :1])
+    tokens = Tokens(mask)
+    x = torch.randn(13, 16)
+    alone, every = layer(x, tokens, first_only=True), layer(x, tokens)
+    assert every.shape == (13, 16)
+    assert tokens.first.tolist() == [0, 5, 8]
+    torch.testing.assert_close(alone, every[[0, 5, 8]])
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=5))
+def test_tokens_are_gathered_and_spread_text_by_text(lengths):
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    tokens = Tokens(mask)
+    x = torch.arange(2.0 * mask.numel()).view(*mask.shape, 2) + 1
+    rows = torch.cat([x[text, :length] for text, length in enumerate(lengths)])
+    assert torch.equal(tokens.gather(x), rows)
+    assert torch.equal(tokens.spread(rows), x * mask[:, :, None])
+
+
+def test_each_text_learns_as_if_it_stood_alone(encoder_folder):
+    encoder = Encoder(encoder_folder)
+    net = TopLayers(encoder.layers[-2:], encoder.heads, 3).double().eval()
+    x = encoder.encode((TEXTS,), 2, 32).batch(torch.arange(4)).double()
+    codes = torch.tensor([0, 1, 2, 1])
+    torch.nn.functional.cross_entropy(net(x), codes, reduction="sum").backward()
+    together = [parameter.grad.clone() for parameter in net.parameters()]
+    net.zero_grad()
+    for row, code in zip(x, codes, strict=True):
+        alone = row[(row != 0).any(1)][None]  # no padding at all
+        torch.nn.functional.cross_entropy(net(alone), code[None]).backward()
+    for found, parameter in zip(together, net.parameters(), strict=True):
+        torch.testing.assert_close(found, parameter.grad, atol=1e-10, rtol=0)
 
 
 def test_only_copies_learn_and_the_head_is_the_last_layer(encoder_folder):

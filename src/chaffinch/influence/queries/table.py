@@ -4,6 +4,7 @@ The folder is whole once ``table.json`` says so. Until then the same work goes o
 """
 
 import json
+import mmap
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -63,6 +64,7 @@ class GradientTable:
         """All rows of one parameter, a bounded number at a time."""
         for where in row_blocks(len(self), self.layout.widths[name], _BLOCK_FLOATS):
             yield where, self.rows(name, where)
+            _release(self._rows[name])
 
     def squared_norms(self, name: str) -> Tensor:
         """(N,) squared L2 norms by one parameter."""
@@ -118,6 +120,7 @@ class GradientWriter:
         """Put on disk that ``done`` samples are written, with what was added up so far."""
         for rows in self._rows.values():
             rows.flush()
+            _release(rows)
         before = self.done
         if self.moments:
             # Named by their samples, so that sums and state never tell of different ones.
@@ -160,6 +163,17 @@ def read_moments(folder: Path, done: int) -> dict[str, Tensor]:
     place = _moments(folder, done)
     found: dict[str, Tensor] = torch.load(place, weights_only=True) if place.is_file() else {}
     return found
+
+
+def _release(rows: NDArray[Any]) -> None:
+    """Give back the memory of what was read or flushed; the next look reads it again.
+
+    What is mapped counts as memory of the process as long as no other needs it: without this, the
+    whole table would in the end.
+    """
+    mapped: Any = rows.base
+    if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _moments(folder: Path, done: int) -> Path:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from chaffinch.core.types import Floats
-from chaffinch.models.language.loading import LanguageModel
 from chaffinch.models.language.loss import IGNORED, TokenLoss
+from chaffinch.models.language.model import LanguageModel
 from chaffinch.models.language.tokens import Padded, TokenInputs, filler_of
 
 

@@ -1,62 +1,21 @@
 """Loading language models: a folder of Transformers, a GGUF file, or a name on the hub."""
 
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from chaffinch.core.errors import InputError, MissingExtraError
-from chaffinch.models.language.task import TASKS, LanguageTask, Loss
-from chaffinch.models.language.tokens import Encoded, TokenInputs, encode_pairs, encode_texts
+from chaffinch.models.language.adapters import load_adapters
+from chaffinch.models.language.model import LanguageModel
+from chaffinch.models.language.task import TASKS, LanguageTask
 
 Quantised = Literal["4bit", "8bit"]
-
-
-@dataclass(frozen=True, eq=False)
-class LanguageModel:
-    """A language model, its tokenizer and what it is asked.
-
-    Attributes:
-        model: The model; only parameters that require gradients count.
-        tokenizer: Its tokenizer.
-        task: What it is asked.
-        length: Most tokens of a sample.
-    """
-
-    model: nn.Module
-    tokenizer: Any
-    task: LanguageTask
-    length: int = 512
-
-    @property
-    def loss(self) -> Loss | None:
-        """The loss of each sample, for `capture`, `self_influence` and `attribute`."""
-        return self.task.loss
-
-    @property
-    def layers(self) -> str:
-        """The layers that count by default: adapters, else the head, else the last block."""
-        if any("lora_" in name for name, _ in self.model.named_parameters()):
-            return "lora"
-        return "last_block" if self.task.name == "causal" else "head"
-
-    def pairs(
-        self, prompts: Sequence[str], responses: Sequence[str], *, count_prompt: bool = False
-    ) -> Encoded:
-        """Prompts and responses as data (X, y) of a causal model; see `encode_pairs`."""
-        return encode_pairs(
-            self.tokenizer, prompts, responses, self.length, count_prompt=count_prompt
-        )
-
-    def texts(self, texts: Sequence[str], labels: Any) -> tuple[TokenInputs, Tensor]:
-        """Texts with class codes (N,), or several labels (N, C), as data (X, y)."""
-        return encode_texts(self.tokenizer, texts, self.length), torch.as_tensor(labels)
 
 
 def load_language_model(
@@ -102,7 +61,7 @@ def load_language_model(
         options["gguf_file"] = file
     tokenizer, model = _load(folder, chosen, options)
     if adapters is not None:
-        model = _adapted(model, Path(adapters))
+        model = load_adapters(model, Path(adapters))
     model.config.use_cache = False  # a cache of keys is of no use where nothing is generated
     if model.config.get_text_config().pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id or tokenizer.eos_token_id
@@ -167,41 +126,6 @@ def _context(model: Any, tokenizer: Any) -> int:
     return min((one for one in known if one > 0), default=sys.maxsize)
 
 
-def add_lora(
-    model: LanguageModel, targets: Sequence[str], rank: int = 8, *, seed: int = 0, **options: Any
-) -> LanguageModel:
-    """The model with fresh adapters, whose base weights are frozen.
-
-    Args:
-        model: The model; its layers are wrapped in place.
-        targets: Names of the layers that get adapters, such as ``q_proj`` and ``v_proj``.
-        rank: Rank of the adapters.
-        seed: Of their initial weights.
-        **options: Further options of ``peft.LoraConfig``, such as ``lora_alpha`` or ``use_dora``.
-
-    Raises:
-        MissingExtraError: PEFT is not installed.
-        InputError: No layer has such a name.
-    """
-    try:
-        from peft import LoraConfig, get_peft_model
-    except ImportError as error:
-        raise MissingExtraError("low-rank adapters", "text", "peft") from error
-    config = LoraConfig(r=rank, target_modules=list(targets), task_type=model.task.peft, **options)
-    base: Any = model.model
-    try:
-        with _quiet(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            wrapped: Any = get_peft_model(base, config)
-    except ValueError as error:
-        raise InputError(
-            f"layers named {', '.join(targets)}",
-            " ".join(str(error).split())[:200],
-            "Name layers of the model, such as q_proj and v_proj",
-        ) from error
-    return LanguageModel(wrapped.eval(), model.tokenizer, model.task, model.length)
-
-
 def _place(place: str) -> tuple[str, str | None]:
     """The folder or name, and the GGUF file in it if that is what holds the weights."""
     path = Path(place).expanduser()
@@ -225,18 +149,16 @@ def _load(folder: str, task: LanguageTask, options: dict[str, Any]) -> tuple[Any
     except ImportError as error:
         raise MissingExtraError("language models", "text", "transformers") from error
     gguf = {"gguf_file": options["gguf_file"]} if "gguf_file" in options else {}
-    if not sys.stderr.isatty():
-        quiet: Any = transformers.utils.logging
-        quiet.disable_progress_bar()
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **gguf)
-        model = getattr(transformers, task.loader).from_pretrained(folder, **options)
+        with _without_bars(transformers):
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **gguf)
+            model = getattr(transformers, task.loader).from_pretrained(folder, **options)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise InputError(
             f"a {task.name} model of Transformers in {folder!r}",
             " ".join(str(error).split())[:300].rstrip("."),
             "Give the folder that save_pretrained wrote, with its tokenizer; a .gguf file needs "
-            "the package gguf",
+            "the package gguf, which the extra text brings",
         ) from error
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
         raise InputError(  # what Transformers makes of a folder without the files of one
@@ -249,33 +171,14 @@ def _load(folder: str, task: LanguageTask, options: dict[str, Any]) -> tuple[Any
     return tokenizer, model
 
 
-def _adapted(model: Any, folder: Path) -> Any:
-    try:
-        from peft import PeftModel
-    except ImportError as error:
-        raise MissingExtraError("low-rank adapters", "text", "peft") from error
-    if not (folder / "adapter_config.json").is_file():
-        raise InputError(
-            f"adapters of PEFT in {folder}",
-            "no adapter_config.json" if folder.is_dir() else "no such folder",
-            "Give the folder that save_pretrained of the adapted model wrote",
-        )
-    try:
-        with _quiet():
-            return PeftModel.from_pretrained(model, str(folder), is_trainable=True)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise InputError(
-            f"adapters in {folder} that fit the model",
-            " ".join(str(error).split())[:300].rstrip("."),
-            "Give the model that they were trained on",
-        ) from error
-
-
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep back that PEFT asks Transformers by an old name; the user can do nothing about it."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+def _without_bars(transformers: Any) -> Iterator[None]:
+    """No progress bars where nobody watches; that of unpacking GGUF files knows no switch."""
+    if sys.stderr.isatty():
+        yield
+        return
+    transformers.utils.logging.disable_progress_bar()
+    with redirect_stderr(StringIO()):
         yield
 
 

@@ -1,18 +1,18 @@
 """From a cell of the experiment ``text`` to a situation: draw, flip, encode, fine-tune, record."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from chaffinch.bench import inject
 from chaffinch.bench.cell import Cell
 from chaffinch.bench.experiments.detection.collect import BY_EPOCH
-from chaffinch.bench.experiments.fine_tuning.encoder import Encoder, HiddenStates, find_encoder
+from chaffinch.bench.experiments.fine_tuning.encoder import Encoder, find_encoder
 from chaffinch.bench.experiments.fine_tuning.net import TopLayers
 from chaffinch.bench.experiments.fine_tuning.settings import Settings
-from chaffinch.bench.experiments.fine_tuning.text_set import TextSet, load_texts, split_texts
+from chaffinch.bench.experiments.fine_tuning.text_set import load_texts, split_texts
 from chaffinch.bench.experiments.retraining import Retrainer, saved_checkpoints
 from chaffinch.bench.situation import CLEAN, Situation
 from chaffinch.core.errors import InputError
@@ -46,30 +46,20 @@ def build_situation(cell: Cell, settings: Settings, folder: Path) -> tuple[Situa
     folder.mkdir(parents=True, exist_ok=True)
     texts = load_texts(cell.data)
     splits = split_texts(texts, cell.seed, settings.sizes)
-    encoder = Encoder(find_encoder())
-    parts = [
-        _encode(encoder, texts, rows, settings)
-        for rows in (splits.train, splits.validation, splits.test)
-    ]
-    train, validation, test = parts
     truth = splits.codes[splits.train]
     given, wrong = flip(truth, cell)
-    num_classes = len(splits.classes)
-    held = validation, splits.codes[splits.validation]
-    layers, heads = list(encoder.layers)[-settings.depth :], encoder.heads
-
-    def factory() -> TopLayers:
-        return TopLayers(layers, heads, num_classes)
-
+    labels = Labels(given, np.arange(len(splits.classes)))
+    encoder = Encoder(find_encoder())
+    train, held, test = (
+        (encoder.encode(texts.take(rows), settings.depth, settings.length), splits.codes[rows])
+        for rows in (splits.train, splits.validation, splits.test)
+    )
+    inputs = train[0]
     work = Work(
         # The rows' numbers stand for the texts: of the data set only ids and labels are needed.
-        TensorData.of(
-            torch.arange(len(train))[:, None],
-            Labels(given, np.arange(num_classes)),
-            source=cell.data,
-        ),
-        Encoded(train, held, (), "text"),
-        factory,
+        TensorData.of(torch.arange(len(inputs))[:, None], labels, source=cell.data),
+        Encoded(inputs, held, (), "text"),
+        partial(TopLayers, encoder.top(settings.depth), encoder.heads, len(labels.classes)),
         settings.schedule,
         settings.folds,
         torch.device("cpu"),
@@ -79,15 +69,15 @@ def build_situation(cell: Cell, settings: Settings, folder: Path) -> tuple[Situa
         records=frozenset((*BY_EPOCH, *settings.collect)),
     )
     evidence, model = collect_by_training(work)
-    retrainer = Retrainer(work, (test, splits.codes[splits.test]))
+    retrainer = Retrainer(work, test)
     situation = Situation(
         evidence,
         np.where(wrong, KIND, CLEAN).astype(np.str_),
         truth,
-        train,
+        inputs,
         held,
-        retrainer.test,
-        factory,
+        test,
+        work.factory,
         model.eval(),
         saved_checkpoints(work),
         retrainer.last,
@@ -109,9 +99,3 @@ def flip(truth: Codes, cell: Cell) -> tuple[Codes, Mask]:
         )
     given, wrong = _FLIPS[cell.glitch](truth, cell.rate, cell.seed)
     return np.asarray(given, dtype=np.int64), wrong
-
-
-def _encode(
-    encoder: Encoder, texts: TextSet, rows: NDArray[np.int64], settings: Settings
-) -> HiddenStates:
-    return encoder.encode(texts.take(rows), settings.depth, settings.length)

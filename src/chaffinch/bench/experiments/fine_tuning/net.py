@@ -2,9 +2,10 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -32,25 +33,26 @@ class TransformerLayer(nn.Module):
         self.activation = parts.intermediate.intermediate_act_fn
         self.dropout = nn.Dropout(float(attention.output.dropout.p))
 
-    def forward(self, x: Tensor, mask: Tensor, first_only: bool = False) -> Tensor:
-        """(B, T, H) to (B, T, H), or to (B, 1, H) for the first token alone.
+    def forward(self, x: Tensor, tokens: "Tokens", first_only: bool = False) -> Tensor:
+        """(n, H) to (n, H), or to (B, H) for the first token of each text alone.
 
         Args:
-            x: Outputs of the layer below.
-            mask: (B, T) which tokens are no padding.
-            first_only: Whether only the first token's output is wanted. It is the same as in the
-                whole, for about a fifth of the operations.
+            x: Outputs of the layer below for n tokens, text by text.
+            tokens: Where each of them stands.
+            first_only: Whether only the first tokens' outputs are wanted. They are the same as in
+                the whole, for about a fifth of the operations.
         """
-        asking = x[:, :1] if first_only else x
-        rate = self.dropout.p if self.training else 0.0
+        asking = x[tokens.first] if first_only else x
+        asked = self.query(asking)
         mixed = F.scaled_dot_product_attention(
-            self._split(self.query(asking)),
-            self._split(self.key(x)),
-            self._split(self.value(x)),
-            attn_mask=mask[:, None, None, :],
-            dropout_p=rate,
+            self._split(asked[:, None] if first_only else tokens.spread(asked)),
+            self._split(tokens.spread(self.key(x))),
+            self._split(tokens.spread(self.value(x))),
+            attn_mask=tokens.mask[:, None, None, :],
+            dropout_p=self.dropout.p if self.training else 0.0,
         )
         mixed = mixed.transpose(1, 2).flatten(2)
+        mixed = mixed[:, 0] if first_only else tokens.gather(mixed)
         middle = self.attention_norm(self.dropout(self.merge(mixed)) + asking)
         wide = self.activation(self.widen(middle))
         result: Tensor = self.norm(self.dropout(self.narrow(wide)) + middle)
@@ -58,6 +60,40 @@ class TransformerLayer(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """Where the n tokens of B texts stand in a batch that is padded to T.
+
+    Whatever works on each token by itself is done on the n tokens alone: in a batch of short
+    texts, half of B x T is padding.
+
+    Attributes:
+        mask: (B, T) which places hold a token; the first of every text does.
+    """
+
+    mask: Tensor
+
+    @cached_property
+    def places(self) -> Tensor:
+        """(n,) of the B x T places, those with a token, text by text."""
+        return self.mask.flatten().nonzero()[:, 0]
+
+    @cached_property
+    def first(self) -> Tensor:
+        """(B,) which of the n tokens begin a text."""
+        lengths = self.mask.sum(1)
+        return lengths.cumsum(0) - lengths
+
+    def gather(self, x: Tensor) -> Tensor:
+        """(B, T, H) to the (n, H) of the tokens."""
+        return x.flatten(0, 1)[self.places]
+
+    def spread(self, x: Tensor) -> Tensor:
+        """(n, H) to (B, T, H), 0 where there is padding."""
+        whole = x.new_zeros(self.mask.numel(), x.shape[1])
+        return whole.index_copy(0, self.places, x).view(*self.mask.shape, -1)
 
 
 class TopLayers(nn.Module):
@@ -80,8 +116,9 @@ class TopLayers(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, H) hidden states, 0 where there is padding, to logits (B, C)."""
-        mask = (x != 0).any(2)
+        tokens = Tokens((x != 0).any(2))
+        x = tokens.gather(x)
         for number, layer in enumerate(self.layers):
-            x = layer(x, mask, first_only=number == len(self.layers) - 1)
-        logits: Tensor = self.head(self.dropout(torch.select(x, 1, 0)))
+            x = layer(x, tokens, first_only=number == len(self.layers) - 1)
+        logits: Tensor = self.head(self.dropout(x))
         return logits

