@@ -15,7 +15,7 @@ from chaffinch.store.run import RunFolder, partial_folder
 from chaffinch.training.loop import StateFile
 from chaffinch.training.recorder import Recorder
 
-OPTIONS = {"epochs": 6, "folds": 2, "batch_size": 16, "seed": 4}
+OPTIONS = {"epochs": 6, "folds": 2, "fold_epochs": 4, "batch_size": 16, "seed": 4}
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def whole(csv, tmp_path):
     return (tmp_path / "whole" / "findings.parquet").read_bytes()
 
 
-@pytest.mark.parametrize("epochs_done", [0, 1, 5, 6, 8, 12, 17])
+@pytest.mark.parametrize("epochs_done", [0, 1, 5, 6, 8, 10, 13])
 def test_stopped_after_any_epoch_it_goes_on_to_the_same_bytes(
     csv, tmp_path, monkeypatch, whole, epochs_done
 ):
@@ -88,6 +88,7 @@ def test_stopped_in_a_repetition_it_goes_on_to_the_same_bytes(csv, tmp_path, mon
 def test_killed_for_real_and_started_again(csv, tmp_path, whole):
     out = tmp_path / "run"
     flags = ["--epochs", "6", "--folds", "2", "--batch-size", "16", "--seed", "4"]
+    flags += ["--fold-epochs", "4"]
     command = [sys.executable, "-m", "chaffinch", "scan", str(csv), "--out", str(out), *flags]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
@@ -160,5 +161,5 @@ def _done(task, training, on_epoch, state_file):
 
     state = state_file.load()
     assert state is not None
-    assert state["epoch"] == OPTIONS["epochs"]
+    assert state["epoch"] == task.schedule.epochs
     return train(task, training, on_epoch, state_file)

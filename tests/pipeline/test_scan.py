@@ -88,7 +88,7 @@ def test_run_folder_holds_the_contract(csv, tmp_path):
     assert record.seed == 3
     assert record.configuration["folds"] == 2
     assert record.model.epochs == 8
-    assert len(record.model.held_out_accuracy) == 8
+    assert len(record.model.held_out_accuracy) == record.configuration["fold_epochs"] == 8
     assert set(record.timings) == {"encoding", "evidence", "judging"}
     assert not partial_folder(out).exists()
     html = (out / "report.html").read_text()
@@ -323,6 +323,7 @@ def test_checkpoints_are_scored_in_numeric_order(blobs, tmp_path):
         ({"epochs": 0}, "usable value for 'epochs'"),
         ({"epoch": 3}, "known option; got 'epoch'"),
         ({"folds": 1}, "0 or at least 2 folds"),
+        ({"folds": 601}, "at most as many folds as samples"),
         ({"device": "tpu9"}, "device that this machine has"),
         ({"scorers": ["aun"]}, "Did you mean 'aum'"),
         ({"train": False}, "model to score as it is"),

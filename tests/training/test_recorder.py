@@ -102,6 +102,18 @@ def test_held_out_rows_are_written_and_no_others(tmp_path):
     assert not held_out[1, [5, 6, 7, 8, 10]].any()
 
 
+def test_fold_models_may_have_epochs_of_their_own(tmp_path):
+    folder = EvidenceFolder(tmp_path)
+    recorder = Recorder(folder, (EPOCHS, N, C), INPUTS, wanted=Wanted(held_out_epochs=EPOCHS + 1))
+    net, rows = make_net(), torch.arange(N)
+    recorder.record(0, net, None)
+    recorder.record_held_out(1, net, rows)
+    assert folder.open("held_out_logits").shape == (EPOCHS + 1, N, C)
+    np.testing.assert_allclose(folder.open("held_out_logits")[1], by_hand(net, rows)[0], atol=1e-6)
+    assert recorder.holds("held_out_logits")
+    assert not Recorder(folder, (EPOCHS, N, C), INPUTS).holds("held_out_logits")
+
+
 def test_a_full_disk_is_met_with_an_error_before_anything_is_written(tmp_path, monkeypatch):
     real = os.statvfs(tmp_path)
 

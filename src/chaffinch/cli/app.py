@@ -79,6 +79,9 @@ def scan(
     folds: Annotated[
         int | None, typer.Option(help="Models held back from a part of the data; 0 for none.")
     ] = None,
+    fold_epochs: Annotated[
+        int | None, typer.Option(help="Passes of each of them; few by default.")
+    ] = None,
     scorers: Annotated[
         str | None, typer.Option(help="Scorers wanted, or families, or all; commas between.")
     ] = None,
@@ -126,6 +129,7 @@ def scan(
         "batch_size": batch_size,
         "learning_rate": lr,
         "folds": folds,
+        "fold_epochs": fold_epochs,
         "scorers": scorers,
         "select": select,
         "fdr": fdr,

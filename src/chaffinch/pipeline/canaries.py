@@ -23,11 +23,15 @@ from chaffinch.models.inputs import DenseInputs, Inputs, SparseInputs
 SHARE = 0.02
 """Of the samples, for each kind of canary."""
 
+SHARE_BESIDE_FOLDS = 0.01
+"""The same where fold models say which labels are wrong: canaries only check that."""
+
 MOST = 1000
 LEAST_SAMPLES = 500
 """Below, so few canaries would say little, and weigh much."""
 
 _PATCHES = 4
+_LEAST = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,18 +54,21 @@ class Canaries:
         return len(self.codes)
 
 
-def make_canaries(inputs: Inputs, labels: Labels, seed: int) -> Canaries | None:
-    """Spoil copies of some samples: wrong labels, outliers and one far cluster, 2 % of N each.
+def make_canaries(
+    inputs: Inputs, labels: Labels, seed: int, share: float = SHARE
+) -> Canaries | None:
+    """Spoil copies of some samples: wrong labels, outliers and one far cluster, as many of each.
 
     Args:
         inputs: N encoded samples, in one tensor or one sparse matrix.
         labels: Their labels.
         seed: Decides all that is random.
+        share: How many of each kind there are, as a share of N; at least ten.
 
     Returns:
         The canaries, or None for fewer than 500 samples or inputs of another form.
     """
-    count = min(MOST, round(SHARE * len(labels)))
+    count = min(MOST, max(_LEAST, round(share * len(labels))))
     if len(labels) < LEAST_SAMPLES or not isinstance(inputs, DenseInputs | SparseInputs):
         return None
     random = stream(seed, "canaries")

@@ -13,7 +13,7 @@ from chaffinch.diagnosis.canaries import CanaryEvidence
 from chaffinch.models.inputs import Inputs
 from chaffinch.pipeline.canaries import Canaries
 from chaffinch.store import EvidenceFolder
-from chaffinch.training.recorder import Recorder
+from chaffinch.training.recorder import Recorder, Wanted
 
 CANARIES = "canaries"
 """Folder below that of the evidence; who reads the evidence does not see it."""
@@ -34,16 +34,26 @@ class CanaryRecorder:
         self._sources = sources
 
     @classmethod
-    def of(cls, canaries: Canaries | None, folder: Path, size: tuple[int, int]) -> "CanaryRecorder":
-        """A recorder for some canaries or none, into ``folder``; ``size`` is (E, C)."""
+    def of(
+        cls, canaries: Canaries | None, folder: Path, size: tuple[int, int], held_out_epochs: int
+    ) -> "CanaryRecorder":
+        """A recorder for some canaries or none.
+
+        Args:
+            canaries: The canaries, or None.
+            folder: Where the records go.
+            size: (E, C).
+            held_out_epochs: F, of the fold models.
+        """
         if canaries is None:
             return cls(None, torch.zeros(0, dtype=torch.int64))
         shape = (size[0], len(canaries), size[1])
-        recorder = Recorder(EvidenceFolder(folder), shape, canaries.inputs)
+        wanted = Wanted(held_out_epochs=held_out_epochs)
+        recorder = Recorder(EvidenceFolder(folder), shape, canaries.inputs, wanted=wanted)
         return cls(recorder, torch.from_numpy(canaries.sources))
 
     def holds(self, name: str) -> bool:
-        """Whether nothing is to be recorded, or the (E, K, C) record was begun."""
+        """Whether nothing is to be recorded, or the record ``name`` was begun."""
         return self._recorder is None or self._recorder.holds(name)
 
     def record(self, epoch: int, model: nn.Module, layer: nn.Linear | None) -> None:

@@ -54,6 +54,7 @@ class Work:
         wider_factory: Makes the model with one class more, where that is possible.
         weights: (N,) what each sample's loss counts in the trainings, 1 on average; None for 1.
         canaries: K samples that only the training on all samples sees beside the N, or None.
+        fold_schedule: How to train the fold models, for F epochs; None for `schedule`.
     """
 
     dataset: Dataset
@@ -72,6 +73,7 @@ class Work:
     wider_factory: ModelFactory | None = None
     weights: Tensor | None = None
     canaries: Canaries | None = None
+    fold_schedule: Schedule | None = None
 
     @property
     def together(self) -> Task:
@@ -94,6 +96,16 @@ class Work:
         return Task(inputs, codes, self.factory, self.schedule, self.device, self.weights)
 
     @property
+    def fold_task(self) -> Task:
+        """What the fold models learn: the same, by a schedule of their own."""
+        return replace(self.task, schedule=self.fold_schedule or self.schedule)
+
+    @property
+    def held_out_epochs(self) -> int:
+        """F, epochs of each fold model."""
+        return (self.fold_schedule or self.schedule).epochs
+
+    @property
     def states(self) -> Path:
         """Where unfinished trainings are kept."""
         return self.folder / STATE
@@ -102,7 +114,7 @@ class Work:
     def wanted(self) -> Wanted:
         """What the recorder shall keep beyond logits and features."""
         held = self.encoded.validation
-        return Wanted(self.records, None if held is None else held[0])
+        return Wanted(self.records, None if held is None else held[0], self.held_out_epochs)
 
     def run(self, task: Task, training: Training, on_epoch: Any, recorded: bool) -> nn.Module:
         """Train, from the training's state if there is one and its epochs were ``recorded``."""
@@ -137,32 +149,39 @@ def collect_by_training(work: Work) -> tuple[Evidence, nn.Module]:
     store = EvidenceFolder(work.folder / "evidence")
     checkpoints = work.folder / CHECKPOINTS if work.keep_checkpoints else None
     recorder = Recorder(store, size, inputs, checkpoints, work.wanted)
-    spoilt = CanaryRecorder.of(work.canaries, store.path / CANARIES, (epochs, size[2]))
+    spoilt = CanaryRecorder.of(
+        work.canaries, store.path / CANARIES, (epochs, size[2]), work.held_out_epochs
+    )
     fresh = make_model(work.factory, work.seed).to(work.device)
     check_outputs(fresh, inputs, size[2])
-    fold = fold_of(labels.codes, work.folds, work.seed) if work.folds else None
-    total = epochs * (1 + work.folds + num_side_trainings(work))
+    total = epochs * (1 + num_side_trainings(work)) + work.folds * work.held_out_epochs
     with threads_for(fresh, inputs.shape), track("training", total) as advance:
         everyone = Training("full", torch.arange(len(work.together.inputs)), work.seed)
         whole = recorder.holds_full_run() and spoilt.holds("logits")
         model = work.run(
             work.together, everyone, _FullRun(recorder, spoilt, inputs, advance), whole
         )
-        # Asked once: the first fold makes it anew.
-        recorded = recorder.holds("held_out_logits") and spoilt.holds("held_out_logits")
-        for number in range(work.folds):
-            if fold is None:
-                break
-            rows = torch.nonzero(fold == number)[:, 0]
-            others = torch.nonzero(fold != number)[:, 0]
-            training = Training(f"fold-{number}", others, work.seed + 1 + number)
-            work.run(work.task, training, _FoldRun(recorder, spoilt, rows, advance), recorded)
+        _train_folds(work, (recorder, spoilt), advance)
         beside = train_beside(work, work.task, store, advance)
     names = ["logits", "learning_rates"] + ["held_out_logits"] * bool(work.folds)
     layer = last_linear(model, inputs.batch(torch.arange(1)).to(work.device))
     names += recorder.records_of(layer)
     records: dict[str, Any] = {name: store.open(name) for name in names} | beside
     return _finish(work, store, records, (model, layer)), model
+
+
+def _train_folds(work: Work, recorders: tuple[Recorder, CanaryRecorder], advance: Step) -> None:
+    """Train K models, each held back from one fold, and record what they say of it."""
+    if not work.folds:
+        return
+    # Asked once: the first fold makes it anew.
+    recorded = all(one.holds("held_out_logits") for one in recorders)
+    fold, task = fold_of(work.dataset.labels.codes, work.folds, work.seed), work.fold_task
+    for number in range(work.folds):
+        rows = torch.nonzero(fold == number)[:, 0]
+        others = torch.nonzero(fold != number)[:, 0]
+        training = Training(f"fold-{number}", others, work.seed + 1 + number)
+        work.run(task, training, _FoldRun(*recorders, rows, advance), recorded)
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -11,6 +10,7 @@ from chaffinch.models.factory import ModelFactory, default_factory, factory_from
 from chaffinch.models.language.classification import TextModelFolder
 from chaffinch.models.sentence import SentenceEncoder
 from chaffinch.pipeline.encode import Encoded, Reader, encode
+from chaffinch.pipeline.options import FoldKind
 from chaffinch.pipeline.request import Request
 from chaffinch.training.loop import Schedule
 
@@ -64,8 +64,17 @@ class ScanModel:
         options, size = self._request.options, len(self._request.dataset)
         return options.schedule(encoded.modality, size, encoded.is_image, tuned)
 
+    def fold_schedule(self, encoded: Encoded, schedule: Schedule) -> Schedule:
+        """How the models are trained that are held back from a part of the data."""
+        options, size = self._request.options, len(self._request.dataset)
+        return options.fold_schedule(schedule, self._fold_kind(encoded), size)
+
     def num_folds(self, encoded: Encoded) -> int:
-        """How many models are held back from a part of the data."""
+        """How many of them there are."""
         counts = self._request.dataset.labels.counts
-        costly = encoded.is_image or isinstance(self._reader, TextModelFolder)
-        return self._request.options.num_folds(costly, int(np.min(counts[counts > 0])))
+        return self._request.options.num_folds(counts, self._fold_kind(encoded))
+
+    def _fold_kind(self, encoded: Encoded) -> FoldKind:
+        if isinstance(self._reader, TextModelFolder):
+            return "tuned"
+        return "image" if encoded.is_image else encoded.modality

@@ -1,14 +1,15 @@
 """Options of a scan: checked in one place, with defaults that fit the data."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import torch
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from chaffinch.core.errors import InputError
-from chaffinch.core.types import Modality
+from chaffinch.core.types import Codes, Modality
 from chaffinch.diagnosis.selection import Rule, Threshold
 from chaffinch.training.loop import Schedule
 
@@ -17,6 +18,8 @@ _LEARNING_RATES = {"table": 3e-3, "image": 5e-3, "text": 3e-3, "array": 3e-3}
 _MAX_SHARE_OF_BATCH = 40
 _TUNED_EPOCHS = 4
 _TUNED_BATCH = 32
+_LEAST_FOLD_EPOCHS = 2
+_LEAST_FOLD_STEPS = 80  # fewer teach a network nothing
 
 
 def _listed(value: Any) -> Any:
@@ -24,6 +27,33 @@ def _listed(value: Any) -> Any:
 
 
 Count = Annotated[int, Field(ge=1)]
+
+
+class FoldPlan(NamedTuple):
+    """How models are trained that are held back from a part of the data.
+
+    Wrong labels are learned late and the rule early, so few epochs do. A short cycle bears a higher
+    peak rate than a long one, and needs it.
+
+    Attributes:
+        count: K, how many there are.
+        share: Of the epochs of the model trained on all samples.
+        rate: Their peak rate by that of the other model.
+    """
+
+    count: int
+    share: float
+    rate: float
+
+
+_FOLDS = {
+    "table": FoldPlan(3, 0.13, 3.0),
+    "array": FoldPlan(3, 0.13, 3.0),
+    "text": FoldPlan(2, 0.25, 2.0),
+    "image": FoldPlan(2, 0.25, 2.0),
+    "tuned": FoldPlan(3, 1.0, 1.0),  # a pre-trained model makes few epochs at best
+}
+FoldKind = Literal["table", "array", "text", "image", "tuned"]
 
 
 def _counted(value: Any) -> Any:
@@ -40,9 +70,12 @@ class ScanOptions(BaseModel):
             a folder.
         learning_rate: Peak of the one-cycle schedule.
         weight_decay: Of AdamW.
-        folds: How many models are each held back from a part of the data to predict it; 5, or 3
-            for images and the model in a folder; 0 for none, at a third to a sixth of the time and
-            with less certain findings.
+        folds: How many models are each held back from a part of the data to predict it; 3, or 2 for
+            images and texts; 0 for none, with less certain findings.
+        fold_epochs: Passes of each of them over its part, at most `epochs`; by default about an
+            eighth of these, a quarter for images and texts, all for the model in a folder, and
+            enough for some 80 steps. Fewer than `epochs` have a cycle of their own, at two to three
+            times the rate unless `learning_rate` is given.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ...
         seed: Decides every random choice.
         scorers: Names of the score columns wanted, of families of them, or ``all``; the usual
@@ -84,6 +117,7 @@ class ScanOptions(BaseModel):
     learning_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     weight_decay: float = Field(default=1e-4, ge=0, allow_inf_nan=False)
     folds: int | None = Field(default=None, ge=0)
+    fold_epochs: int | None = Field(default=None, ge=1)
     device: str = "auto"
     seed: int = Field(default=0, ge=0, lt=2**31)
     scorers: Annotated[list[str] | None, BeforeValidator(_listed)] = None
@@ -157,20 +191,43 @@ class ScanOptions(BaseModel):
         rate = self.learning_rate or tuned or _LEARNING_RATES["image" if is_image else modality]
         return Schedule(self.epochs or epochs, size, rate, self.weight_decay)
 
-    def num_folds(self, costly: bool, least_class: int) -> int:
+    def fold_schedule(self, whole: Schedule, kind: FoldKind, num_samples: int) -> Schedule:
+        """How the fold models are trained: a small share of the epochs, in a cycle of their own.
+
+        Args:
+            whole: Schedule of the model trained on all samples.
+            kind: What is learned.
+            num_samples: N.
+        """
+        plan = _FOLDS[kind]
+        steps = whole.steps_for(max(1, num_samples - num_samples // plan.count))
+        least = max(_LEAST_FOLD_EPOCHS, math.ceil(_LEAST_FOLD_STEPS / steps))
+        few = max(least, round(plan.share * whole.epochs))
+        epochs = min(self.fold_epochs or few, whole.epochs)
+        bears_more = self.learning_rate is None and epochs < whole.epochs
+        rate = whole.learning_rate * (plan.rate if bears_more else 1)
+        return replace(whole, epochs=epochs, learning_rate=rate)
+
+    def num_folds(self, counts: Codes, kind: FoldKind) -> int:
         """K, or 0; every class must have a sample outside each fold.
 
         Args:
-            costly: Whether a training is long: of images, or of a pre-trained model.
-            least_class: Samples of the smallest class.
+            counts: (C,) samples of each class.
+            kind: What is learned.
 
         Raises:
-            InputError: One fold, which would leave nothing to train on.
+            InputError: One fold, which would leave nothing to train on, or more than samples.
         """
-        folds = self.folds if self.folds is not None else (3 if costly else 5)
+        folds = _FOLDS[kind].count if self.folds is None else self.folds
         if folds == 1:
-            raise InputError("0 or at least 2 folds", "1", "Choose --folds 0, or 3 to 10")
-        return folds if least_class >= 2 else 0
+            raise InputError("0 or at least 2 folds", "1", "Choose --folds 0, or 2 to 10")
+        if folds > counts.sum():
+            raise InputError(
+                f"at most as many folds as samples, {counts.sum()}",
+                f"{folds}",
+                "Choose --folds 2 to 10: each fold is one more training",
+            )
+        return folds if counts[counts > 0].min() >= 2 else 0
 
     def torch_device(self) -> torch.device:
         """The device to train on.

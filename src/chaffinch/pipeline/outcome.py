@@ -127,6 +127,7 @@ class Outcome:
             "batch_size": schedule.batch_size,
             "learning_rate": schedule.learning_rate,
             "folds": self.work.folds,
+            "fold_epochs": self.work.held_out_epochs if self.work.folds else 0,
         }
 
     def _model_record(self) -> ModelRecord:

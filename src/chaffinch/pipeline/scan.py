@@ -19,7 +19,7 @@ from chaffinch.diagnosis.canaries import CanaryEvidence
 from chaffinch.diagnosis.judgement import judge_evidence
 from chaffinch.models.checkpoint import find_checkpoints
 from chaffinch.models.factory import make_model
-from chaffinch.pipeline.canaries import make_canaries
+from chaffinch.pipeline.canaries import SHARE, SHARE_BESIDE_FOLDS, make_canaries
 from chaffinch.pipeline.canary_record import canary_evidence
 from chaffinch.pipeline.collect import STATE, Work, collect_by_training, collect_from_trained
 from chaffinch.pipeline.model import ScanModel
@@ -113,11 +113,12 @@ def _collect_and_judge(request: Request, folder: Path) -> Outcome:
         chosen = ScanModel(request, device)
         encoded = chosen.encode(request.validation)
     num_classes = len(dataset.labels.classes)
+    schedule = chosen.schedule(encoded)
     work = Work(
         dataset,
         encoded,
         chosen.factory(encoded, num_classes),
-        chosen.schedule(encoded),
+        schedule,
         chosen.num_folds(encoded),
         device,
         options.seed,
@@ -126,10 +127,12 @@ def _collect_and_judge(request: Request, folder: Path) -> Outcome:
         ensemble=options.ensemble,
         dropout_passes=options.dropout_passes,
         wider_factory=chosen.wider_factory(encoded, num_classes + 1),
+        fold_schedule=chosen.fold_schedule(encoded, schedule),
     )
     work = with_records(work, choose(options.scorers), options.train and not options.checkpoints)
     if _wants_canaries(request):
-        canaries = make_canaries(encoded.inputs, dataset.labels, options.seed)
+        share = SHARE_BESIDE_FOLDS if work.folds else SHARE
+        canaries = make_canaries(encoded.inputs, dataset.labels, options.seed, share)
         work = replace(work, canaries=canaries)
     with watch.stage("evidence"):
         evidence, model = _collect(request, work)

@@ -84,10 +84,12 @@ class Wanted:
         records: Those of `Evidence` by name; of them, the recorder keeps ``features_by_epoch``,
             ``validation_logits_by_epoch`` and ``validation_features_by_epoch``.
         validation: M encoded validation samples, or None.
+        held_out_epochs: F, epochs of the fold models; None for as many as the others have.
     """
 
     records: frozenset[str] = frozenset()
     validation: Inputs | None = None
+    held_out_epochs: int | None = None
 
     @property
     def by_epoch(self) -> tuple[str, ...]:
@@ -123,12 +125,14 @@ class Recorder:
         self._size = size
         self._inputs = inputs
         self._wanted = wanted
+        self._held_out_size = (wanted.held_out_epochs or size[0], *size[1:])
         self._all = torch.arange(len(inputs))
 
     def holds(self, name: str) -> bool:
-        """Whether the (E, N, C) record ``name`` was begun and is not damaged."""
+        """Whether ``logits`` or ``held_out_logits`` were begun and are not damaged."""
         kept = self._checkpoints is None or self._checkpoints.is_dir()
-        return kept and self._folder.holds(name, self._size)
+        size = self._held_out_size if name == "held_out_logits" else self._size
+        return kept and self._folder.holds(name, size)
 
     def holds_full_run(self) -> bool:
         """Whether the records of the training on all samples were begun and are not damaged."""
@@ -186,7 +190,7 @@ class Recorder:
     def record_held_out(self, epoch: int, model: nn.Module, rows: Tensor) -> None:
         """Keep what a fold's model says after ``epoch`` of the ``rows`` that it never saw."""
         outputs = evaluate(model, self._inputs, rows, None)
-        array = self._folder.array("held_out_logits", self._size)
+        array = self._folder.array("held_out_logits", self._held_out_size)
         array[epoch, rows.numpy()] = outputs.logits
         array.flush()  # type: ignore[attr-defined]
 

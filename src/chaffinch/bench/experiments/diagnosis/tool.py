@@ -23,6 +23,7 @@ DEFAULT = "chaffinch"
 VARIANTS: dict[str, dict[str, Any]] = {
     DEFAULT: {},
     "chaffinch one run": {"folds": 0},
+    "chaffinch thorough": {"folds": 5, "fold_epochs": 1000},
     "chaffinch no canaries": {"canaries": False},
     "chaffinch rounds": {"rounds": "auto"},
 }
