@@ -36,12 +36,12 @@ class FoldPlan(NamedTuple):
     peak rate than a long one, and needs it.
 
     Attributes:
-        count: K, how many there are.
+        number: K, how many there are.
         share: Of the epochs of the model trained on all samples.
         rate: Their peak rate by that of the other model.
     """
 
-    count: int
+    number: int
     share: float
     rate: float
 
@@ -200,7 +200,7 @@ class ScanOptions(BaseModel):
             num_samples: N.
         """
         plan = _FOLDS[kind]
-        steps = whole.steps_for(max(1, num_samples - num_samples // plan.count))
+        steps = whole.steps_for(max(1, num_samples - num_samples // plan.number))
         least = max(_LEAST_FOLD_EPOCHS, math.ceil(_LEAST_FOLD_STEPS / steps))
         few = max(least, round(plan.share * whole.epochs))
         epochs = min(self.fold_epochs or few, whole.epochs)
@@ -218,7 +218,7 @@ class ScanOptions(BaseModel):
         Raises:
             InputError: One fold, which would leave nothing to train on, or more than samples.
         """
-        folds = _FOLDS[kind].count if self.folds is None else self.folds
+        folds = _FOLDS[kind].number if self.folds is None else self.folds
         if folds == 1:
             raise InputError("0 or at least 2 folds", "1", "Choose --folds 0, or 2 to 10")
         if folds > counts.sum():
