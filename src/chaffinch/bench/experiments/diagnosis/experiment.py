@@ -40,7 +40,7 @@ def expand(names: Sequence[str]) -> list[str]:
     return sorted([*ours, *(one.name for one in others)])
 
 
-@experiment("diagnosis", version=1, expand=expand)
+@experiment("diagnosis", version=2, expand=expand)
 def diagnosis(cell: Cell, methods: Sequence[str], folder: Path) -> Iterator[Measurement]:
     """Scan data with glitches by the tool's own pipeline, and mark what it says.
 
