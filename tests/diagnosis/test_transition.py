@@ -139,7 +139,8 @@ def test_classes_taken_for_one_another_are_found(matrix, seed):
 def test_one_rate_for_all_stays_one_rate_for_all(rate, seed):
     source, codes, wrong = planted(even(rate, 4), seed=seed)
     model = NoiseModel.fit([source], codes)
-    assert model.transition is None or np.ptp(np.diag(model.transition)) < 0.05
+    if model.transition is not None:  # chance alone makes the rates of classes differ a little
+        np.testing.assert_allclose(model.transition, even(rate, 4), atol=0.05)
     assert model.rate == pytest.approx(wrong.mean(), abs=0.02)
 
 
