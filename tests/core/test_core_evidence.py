@@ -123,6 +123,14 @@ def test_what_scorers_share_is_computed_once():
     assert [remembered(e) for e in (one, one, other, one)] == [1, 1, 2, 1]
 
 
+def test_what_scorers_share_is_told_apart_by_its_options():
+    calls = []
+    remembered = once_per_evidence(lambda _evidence, seed: calls.append(seed) or len(calls))
+    one = of()
+    assert [remembered(one, seed) for seed in (5, 6, 5)] == [1, 2, 1]
+    assert remembered(one, seed=6) == remembered(one, seed=6) == 3
+
+
 def test_what_scorers_share_is_forgotten_with_the_evidence(synthetic):
     class Big:
         pass

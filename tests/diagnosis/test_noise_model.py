@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
 
 from chaffinch.diagnosis import noise_model
 from chaffinch.diagnosis.noise_model import (
@@ -181,3 +182,44 @@ def test_many_samples_are_fitted_on_a_part_of_them_that_the_seed_chooses(monkeyp
     assert first.rate == again.rate != other.rate
     for model in (first, other):  # labels and predictions still belong together
         assert model.rate == pytest.approx(wrong.mean(), abs=0.02)
+
+
+def most_likely(source, codes, rate):
+    """Log-likelihood of N labels under the best weight for a rate, found by bisection."""
+
+    def cost(weight):
+        return _cost(np.asarray([weight, rate]), centred(source)[None], codes)[0]
+
+    return -len(codes) * minimize_scalar(cost, bounds=(0, 20), method="bounded").fun
+
+
+@pytest.mark.parametrize("wanted", [0.001, 0.45])
+def test_another_rate_is_taken_as_far_as_the_labels_allow(wanted):
+    source, codes, _ = planted(0.15, 2, num_samples=500)
+    model = NoiseModel.fit([source], codes)
+    moved = model.toward(wanted, [source], codes)
+    most, edge = (most_likely(source, codes, one.rate) for one in (model, moved))
+    beyond = most_likely(source, codes, moved.rate + 0.1 * (wanted - moved.rate))
+    assert abs(moved.rate - wanted) < abs(model.rate - wanted)
+    assert most - edge <= 1.92 + 0.01
+    assert most - beyond > 1.92
+    assert moved.likelihood * len(codes) == pytest.approx(edge, abs=1e-3)
+
+
+def test_a_rate_that_the_labels_allow_is_taken():
+    source, codes, _ = planted(0.15, 2, num_samples=150)
+    model = NoiseModel.fit([source], codes)
+    near = model.rate + 0.01
+    assert model.toward(near, [source], codes).rate == pytest.approx(near)
+
+
+def test_many_labels_leave_no_choice():
+    source, codes, _ = planted(0.1, 3)
+    model = NoiseModel.fit([source], codes)
+    assert model.toward(0.4, [source], codes).rate == pytest.approx(model.rate, abs=0.03)
+
+
+def test_class_dependent_noise_is_left_as_it_is():
+    source, codes, _ = planted(0.1, 2, num_samples=50)
+    model = NoiseModel(np.ones(1), 0.1, -1.0, np.eye(2))
+    assert model.toward(0.3, [source], codes) is model

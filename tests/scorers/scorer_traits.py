@@ -6,6 +6,7 @@ SEEDED = {
     "gradient_forest",
     "gradient_forest_by_class",
     # neighbours
+    "forest_disagreement",
     "simifeat_rank",
     "simifeat_vote",
     "validation_density_ratio",
@@ -38,6 +39,7 @@ COMPARING = {
     "class_similarity",
     "class_split",
     "duplicate_conflict",
+    "forest_disagreement",
     "knn_distance",
     "local_distance",
     "mixed_cluster",

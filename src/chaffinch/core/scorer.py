@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -64,17 +64,25 @@ class Scorer:
 SCORERS: Registry[Scorer] = Registry("scorer")
 
 Derived = TypeVar("Derived")
+Options = ParamSpec("Options")
 
 
-def once_per_evidence(function: Callable[[Evidence], Derived]) -> Callable[[Evidence], Derived]:
-    """Compute what several scorers share (neighbours, factors) once for as long as they live."""
-    known: WeakKeyDictionary[Evidence, Derived] = WeakKeyDictionary()
+def once_per_evidence(
+    function: Callable[Concatenate[Evidence, Options], Derived],
+) -> Callable[Concatenate[Evidence, Options], Derived]:
+    """Compute what several scorers share (neighbours, forests) once for as long as they live.
+
+    Further arguments, such as a seed, are told apart by value.
+    """
+    known: WeakKeyDictionary[Evidence, dict[object, Derived]] = WeakKeyDictionary()
 
     @wraps(function)
-    def remembered(evidence: Evidence) -> Derived:
-        if evidence not in known:
-            known[evidence] = function(evidence)
-        return known[evidence]
+    def remembered(evidence: Evidence, /, *args: Options.args, **kwargs: Options.kwargs) -> Derived:
+        found = known.setdefault(evidence, {})
+        key = (args, tuple(sorted(kwargs.items())))
+        if key not in found:
+            found[key] = function(evidence, *args, **kwargs)
+        return found[key]
 
     return remembered
 

@@ -46,6 +46,9 @@ criterion, against chance only, asks for 1).
 _MOST_MUTUAL = 0.5
 _MIN_RATE = 1e-5
 _SHARPEST = 20.0
+_HALF_QUANTILE = 1.92  # of chi squared with one degree of freedom, at 95 %
+_HALVINGS = 6
+_LEAST_START = 0.05  # of a weight; from zero none finds its way up
 _FLOOR = np.log(1e-6)
 """Log-probabilities are cut here: a prediction made in float32 is never surer than that."""
 
@@ -135,6 +138,54 @@ class NoiseModel:
         if best is None:
             raise AssertionError("unreachable: two starts were tried")
         return cls(best.x[:-1], float(best.x[-1]), -float(best.fun))
+
+    def toward(
+        self, rate: float, sources: Sequence[Floats], codes: Codes, seed: int = 0
+    ) -> "NoiseModel":
+        """The model whose rate is the nearest to a given one that these labels do not exclude.
+
+        Few labels, or two classes, leave open how much is noise and how much ambiguity: many rates
+        are about as likely. Among those inside of the 95 % interval of the profile likelihood,
+        another source of knowledge may choose.
+
+        Args:
+            rate: What another source says.
+            sources: As for `fit`.
+            codes: As for `fit`.
+            seed: As for `fit`.
+
+        Returns:
+            A model with one rate; this one where it has a transition matrix.
+        """
+        if self.transition is not None:
+            return self
+        random = stream(seed, "noise model")
+        sources, codes = _part(sources, codes, MAX_FIT_SAMPLES, random)
+        stack = np.stack([centred(source) for source in sources])
+        rate = float(np.clip(rate, _MIN_RATE, 1 - 1 / stack.shape[2] - _MIN_RATE))
+        least = self.likelihood - _HALF_QUANTILE / len(codes)
+        near, far = self, self._at(rate, stack, codes)
+        if far.likelihood >= least:
+            return far
+        wrong = rate
+        for _ in range(_HALVINGS):
+            middle = self._at((near.rate + wrong) / 2, stack, codes)
+            if middle.likelihood >= least:
+                near = middle
+            else:
+                wrong = middle.rate
+        return near
+
+    def _at(self, rate: float, stack: Floats, codes: Codes) -> "NoiseModel":
+        """The best weights for a fixed rate."""
+
+        def cost(weights: Floats) -> tuple[float, Floats]:
+            value, slope = _cost(np.append(weights, rate), stack, codes)
+            return value, slope[:-1]
+
+        start, bounds = np.maximum(self.weights, _LEAST_START), [(0, _SHARPEST)] * len(stack)
+        found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds)
+        return NoiseModel(found.x, rate, -float(found.fun))
 
     def predict(self, sources: Sequence[Floats]) -> Floats:
         """(N, C) log-probability of each class being right, before the given label is seen."""

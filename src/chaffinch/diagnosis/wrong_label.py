@@ -83,7 +83,7 @@ def judge_labels(evidence: Evidence, seed: int = 0, usual: Mask | None = None) -
     Raises:
         InputError: Neither predictions nor embeddings.
     """
-    sources = held_out_sources(evidence)
+    sources = held_out_sources(evidence, seed)
     if not sources and not evidence.has("logits"):
         raise InputError(
             "predictions or embeddings to judge the labels by",
@@ -108,7 +108,7 @@ def _from_held_out(
     evidence: Evidence, sources: Sequence[Floats], seed: int, usual: Mask
 ) -> LabelVerdict:
     codes = evidence.labels.codes
-    model = NoiseModel.fit([source[usual] for source in sources], codes[usual], seed)
+    model = _fit(evidence, sources, usual, seed)
     right = model.posterior(sources, codes)
     posterior = 1 - right[np.arange(len(codes)), codes]
     suspicion = posterior.copy()
@@ -126,6 +126,21 @@ def _from_held_out(
             suspicion = np.sort(suspicion)[order]
     others = _without(right, evidence.labels)
     return LabelVerdict(suspicion, others, doubt, notes, details)
+
+
+def _fit(evidence: Evidence, sources: Sequence[Floats], usual: Mask, seed: int) -> NoiseModel:
+    """The noise model of the usual samples; where it leaves the rate open, training decides.
+
+    Wrong labels that training takes long to learn stand out from the rest as a heap of their own,
+    whose share is a rate found without any held-out prediction.
+    """
+    known, codes = [source[usual] for source in sources], evidence.labels.codes[usual]
+    model = NoiseModel.fit(known, codes, seed)
+    if evidence.has("logits"):
+        share = float(upper_heap(_in_sample_scores(evidence, (), seed)[usual], seed).mean())
+        if share > 0:
+            return model.toward(share, known, codes, seed)
+    return model
 
 
 def rivalry(log_probabilities: Floats) -> Floats:
@@ -175,7 +190,7 @@ def judge_by_canaries(
         The verdict on the N samples, and (K,) how likely each canary would be called wrong.
     """
     joined = canaries.joined(evidence)
-    scores = _in_sample_scores(joined, held_out_sources(joined), seed)
+    scores = _in_sample_scores(joined, held_out_sources(joined, seed), seed)
     size = len(evidence)
     own, beside = scores[:size], scores[size:]
     chance = chance_from_canaries(own, beside[canaries.flips])

@@ -20,6 +20,18 @@ def softmax(logits: Floats) -> Floats:
     return np.exp(log_softmax(logits))
 
 
+def smoothed_votes(shares: Floats, voters: float) -> Floats:
+    """(N, C) log of vote shares with half a vote spread over all classes (Laplace).
+
+    Args:
+        shares: (N, C), each row sums to 1.
+        voters: How many voted.
+    """
+    smoothed = (shares * voters + 0.5 / shares.shape[1]) / (voters + 0.5)
+    log_shares: Floats = np.log(smoothed)
+    return log_shares
+
+
 def pick(values: Floats, codes: Codes) -> Floats:
     """(N,) the entry of each row of ``values`` (N, C) in the column of its label."""
     picked: Floats = np.take_along_axis(values, codes[:, None], axis=1)[:, 0]
