@@ -113,6 +113,13 @@ def test_near_duplicates_are_found_in_the_evidence(synthetic):
         propose(make_findings(rows[::-1]), policy, evidence)
 
 
+@pytest.mark.parametrize(("policy", "done"), [("balanced", "trim"), ("gentle", None)])
+def test_what_is_flagged_and_not_quite_cleared_is_let_go_by_all_but_gentle(policy, done):
+    rows = [{"suspicion": s, "flagged": True, "kind": "mislabelled"} for s in (0.3, 0.15)]
+    plan = propose(make_findings([*rows, CLEAN]), policy)
+    assert actions(plan) == ({"s0": done} if done else {})
+
+
 def test_the_most_doubtful_go_to_review():
     rows = [{"suspicion": 0.1}, {"suspicion": 0.45}, {"suspicion": 0.3}, CLEAN]
     assert actions(propose(make_findings(rows), Policy(review=2))) == {

@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from repair_case import make_findings
-from scipy.optimize import check_grad
 from scipy.spatial.distance import cdist
 
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.labels import Labels
 from chaffinch.repair.proposal import propose
-from chaffinch.repair.second_look import look_again, surprise
+from chaffinch.repair.second_look import look_again
 from chaffinch.scorers.neighbours.kernel import _press, _targets, unseen_scores
 
 
@@ -81,43 +80,14 @@ def test_far_samples_are_like_none_and_near_ones_like_their_heap():
     assert (scores[:9].argmax(axis=1) == truth[9:][nearest]).mean() > 0.8
 
 
-# -- the stack
-
-
-@given(st.integers(2, 5), st.integers(1, 3), st.integers(0, 99))
-@settings(max_examples=15, deadline=None)
-def test_the_gradient_is_that_of_the_likelihood(classes, sources, seed):
-    random = np.random.default_rng(seed)
-    stack, codes = random.normal(size=(sources, 12, classes)), random.integers(0, classes, 12)
-    start = np.append(random.uniform(0.2, 2, sources), random.uniform(0.05, 0.4))
-    wrong = check_grad(
-        lambda p: surprise(p, stack, codes)[0], lambda p: surprise(p, stack, codes)[1], start
-    )
-    assert wrong < 1e-5
-
-
-def test_the_likelihood_is_that_of_the_slow_formula():
-    random = np.random.default_rng(0)
-    stack, codes, weights, rate = random.normal(size=(2, 9, 3)), np.arange(9) % 3, [0.5, 1.5], 0.2
-    total = 0.0
-    for row in range(9):
-        odds = [
-            np.exp(sum(w * one[row, k] for w, one in zip(weights, stack, strict=True)))
-            for k in range(3)
-        ]
-        right = [value / sum(odds) for value in odds]
-        total += np.log(
-            sum(right[k] * (1 - rate if k == codes[row] else rate / 2) for k in range(3))
-        )
-    found = surprise(np.append(weights, rate), stack, codes)[0]
-    assert found == pytest.approx(-total / 9)
+# -- the look
 
 
 def test_wrong_labels_are_seen_and_put_right():
     evidence, truth, wrong = heaps()
     suspects = np.zeros(240, bool)
     suspects[np.flatnonzero(wrong)[:12]] = True  # the first look missed half of them
-    look = look_again(evidence, suspects)
+    look = look_again(evidence, suspects, 0.05)
     codes = evidence.labels.codes
     np.testing.assert_allclose(look.right.sum(axis=1), 1)
     assert look.rate == pytest.approx(0.1, abs=0.03)
@@ -129,12 +99,25 @@ def test_wrong_labels_are_seen_and_put_right():
     assert (other[sure] == truth[sure]).all()
 
 
+def test_the_rate_of_the_first_look_decides_where_the_labels_leave_it_open():
+    random = np.random.default_rng(3)
+    truth = np.arange(60) % 2
+    x = random.normal(size=(60, 2)) + 2.5 * np.eye(2)[truth]
+    wrong = np.arange(60) % 10 == 7
+    codes = np.where(wrong, 1 - truth, truth)
+    ids = np.asarray([f"s{n}" for n in range(60)])
+    evidence = Evidence(ids, Labels(codes, np.arange(2)), embeddings=x.astype(np.float32))
+    low, high = (look_again(evidence, np.zeros(60, bool), rate) for rate in (0.01, 0.2))
+    assert low.rate + 0.05 < high.rate
+    assert low.wrong(codes)[wrong].mean() < high.wrong(codes)[wrong].mean()
+
+
 def test_there_is_no_second_look_without_embeddings_or_where_all_is_suspected():
     evidence, _, _ = heaps()
     nobody, everyone = np.zeros(240, bool), np.ones(240, bool)
     bare = replace(evidence, embeddings=None, features=evidence.embeddings)
-    assert look_again(bare, nobody) is None
-    assert look_again(evidence, everyone) is None
+    assert look_again(bare, nobody, 0.1) is None
+    assert look_again(evidence, everyone, 0.1) is None
 
 
 # -- in a plan

@@ -138,14 +138,14 @@ POLICIES = {
         reweight_from=0.5,
         least_weight=0.1,
     ),
-    "balanced": Policy(name="balanced"),
+    "balanced": Policy(name="balanced", least_suspicion=0.2),
     "strict": Policy(
         name="strict",
         mislabelled="trim",
         conflicting_duplicate="trim",
         ambiguous="trim",
         near_duplicate="deduplicate",
-        least_suspicion=0.3,
+        least_suspicion=0.2,
         class_share=0.9,
         reweight_from=0.1,
     ),
@@ -153,8 +153,9 @@ POLICIES = {
 """The policies that have a name.
 
 ``gentle`` relabels what is all but certain, weighs the rest down and loses hardly a sample;
-``balanced`` relabels what is certain, leaves out what is wrong without a sure alternative and
-weighs down what is doubtful; ``strict`` gives nothing a label of its own and leaves out whatever is
+``balanced`` relabels what is certain, leaves out the rest of what is flagged unless a second look
+clears it (a wrong label that stays costs more than a right sample that goes), and weighs down what
+is doubtful; ``strict`` gives nothing a label of its own and leaves out whatever is
 suspicious.
 """
 

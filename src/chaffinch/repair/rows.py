@@ -85,7 +85,8 @@ class Rows:
         flagged = np.asarray(rows.flagged, dtype=np.bool_)
         if evidence is None or not flagged.any():
             return rows
-        look = look_again(evidence, flagged | (suspicion >= _SUSPECT), seed)
+        suspects = flagged | (suspicion >= _SUSPECT)
+        look = look_again(evidence, suspects, findings.estimated_errors / len(ids), seed)
         return rows if look is None else rows._looked(look, evidence)
 
     def _looked(self, look: SecondLook, evidence: Evidence) -> "Rows":
