@@ -67,6 +67,7 @@ def build_situation(cell: Cell, settings: Settings, folder: Path) -> tuple[Situa
         folder,
         keep_checkpoints=True,
         records=frozenset((*BY_EPOCH, *settings.collect)),
+        fold_schedule=settings.fold_schedule,
     )
     evidence, model = collect_by_training(work)
     retrainer = Retrainer(work, test)

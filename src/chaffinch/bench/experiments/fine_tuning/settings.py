@@ -21,6 +21,7 @@ class Settings(Declared):
         learning_rate: Peak of the one-cycle rate of AdamW; 3e-4 as published.
         weight_decay: Of AdamW.
         folds: K models that predict what they have not seen; 0 for none.
+        fold_epochs: Of each of these; as many as `epochs` by default.
         keep: Share of the texts, the least suspicious, that the encoder is trained on again.
         retrain: Methods for which that is done; the others are only marked by what they find.
         collect: Further records of evidence (``dropout_logits``, ``ensemble_logits``...).
@@ -36,6 +37,7 @@ class Settings(Declared):
     learning_rate: float = Field(default=3e-4, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     folds: int = Field(default=3, ge=0)
+    fold_epochs: int | None = Field(default=None, ge=1)
     keep: float = Field(default=0.7, gt=0, le=1)
     retrain: tuple[str, ...] = ("none", "random", "oracle")
     collect: tuple[str, ...] = ()
@@ -47,5 +49,13 @@ class Settings(Declared):
 
     @property
     def schedule(self) -> Schedule:
-        """How to train."""
-        return Schedule(self.epochs, self.batch_size, self.learning_rate, self.weight_decay)
+        """How to train on all texts."""
+        return self._for(self.epochs)
+
+    @property
+    def fold_schedule(self) -> Schedule:
+        """How to train the models that are held back from a part."""
+        return self._for(self.fold_epochs or self.epochs)
+
+    def _for(self, epochs: int) -> Schedule:
+        return Schedule(epochs, self.batch_size, self.learning_rate, self.weight_decay)
