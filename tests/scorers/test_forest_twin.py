@@ -1,4 +1,4 @@
-"""The forest's votes against its trees asked one by one, and what must not count."""
+"""The forest's votes against scikit-learn's trees asked one by one, and what must not count."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def heaps(count=60, classes=3, seed=0):
 
 
 def one_by_one(rows, codes, classes, taught, seed):
-    """Every tree asked alone, in float64: of a taught sample only if the tree did not draw it."""
+    """Votes of the trees of scikit-learn's own forest that did not draw the sample, in float64."""
     known = sorted(np.flatnonzero(taught), key=lambda n: np.append(codes[n], rows[n]).tobytes())
     drawn = int(stream(seed, "forest").integers(2**31))
     grown = RandomForestClassifier(40, random_state=drawn).fit(rows[known], codes[known])

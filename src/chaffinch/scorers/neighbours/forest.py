@@ -1,7 +1,8 @@
 """Votes of a random forest whose trees have not seen the sample."""
 
 import numpy as np
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import check_random_state
 
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.randomness import stream
@@ -46,15 +47,20 @@ def unseen_votes(
         return shares
     narrow = compress(rows)
     known = known[_by_content(narrow[known], codes[known])]
-    most = MOST_SAMPLES if len(known) > MOST_SAMPLES else None
-    drawn = int(stream(seed, "forest").integers(2**31))
-    forest = RandomForestClassifier(TREES, oob_score=True, max_samples=most, random_state=drawn)
-    forest.fit(narrow[known], codes[known])
-    found = np.zeros((len(codes), num_classes))
-    found[np.ix_(known, forest.classes_)] = forest.oob_decision_function_
+    own, labels = narrow[known], codes[known]
     others = np.flatnonzero(~taught)
-    if len(others):
-        found[np.ix_(others, forest.classes_)] = forest.predict_proba(narrow[others])
+    found, present = np.zeros((len(codes), num_classes)), np.unique(labels)
+    random = check_random_state(int(stream(seed, "forest").integers(2**31)))
+    for _ in range(TREES):
+        number = random.randint(np.iinfo(np.int32).max)
+        places = check_random_state(number).randint(0, len(known), min(len(known), MOST_SAMPLES))
+        drawn = np.bincount(places, minlength=len(known))
+        tree = DecisionTreeClassifier(max_features="sqrt", random_state=number)
+        tree.fit(own, labels, sample_weight=drawn, check_input=False)
+        unseen = np.concatenate([known[drawn == 0], others])
+        if len(unseen):
+            said = tree.predict_proba(narrow[unseen], check_input=False)
+            found[np.ix_(unseen, present)] += said
     total = found.sum(axis=1, keepdims=True)
     # No tree without the sample: possible where two or three samples teach.
     return np.where(total > 0, found / np.where(total > 0, total, 1), shares)
