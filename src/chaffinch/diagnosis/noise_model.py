@@ -124,9 +124,8 @@ class NoiseModel:
     def _fit_one_rate(cls, stack: Floats, codes: Codes) -> "NoiseModel":
         count, num_classes = len(stack), stack.shape[2]
         highest = 1 - 1 / num_classes
-        best = None
-        for rate in (0.02, 0.2):  # the likelihood has several maxima where predictions are weak
-            found = minimize(
+        tried = [  # the likelihood has several maxima where predictions are weak
+            minimize(
                 _cost,
                 np.append(np.full(count, 1 / count), rate),
                 args=(stack, codes),
@@ -134,9 +133,9 @@ class NoiseModel:
                 method="L-BFGS-B",
                 bounds=[(0, _SHARPEST)] * count + [(_MIN_RATE, highest - _MIN_RATE)],
             )
-            best = found if best is None or found.fun < best.fun else best
-        if best is None:
-            raise AssertionError("unreachable: two starts were tried")
+            for rate in (0.02, 0.2)
+        ]
+        best = min(tried, key=lambda one: float(one.fun))
         return cls(best.x[:-1], float(best.x[-1]), -float(best.fun))
 
     def toward(

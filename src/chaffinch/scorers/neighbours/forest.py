@@ -1,6 +1,10 @@
 """Votes of a random forest whose trees have not seen the sample."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import check_random_state
 
@@ -48,18 +52,23 @@ def unseen_votes(
     narrow = compress(rows)
     known = known[_by_content(narrow[known], codes[known])]
     own, labels = narrow[known], codes[known]
-    others = np.flatnonzero(~taught)
-    found, present = np.zeros((len(codes), num_classes)), np.unique(labels)
-    random = check_random_state(int(stream(seed, "forest").integers(2**31)))
-    for _ in range(TREES):
-        number = random.randint(np.iinfo(np.int32).max)
+    others, present = np.flatnonzero(~taught), np.unique(labels)
+
+    def ask(number: int) -> tuple[NDArray[np.int64], Floats]:
         places = check_random_state(number).randint(0, len(known), min(len(known), MOST_SAMPLES))
         drawn = np.bincount(places, minlength=len(known))
         tree = DecisionTreeClassifier(max_features="sqrt", random_state=number)
         tree.fit(own, labels, sample_weight=drawn, check_input=False)
         unseen = np.concatenate([known[drawn == 0], others])
-        if len(unseen):
-            said = tree.predict_proba(narrow[unseen], check_input=False)
+        if not len(unseen):
+            return unseen, np.zeros((0, len(present)))
+        return unseen, tree.predict_proba(narrow[unseen], check_input=False)
+
+    random = check_random_state(int(stream(seed, "forest").integers(2**31)))
+    numbers = [int(random.randint(np.iinfo(np.int32).max)) for _ in range(TREES)]
+    found = np.zeros((len(codes), num_classes))
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        for unseen, said in pool.map(ask, numbers):  # in order, so that sums are the same
             found[np.ix_(unseen, present)] += said
     total = found.sum(axis=1, keepdims=True)
     # No tree without the sample: possible where two or three samples teach.
