@@ -110,6 +110,14 @@ def test_a_fifth_is_flipped_and_the_situation_knows_where(text_folder, tmp_path)
     assert len(situation.checkpoints) == 2
 
 
+@pytest.mark.parametrize(("fold_epochs", "recorded"), [(1, 1), (None, 2)])
+def test_fold_models_may_make_fewer_epochs(text_folder, tmp_path, fold_epochs, recorded):
+    one = cell(fold_epochs=fold_epochs)
+    situation, _ = build_situation(one, Settings(**one.settings), tmp_path / "cell")
+    assert situation.evidence.held_out_logits.shape[0] == recorded
+    assert situation.evidence.logits.shape[0] == 2
+
+
 def test_what_cannot_be_is_said(text_folder, tmp_path):
     with pytest.raises(InputError, match=r"a glitch of labels: .*'blur'"):
         run(cell(glitch="blur"), ["random"], tmp_path / "a")
