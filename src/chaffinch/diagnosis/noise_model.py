@@ -161,12 +161,11 @@ class NoiseModel:
         random = stream(seed, "noise model")
         sources, codes = _part(sources, codes, MAX_FIT_SAMPLES, random)
         stack = np.stack([centred(source) for source in sources])
-        rate = float(np.clip(rate, _MIN_RATE, 1 - 1 / stack.shape[2] - _MIN_RATE))
+        wrong = float(np.clip(rate, _MIN_RATE, 1 - 1 / stack.shape[2] - _MIN_RATE))
         least = self.likelihood - _HALF_QUANTILE / len(codes)
-        near, far = self, self._at(rate, stack, codes)
-        if far.likelihood >= least:
-            return far
-        wrong = rate
+        near, middle = self, self._at(wrong, stack, codes)
+        if middle.likelihood >= least:
+            return middle
         for _ in range(_HALVINGS):
             middle = self._at((near.rate + wrong) / 2, stack, codes)
             if middle.likelihood >= least:

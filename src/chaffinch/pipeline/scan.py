@@ -107,11 +107,36 @@ def perform(request: Request) -> Findings:
 
 def _collect_and_judge(request: Request, folder: Path) -> Outcome:
     watch = Stopwatch()
-    options, dataset = request.options, request.dataset
+    options = request.options
     with watch.stage("encoding"):
-        device = options.torch_device()
-        chosen = ScanModel(request, device)
-        encoded = chosen.encode(request.validation)
+        work = _prepare(request, folder)
+    inputs, notes = work.encoded.inputs, work.encoded.notes
+    with watch.stage("evidence"):
+        evidence, model = _collect(request, work)
+        beside = _repetitions(work, options.repeats)
+        repeats = [collect_by_training(again)[0] for again in beside]
+    with watch.stage("judging"):
+        spoilt = None
+        if work.canaries is not None:
+            spoilt = canary_evidence(work.canaries, folder, evidence, inputs)
+        found = _judge(options, (evidence, *repeats), spoilt)
+        last = Round((evidence, *repeats), found, model)
+    if options.rounds != 1:
+        with watch.stage("rounds"):
+            last = look_again(
+                (work, *beside), last, options.rounds, lambda those: _judge(options, those)
+            )
+            last = replace(last, findings=_with_figures(last.findings, found))
+    findings = replace(last.findings, notes=(*notes, *last.findings.notes))
+    return Outcome(request, work, last.evidence[0], findings, last.model, watch)
+
+
+def _prepare(request: Request, folder: Path) -> Work:
+    """Encode the data, choose model, schedules and records, and make the canaries."""
+    options, dataset = request.options, request.dataset
+    device = options.torch_device()
+    chosen = ScanModel(request, device)
+    encoded = chosen.encode(request.validation)
     num_classes = len(dataset.labels.classes)
     schedule = chosen.schedule(encoded)
     work = Work(
@@ -130,28 +155,11 @@ def _collect_and_judge(request: Request, folder: Path) -> Outcome:
         fold_schedule=chosen.fold_schedule(encoded, schedule),
     )
     work = with_records(work, choose(options.scorers), options.train and not options.checkpoints)
-    if _wants_canaries(request):
-        share = SHARE_BESIDE_FOLDS if work.folds else SHARE
-        canaries = make_canaries(encoded.inputs, dataset.labels, options.seed, share)
-        work = replace(work, canaries=canaries)
-    with watch.stage("evidence"):
-        evidence, model = _collect(request, work)
-        beside = _repetitions(work, options.repeats)
-        repeats = [collect_by_training(again)[0] for again in beside]
-    with watch.stage("judging"):
-        spoilt = None
-        if work.canaries is not None:
-            spoilt = canary_evidence(work.canaries, folder, evidence, encoded.inputs)
-        found = _judge(options, (evidence, *repeats), spoilt)
-        last = Round((evidence, *repeats), found, model)
-    if options.rounds != 1:
-        with watch.stage("rounds"):
-            last = look_again(
-                (work, *beside), last, options.rounds, lambda those: _judge(options, those)
-            )
-            last = replace(last, findings=_with_figures(last.findings, found))
-    findings = replace(last.findings, notes=(*encoded.notes, *last.findings.notes))
-    return Outcome(request, work, last.evidence[0], findings, last.model, watch)
+    if not _wants_canaries(request):
+        return work
+    share = SHARE_BESIDE_FOLDS if work.folds else SHARE
+    canaries = make_canaries(encoded.inputs, dataset.labels, options.seed, share)
+    return replace(work, canaries=canaries)
 
 
 def _judge(
