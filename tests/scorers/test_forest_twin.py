@@ -16,6 +16,7 @@ from chaffinch.scorers.probability import smoothed_votes
 @pytest.fixture(autouse=True)
 def few_trees(monkeypatch):
     monkeypatch.setattr(forest, "TREES", 40)
+    monkeypatch.setattr(forest, "VOTERS", 40 / np.e)
 
 
 def heaps(count=60, classes=3, seed=0):
@@ -98,6 +99,9 @@ def test_trees_of_large_sets_draw_a_part(monkeypatch):
     monkeypatch.setattr(forest, "MOST_SAMPLES", 10)
     part = unseen_votes(rows, codes, 3, np.ones(60, bool))
     np.testing.assert_allclose(part.sum(axis=1), 1)
+    assert forest.num_trees(10) == 40
+    # A sample is left out by so many trees: as many as where each draws all.
+    assert forest.num_trees(60) * (1 - 1 / 60) ** 10 == pytest.approx(40 / np.e, abs=1)
     assert (part != whole).any()
     assert (part.argmax(axis=1) == codes).mean() > 0.9
 

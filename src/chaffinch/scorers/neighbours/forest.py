@@ -12,15 +12,17 @@ from chaffinch.core.evidence import Evidence
 from chaffinch.core.randomness import stream
 from chaffinch.core.scorer import once_per_evidence, scorer
 from chaffinch.core.types import Codes, Floats, Mask
-from chaffinch.scorers.neighbours.knn import compress
+from chaffinch.scorers.neighbours.knn import compress, described
 from chaffinch.scorers.probability import smoothed_votes
 
 TREES = 200
-UNSEEN = 0.368
-"""Share of the trees that have not seen a sample: 1 / e, as each draws as many as there are."""
+"""Trees where each draws as many samples as there are, and leaves out a share of 1 / e of them."""
+
+VOTERS = 0.368 * TREES
+"""Trees that vote on a taught sample, on average."""
 
 MOST_SAMPLES = 10_000
-"""Samples that a tree draws at most, so that the cost of a forest hardly grows beyond."""
+"""Samples that a tree draws at most; of larger sets it leaves out more, so fewer trees do."""
 
 
 def unseen_votes(
@@ -65,7 +67,8 @@ def unseen_votes(
         return unseen, tree.predict_proba(narrow[unseen], check_input=False)
 
     random = check_random_state(int(stream(seed, "forest").integers(2**31)))
-    numbers = [int(random.randint(np.iinfo(np.int32).max)) for _ in range(TREES)]
+    trees = num_trees(len(known))
+    numbers = [int(random.randint(np.iinfo(np.int32).max)) for _ in range(trees)]
     found = np.zeros((len(codes), num_classes))
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         for unseen, said in pool.map(ask, numbers):  # in order, so that sums are the same
@@ -73,6 +76,11 @@ def unseen_votes(
     total = found.sum(axis=1, keepdims=True)
     # No tree without the sample: possible where two or three samples teach.
     return np.where(total > 0, found / np.where(total > 0, total, 1), shares)
+
+
+def num_trees(taught: int) -> int:
+    """As many trees as it takes for `VOTERS` votes on each of so many samples."""
+    return round(TREES * float(np.exp(min(1.0, MOST_SAMPLES / taught) - 1)))
 
 
 def _by_content(rows: Floats, codes: Codes) -> Codes:
@@ -88,7 +96,7 @@ def as_sources(shares: Floats) -> list[Floats]:
 
     The logs of the votes are sure of much and the votes themselves of little.
     """
-    return [smoothed_votes(shares, UNSEEN * TREES), shares]
+    return [smoothed_votes(shares, VOTERS), shares]
 
 
 @once_per_evidence
@@ -96,8 +104,8 @@ def forest_votes(evidence: Evidence, seed: int) -> Floats:
     """(N, C) shares of `unseen_votes` from the embeddings, every sample taught."""
     labels = evidence.labels
     everyone = np.ones(len(labels), dtype=np.bool_)
-    rows = np.asarray(evidence.need("embeddings"), dtype=np.float32)
-    return unseen_votes(rows, labels.codes, len(labels.classes), everyone, seed)
+    evidence.need("embeddings")  # features have seen the labels
+    return unseen_votes(described(evidence), labels.codes, len(labels.classes), everyone, seed)
 
 
 @scorer(

@@ -98,9 +98,15 @@ def lift(rows: Floats) -> Floats:
 
 
 @once_per_evidence
+def described(evidence: Evidence) -> Floats:
+    """(N, K) float32 the embeddings, or the network's features where there are none, K <= 128."""
+    return compress(evidence.need_any("embeddings", "features"))
+
+
+@once_per_evidence
 def space(evidence: Evidence) -> Floats:
-    """(N, K) float32 the embeddings, or the network's features where there are none, lifted."""
-    return lift(compress(evidence.need_any("embeddings", "features")))
+    """(N, K) float32 what is `described`, lifted."""
+    return lift(described(evidence))
 
 
 @once_per_evidence
