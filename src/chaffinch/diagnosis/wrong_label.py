@@ -45,8 +45,8 @@ UNLEARNABLE_NOTE = (
     "together."
 )
 NEIGHBOURS_NOTE = (
-    "How many labels are wrong was judged from neighbours alone, because no model was held back "
-    "from any sample."
+    "How many labels are wrong was judged from neighbours and a forest alone, because no model was "
+    "held back from any sample."
 )
 
 
@@ -218,7 +218,7 @@ def _from_training(evidence: Evidence, sources: Sequence[Floats], seed: int) -> 
 
 
 def _in_sample_scores(evidence: Evidence, sources: Sequence[Floats], seed: int) -> Floats:
-    """(N,) training dynamics, each in its own spread, and what neighbours know."""
+    """(N,) training dynamics, each in its own spread, and what neighbours and forest know."""
     codes = evidence.labels.codes
     total = np.zeros(len(codes))
     for scores in _dynamics(evidence):
@@ -226,7 +226,7 @@ def _in_sample_scores(evidence: Evidence, sources: Sequence[Floats], seed: int) 
         if spread > 0:
             total += (scores - np.median(scores)) / spread
     if sources:
-        # Neighbours add as much as they know: the share of the label's entropy that they explain.
+        # They add as much as they know: the share of the label's entropy that they explain.
         model = NoiseModel.fit(sources, codes, seed)
         right = model.posterior(sources, codes)
         doubt = 1 - right[np.arange(len(codes)), codes]
