@@ -2,8 +2,8 @@
 
 Models that a scan trains learn wrong labels with the right ones: even those held back from a sample
 learned the wrong labels of all others. Once suspects are known, a classifier can be taught by the
-rest, and speaks of every suspect without ever having seen its label. Least squares with a kernel and
-a random forest cost seconds, so no training is needed.
+rest, and speaks of every suspect without ever having seen its label. Least squares with a kernel
+and a random forest cost seconds, so no training is needed.
 """
 
 from dataclasses import dataclass
