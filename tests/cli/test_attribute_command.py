@@ -36,6 +36,9 @@ def test_json_lines_and_a_table(monkeypatch, tmp_path):
     args, options = asked[0]
     assert (*map(str, args),) == ("a.b.jsonl", "q.csv", "m", "a.attribution")
     assert (options["lora"], options["sketch"], options["estimator"]) == ("l", 0, "datainf")
+    assert options["blocks"] is None
+    CliRunner().invoke(app, [*words, "--estimator", "rep_cos", "--blocks", "*.1?"])
+    assert (asked[1][1]["estimator"], asked[1][1]["blocks"]) == ("rep_cos", "*.1?")
     shown = CliRunner().invoke(app, words).stdout
     assert "[bold]asked" in shown
     assert "+2" in shown
@@ -55,6 +58,16 @@ def test_the_page_escapes_what_comes_from_data():
     assert "what &lt;script&gt;?" in page
     assert "&lt;b&gt;tiny" in page
     assert "rgba(198,40,40,1.00)" in page
+
+
+def test_values_that_tell_alikeness_only_are_not_called_help():
+    page = render(Answers("rep_cos", {}, FOUND.answers, signed=False))
+    assert "Most alike" in page
+    assert "alikeness" in page
+    assert "Hurt most" not in page
+    assert "training on the sample made the response more likely.</p>" in page
+    assert "It does not tell" in page
+    assert "It does not tell" not in render(FOUND)
 
 
 def test_shades():

@@ -224,7 +224,7 @@ def test_projections_keep_inner_products_on_average(tmp_path):
 def test_a_stopped_pass_goes_on(tmp_path, monkeypatch):
     *_, straight, _ = collected(tmp_path / "straight")
     kept = {name: straight.rows(name).clone() for name in straight.layout.names}
-    monkeypatch.setattr("chaffinch.influence.queries.collect._KEEP_SECONDS", -1.0)
+    monkeypatch.setattr("chaffinch.influence.queries.collect.KEEP_SECONDS", -1.0)
     calls = []
 
     def stopping(self, at, parts):
@@ -301,6 +301,7 @@ def test_layouts_and_bad_input(tmp_path):
         "ekfac",
         "ekfac_cos",
         "trak",
+        "rep_cos",
     }
 
 

@@ -79,7 +79,7 @@ def test_tokens_add_up_to_the_influence(place, tmp_path):
 
 def test_further_queries_need_no_second_pass(place, tmp_path, monkeypatch):
     first = found(place, tmp_path / "run", sketch=16)
-    monkeypatch.setattr("chaffinch.pipeline.attribute.collect_gradients", None)
+    monkeypatch.setattr("chaffinch.pipeline.attribute_tables.collect_gradients", None)
     again = ask_again(tmp_path / "run", place[0] / "asked.csv")
     assert again.lines() == first.lines()
     other = ask_again(tmp_path / "run", draw_prompts(2, seed=5), estimator="trak")
@@ -109,6 +109,55 @@ def test_sketches_rank_like_whole_gradients(place, tmp_path):
     found(place, tmp_path / "sketched", estimator="grad_cos", sketch=48)
     whole, sketched = (np.load(tmp_path / name / MATRIX) for name in ("whole", "sketched"))
     assert np.corrcoef(whole.ravel(), sketched.ravel())[0, 1] > 0.5
+
+
+def standard_cosines(model, train, asked):
+    """Of the first of two blocks; texts one at a time, pairs one at a time."""
+    states = []
+    for frame in (train, asked):
+        data, _ = model.pairs(frame.prompt, frame.response)
+        rows = []
+        for ids in data.tokens.rows:
+            with torch.no_grad():
+                found = model.model(input_ids=ids[None], output_hidden_states=True).hidden_states
+            rows.append(torch.cat([found[1][0].mean(0), found[1][0, -1]]).double().numpy())
+        states.append(np.stack(rows))
+    mean, deviation = states[0].mean(0), states[0].std(0)
+    first, second = ((one - mean) / deviation for one in states)
+    lengths = np.linalg.norm(first, axis=1)[:, None] * np.linalg.norm(second, axis=1)
+    return first @ second.T / lengths
+
+
+def test_cosines_of_hidden_states(place, tmp_path):
+    answers = found(place, tmp_path / "run", estimator="rep_cos", top=17)
+    _, base, lora = place
+    model = load_language_model(base, lora)
+    truth = standard_cosines(model, draw_prompts(17), draw_prompts(4, seed=1))
+    np.testing.assert_allclose(np.load(tmp_path / "run" / MATRIX), truth, atol=1e-4)
+    for query, one in enumerate(answers.answers):
+        assert not one.hurt  # a text unlike the query did not hurt it
+        assert len(one.helped) == (truth[:, query] > 0).sum()
+        assert one.helped[0].value == pytest.approx(truth[:, query].max(), abs=1e-4)
+        assert [name for name, _ in one.helped[0].layers] == ["block 0"]
+    assert answers.facts["kept of each text"] == "32 numbers"
+    page = (tmp_path / "run" / PAGE).read_text()
+    assert "Most alike" in page
+    assert "Hurt most" not in page
+    assert not (tmp_path / "run" / "gradients").exists()
+    both = found(place, tmp_path / "both", estimator="rep_cos", blocks="*")
+    assert both.facts["kept of each text"] == "64 numbers"
+
+
+def test_states_and_gradients_lie_side_by_side(place, tmp_path, monkeypatch):
+    first = found(place, tmp_path / "run", sketch=16)
+    alike = ask_again(tmp_path / "run", place[0] / "asked.csv", estimator="rep_cos")
+    for name in ("collect_gradients", "collect_states"):
+        monkeypatch.setattr(f"chaffinch.pipeline.attribute_tables.{name}", None)
+    again = ask_again(tmp_path / "run", place[0] / "asked.csv")
+    assert again.lines() == first.lines()
+    again = ask_again(tmp_path / "run", place[0] / "asked.csv", estimator="rep_cos")
+    assert again.lines() == alike.lines()
+    assert json.loads((tmp_path / "run" / RECORD).read_text())["options"]["blocks"] is None
 
 
 def test_forests_of_tasks(place, tmp_path):
@@ -141,6 +190,10 @@ def test_errors_say_what_is_wrong(place, tmp_path):
         found(place, tmp_path / "run", tokens=-1)
     with pytest.raises(InputError, match="Did you mean 'datainf'"):
         found(place, tmp_path / "run", estimator="datainv")
+    with pytest.raises(InputError, match="tokens=0 with rep_cos"):
+        found(place, tmp_path / "run", estimator="rep_cos", tokens=1)
+    with pytest.raises(InputError, match="a glob of blocks of the model"):
+        found(place, tmp_path / "run", estimator="rep_cos", blocks="lora")
     with pytest.raises(InputError, match="options among"):
         found(place, tmp_path / "run", tok=1)
     with pytest.raises(InputError, match="whole gradients for ekfac"):

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+_ESTIMATORS = "grad_dot, grad_cos, datainf, ekfac, ekfac_cos, trak, rep_cos or task_forests."
+
 
 def attribute(
     data: Annotated[
@@ -20,11 +22,12 @@ def attribute(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; by default DATA.attribution.")
     ] = None,
-    estimator: Annotated[
-        str, typer.Option(help="grad_dot, grad_cos, datainf, ekfac, trak or task_forests.")
-    ] = "datainf",
+    estimator: Annotated[str, typer.Option(help=_ESTIMATORS)] = "datainf",
     layers: Annotated[
         str | None, typer.Option(help="lora, head, last_block, or a glob of parameters.")
+    ] = None,
+    blocks: Annotated[
+        str | None, typer.Option(help="Glob of the blocks whose states count, for rep_cos.")
     ] = None,
     sketch: Annotated[
         int, typer.Option(help="Numbers kept of each parameter's gradient; 0 for all.")
@@ -74,7 +77,7 @@ def attribute(
             "Give its folder, or the folder of an earlier attribution in place of the data",
         )
     else:
-        options |= {"lora": None if lora is None else str(lora), "layers": layers}
+        options |= {"lora": None if lora is None else str(lora), "layers": layers, "blocks": blocks}
         options |= {"sketch": sketch, "length": length, "count_prompt": count_prompt}
         options |= {"prompt": prompt, "response": response, "id_column": id_column}
         folder = out or Path(Path(data).resolve().name.split(".")[0] + ".attribution")

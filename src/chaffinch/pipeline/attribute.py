@@ -12,28 +12,25 @@ import torch
 from torch import Tensor
 
 from chaffinch.core.errors import InputError, RunError
-from chaffinch.core.identity import digest
 from chaffinch.core.version import VERSION
 from chaffinch.data.prompt import Prompts, open_prompts
 from chaffinch.influence.queries import (
     QUERY_ESTIMATORS,
     GradientTable,
     Prepared,
-    collect_gradients,
     forest_influence,
-    gradients_of,
     influence_of,
     prepare,
 )
 from chaffinch.models.language import LanguageModel, load_language_model
 from chaffinch.pipeline.attribute_ranking import rank
+from chaffinch.pipeline.attribute_tables import KEPT, asked_rows, open_table
 from chaffinch.report.answers import Answers, render
 from chaffinch.store.run import write_text
 
-RECORD, GRADIENTS = "attribution.json", "gradients"
+RECORD = "attribution.json"
 ANSWERS, MATRIX, PAGE = "answers.jsonl", "influence.npy", "answers.html"
 FOREST = "task_forests"
-_SAMPLED = 64
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,8 @@ class AttributeOptions:
         lora: Folder of adapters of PEFT.
         estimator: A name in `QUERY_ESTIMATORS`, or ``task_forests``, which needs ``task``.
         layers: Which parameters count; by default the adapters, else the last block.
+        blocks: A glob of the blocks whose hidden states count, for ``rep_cos``; by default the
+            middle half of them.
         sketch: Numbers kept of each parameter; 0 for all.
         damping: Of all layers; None for the estimator's default.
         top: How many helping and hurting samples are listed for a query.
@@ -62,6 +61,7 @@ class AttributeOptions:
     lora: str | None = None
     estimator: str = "datainf"
     layers: str | None = None
+    blocks: str | None = None
     sketch: int = 256
     damping: float | None = None
     top: int = 10
@@ -84,25 +84,32 @@ class AttributeOptions:
                     f"{name} of at least {bound}", str(getattr(self, name)), "Pass a larger number"
                 )
         if self.estimator != FOREST:
-            QUERY_ESTIMATORS[self.estimator]
+            if self.evidence == "states" and self.tokens:
+                raise InputError(
+                    f"tokens=0 with {self.estimator}",
+                    str(self.tokens),
+                    "Choose an estimator of gradients: theirs add up over tokens",
+                )
         elif self.task is None:
             raise InputError(
                 f"the column of tasks for {FOREST}", "none", "Name it with --task (task=)"
             )
 
+    @property
+    def signed(self) -> bool:
+        """Whether values below 0 mean that a sample hurt; else values tell alikeness only."""
+        return self.estimator != FOREST and self.evidence == "gradients"
 
-KEPT = (
-    "lora",
-    "layers",
-    "sketch",
-    "length",
-    "prompt",
-    "response",
-    "id_column",
-    "count_prompt",
-    "seed",
-)
-"""Options that belong to kept gradients: later queries to them use the same."""
+    @property
+    def evidence(self) -> str:
+        """What is kept of each sample for this estimator: ``gradients`` or ``states``.
+
+        Raises:
+            InputError: An unknown estimator.
+        """
+        return (
+            "gradients" if self.estimator == FOREST else QUERY_ESTIMATORS[self.estimator].evidence
+        )
 
 
 def attribute_prompts(
@@ -110,8 +117,9 @@ def attribute_prompts(
 ) -> Answers:
     """Find the training prompts that helped and hurt the answers to some queries most.
 
-    One pass over the training set keeps (projected) gradients in ``out/gradients``; a stopped pass
-    goes on where it was, and further queries to the same data need no second one.
+    One pass over the training set keeps (projected) gradients in ``out/gradients``, or hidden
+    states in ``out/states`` for ``rep_cos``; a stopped pass goes on where it was, and further
+    queries to the same data need no second one.
 
     Args:
         data: Training prompts and responses: a table file, a URL or a DataFrame.
@@ -141,14 +149,14 @@ def attribute_prompts(
     else:
         place = "a model in memory"
     start = time.perf_counter()
-    table = _table(model, train, folder, chosen)
+    table = open_table(model, train, folder, chosen)
     seconds = time.perf_counter() - start
     record = {
         "version": VERSION,
         "data": str(Path(data).resolve()) if isinstance(data, str | Path) else "",
         "model": str(Path(place).resolve()) if Path(place).exists() else place,
         "samples": len(train),
-        "seconds": {"gradients": round(seconds, 3)},
+        "seconds": {chosen.evidence: round(seconds, 3)},
         "options": {name: getattr(chosen, name) for name in KEPT},
     }
     answers = _answer(model, table, (train, asked), chosen, folder)
@@ -202,49 +210,6 @@ def _options(given: Mapping[str, Any]) -> AttributeOptions:
     return AttributeOptions(**given)
 
 
-def _encode(model: LanguageModel, prompts: Prompts, options: AttributeOptions) -> Any:
-    return model.pairs(prompts.prompts, prompts.responses, count_prompt=options.count_prompt)
-
-
-def _table(
-    model: LanguageModel, train: Prompts, folder: Path, options: AttributeOptions
-) -> GradientTable:
-    layers = options.layers or model.layers
-    relevant = {name: getattr(options, name) for name in KEPT} | {"layers": layers}
-    described = json.dumps([relevant, train.fingerprint, _weights(model)])
-    key = digest(described.encode())
-    place = folder / GRADIENTS
-    if place.is_dir():
-        try:
-            found = GradientTable(place)
-            if found.key == key:
-                return found
-        except RunError:
-            pass  # a pass that was stopped goes on
-    return collect_gradients(
-        model.model,
-        _encode(model, train, options),
-        place,
-        layers,
-        model.loss,
-        dimensions=options.sketch or None,
-        batch_size=options.batch_size,
-        seed=options.seed,
-        key=key,
-    )
-
-
-def _weights(model: LanguageModel) -> str:
-    """A hash of all that is trained, and of a few numbers of all that is frozen."""
-    parts = []
-    for name, parameter in model.model.named_parameters():
-        flat = parameter.detach().flatten()
-        kept = flat if parameter.requires_grad else flat[:: max(1, len(flat) // _SAMPLED)]
-        values = kept.float().cpu().numpy() if kept.is_floating_point() else kept.cpu().numpy()
-        parts += [name.encode(), np.ascontiguousarray(values).tobytes()]
-    return digest(*parts)
-
-
 def _answer(
     model: LanguageModel,
     table: GradientTable,
@@ -253,15 +218,7 @@ def _answer(
     folder: Path,
 ) -> Answers:
     train, asked = sets
-    layers = options.layers or model.layers
-    vectors = gradients_of(
-        model.model,
-        _encode(model, asked, options),
-        table.layout,
-        layers,
-        model.loss,
-        batch_size=options.batch_size,
-    )
+    vectors = asked_rows(model, asked, table, options)
     prepared: Prepared | None = None
     if options.estimator == FOREST:
         tasks = _tasks(train, str(options.task))
@@ -271,8 +228,9 @@ def _answer(
         values = influence_of(table, prepared)
     answers = Answers(
         options.estimator,
-        _facts(model, table, sets, layers),
+        _facts(model, table, sets, options),
         rank(model, table, prepared, values, (*sets, options)),
+        signed=options.signed,
     )
     _write(folder, answers, values)
     return answers
@@ -289,13 +247,22 @@ def _tasks(train: Prompts, column: str) -> list[str]:
 
 
 def _facts(
-    model: LanguageModel, table: GradientTable, sets: tuple[Prompts, Prompts], layers: str
+    model: LanguageModel,
+    table: GradientTable,
+    sets: tuple[Prompts, Prompts],
+    options: AttributeOptions,
 ) -> dict[str, str]:
     kept, whole = sum(table.layout.widths.values()), table.layout.size
-    return {
+    name = type(model.model).__name__
+    facts = {
         "training samples": f"{len(sets[0]):,} from {sets[0].source}",
         "queries": f"{len(sets[1]):,} from {sets[1].source}",
-        "model": f"{type(model.model).__name__}, layers {layers}",
+    }
+    if options.evidence == "states":
+        blocks = f"{len(table.layout.names)} blocks from {table.layout.names[0]} on"
+        return facts | {"model": f"{name}, {blocks}", "kept of each text": f"{kept:,} numbers"}
+    return facts | {
+        "model": f"{name}, layers {options.layers or model.layers}",
         "kept of each gradient": f"{kept:,} of {whole:,} numbers",
     }
 

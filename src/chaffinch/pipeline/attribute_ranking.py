@@ -30,7 +30,7 @@ def rank(
     Args:
         model: The model.
         table: Kept gradients of N training samples.
-        prepared: The queries; None where the estimator is no sum over layers.
+        prepared: The queries; None where the estimator is no sum over layers or blocks.
         values: (N, M) influence.
         asked: Training samples, queries, options.
     """
@@ -42,7 +42,7 @@ def rank(
             order = np.argsort(-column, kind="stable")
             helped = [row for row in order[: options.top] if column[row] > 0 or prepared is None]
             hurt = [row for row in order[::-1][: options.top] if column[row] < 0]
-            if prepared is None:  # values of forests have no sign
+            if not options.signed:
                 hurt = []
             found = [
                 tuple(
@@ -124,4 +124,5 @@ def _brief(name: str) -> str:
         for part in name.split(".")
         if part not in ("base_model", "model", "transformer", "layers", "h", "default", "weight")
     ]
-    return ".".join(parts)
+    brief = ".".join(parts)
+    return f"block {brief}" if brief.isdigit() else brief

@@ -59,11 +59,14 @@ class Answers:
         estimator: Name of the estimator.
         facts: What a reader wants to know of the run, by name.
         answers: One for each query.
+        signed: Whether a value tells that training on a sample helped or hurt; else how alike it is
+            to the query, and nothing is listed as hurting.
     """
 
     estimator: str
     facts: dict[str, str] = field(default_factory=dict)
     answers: tuple[Answer, ...] = ()
+    signed: bool = True
 
     def lines(self) -> list[dict[str, Any]]:
         """One mapping a query, ready for JSON."""

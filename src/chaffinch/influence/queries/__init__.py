@@ -10,6 +10,7 @@ from chaffinch.influence.queries.collect import (
 from chaffinch.influence.queries.forest import forest_influence
 from chaffinch.influence.queries.layout import Layout
 from chaffinch.influence.queries.precondition import QUERY_ESTIMATORS, Prepared, prepare
+from chaffinch.influence.queries.states import blocks_of, collect_states, states_of
 from chaffinch.influence.queries.table import GradientTable, GradientWriter
 from chaffinch.influence.queries.view import by_layer, by_token
 
@@ -19,9 +20,11 @@ __all__ = [
     "GradientWriter",
     "Layout",
     "Prepared",
+    "blocks_of",
     "by_layer",
     "by_token",
     "collect_gradients",
+    "collect_states",
     "forest_influence",
     "gradients_of",
     "influence_of",
@@ -29,4 +32,5 @@ __all__ = [
     "prepare",
     "sketch_rows",
     "sketch_table",
+    "states_of",
 ]

@@ -40,7 +40,7 @@ def influence_of(table: GradientTable, prepared: Prepared) -> Tensor:
     total = torch.zeros(len(table), len(first))
     for name, vectors in prepared.vectors.items():
         for where, rows in table.blocks(name):
-            total[where] += rows @ vectors.T
+            total[where] += prepared.centred(name, rows) @ vectors.T
     return total if prepared.scales is None else total * prepared.scales[:, None]
 
 
@@ -100,5 +100,6 @@ def _by_faiss(table: GradientTable, prepared: Prepared, count: int) -> Found:
 
 
 def _joined(table: GradientTable, prepared: Prepared, where: slice) -> Tensor:
-    rows = torch.cat([table.rows(name, where) for name in prepared.vectors], 1)
+    parts = [prepared.centred(name, table.rows(name, where)) for name in prepared.vectors]
+    rows = torch.cat(parts, 1)
     return rows if prepared.scales is None else rows * prepared.scales[where, None]

@@ -21,7 +21,8 @@ from chaffinch.influence.queries.moments import add_moments
 from chaffinch.influence.queries.table import GradientTable, GradientWriter
 from chaffinch.influence.task import Loss
 
-_KEEP_SECONDS = 20.0
+KEEP_SECONDS = 20.0
+"""After so long what was written is put on disk."""
 _SKETCHED_FLOATS = 1 << 24
 
 
@@ -74,7 +75,7 @@ def collect_gradients(
                 add_moments(writer.moments, block)
             done += len(block)
             advance(len(block))
-            if time.monotonic() - kept > _KEEP_SECONDS:
+            if time.monotonic() - kept > KEEP_SECONDS:
                 writer.keep(done)
                 kept = time.monotonic()
     return writer.finish()

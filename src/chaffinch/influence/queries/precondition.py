@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -15,6 +16,8 @@ from chaffinch.influence.task import DAMPING_SHARE
 
 _SMALLEST = 1e-20
 _LARGEST_KERNEL = 20_000
+_NO_VARIANCE = 1e-12
+"""Variance over squared mean that rounding in float32 alone can give."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +27,19 @@ class Prepared:
     Attributes:
         vectors: (M, K) of each parameter.
         scales: (N,) what the values of each training sample are multiplied by, or None.
+        centres: (K,) of each parameter, taken from kept rows before the product, or None.
     """
 
     vectors: Mapping[str, Tensor]
     scales: Tensor | None = None
+    centres: Mapping[str, Tensor] | None = None
+
+    def centred(self, name: str, rows: Tensor) -> Tensor:
+        """(n, K) kept rows of a parameter less its centre, where there is one."""
+        return rows if self.centres is None else rows - self.centres[name]
 
 
+Evidence = Literal["gradients", "states"]
 Prepare = Callable[[GradientTable, Mapping[str, Tensor], float | None], Prepared]
 
 
@@ -42,12 +52,14 @@ class QueryEstimator:
         summary: What it computes, in a line.
         paper: Where it comes from.
         function: Kept gradients, query gradients and damping (None for the default) in.
+        evidence: What is kept of samples: ``gradients``, or the ``states`` of `collect_states`.
     """
 
     name: str
     summary: str
     paper: str
     function: Prepare
+    evidence: Evidence = "gradients"
 
 
 QUERY_ESTIMATORS: Registry[QueryEstimator] = Registry("estimator for kept gradients")
@@ -74,9 +86,11 @@ def prepare(
     return QUERY_ESTIMATORS[estimator].function(table, queries, damping)
 
 
-def _estimator(name: str, summary: str, paper: str) -> Callable[[Prepare], Prepare]:
+def _estimator(
+    name: str, summary: str, paper: str, evidence: Evidence = "gradients"
+) -> Callable[[Prepare], Prepare]:
     def register(function: Prepare) -> Prepare:
-        QUERY_ESTIMATORS.add(name, QueryEstimator(name, summary, paper, function))
+        QUERY_ESTIMATORS.add(name, QueryEstimator(name, summary, paper, function, evidence))
         return function
 
     return register
@@ -199,6 +213,50 @@ def trak(table: GradientTable, queries: Mapping[str, Tensor], damping: float | N
         name: (vectors - inside.T @ table.rows(name)) / ridge for name, vectors in queries.items()
     }
     return Prepared(solved)
+
+
+@_estimator(
+    "rep_cos",
+    "cosine of hidden states, each number standardised over the training samples",
+    "Li et al., 2024 (arXiv 2409.19998); Timkey and van Schijndel, EMNLP 2021",
+    "states",
+)
+def rep_cos(
+    table: GradientTable, queries: Mapping[str, Tensor], _damping: float | None
+) -> Prepared:
+    """``z_i . z_j / (|z_i| |z_j|)`` with ``z = (h - mean) / deviation``, all blocks joined.
+
+    Mean and deviation are those of each kept number over the training samples: without them a few
+    numbers that are large in every text decide. Numbers that do not vary have no weight. The value
+    lies in -1..1 and tells alikeness in the eyes of the model; it is no estimate of what training
+    on a sample did to a response.
+    """
+    centres, solved = {}, {}
+    mine, theirs = torch.zeros(len(table)), torch.zeros(len(_first(queries)))
+    for name, vectors in queries.items():
+        centre, weights = _standard(table, name)
+        away = vectors - centre
+        centres[name], solved[name] = centre, away * weights
+        theirs += (away.square() * weights).sum(1)
+        for where, rows in table.blocks(name):
+            mine[where] += (rows - centre).square() @ weights
+    scaled = {name: one * _inverse_root(theirs)[:, None] for name, one in solved.items()}
+    return Prepared(scaled, _inverse_root(mine), centres)
+
+
+def _standard(table: GradientTable, name: str) -> tuple[Tensor, Tensor]:
+    """(K,) means and inverse variances over the samples; 0 for what does not vary."""
+    count = max(1, len(table))
+    total, squares = (torch.zeros(table.layout.widths[name]).double() for _ in range(2))
+    for _, rows in table.blocks(name):
+        total += rows.double().sum(0)
+    mean = total / count
+    for _, rows in table.blocks(name):
+        squares += (rows.double() - mean).square().sum(0)
+    variance = squares / count
+    varies = variance > _NO_VARIANCE * mean.square()
+    weights = torch.where(varies & (variance > 0), 1 / variance, 0)
+    return mean.float(), weights.float()
 
 
 def _damping(damping: float | None, squares: Tensor, size: int) -> float:

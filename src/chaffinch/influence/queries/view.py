@@ -27,7 +27,7 @@ def by_layer(table: GradientTable, prepared: Prepared, sample: int, query: int) 
     scale = 1.0 if prepared.scales is None else float(prepared.scales[sample])
     one = slice(sample, sample + 1)
     return {
-        name: scale * float(table.rows(name, one)[0] @ vectors[query])
+        name: scale * float(prepared.centred(name, table.rows(name, one))[0] @ vectors[query])
         for name, vectors in prepared.vectors.items()
     }
 
