@@ -1,14 +1,18 @@
 import numpy as np
 import pytest
+import torch
 
 from chaffinch.bench.catalogue import load_catalogue
 from chaffinch.bench.cell import Cell
 from chaffinch.bench.engine.suite import open_suite
 from chaffinch.bench.experiment import EXPERIMENTS
+from chaffinch.bench.experiments.prompts.evidence import collect, encode
 from chaffinch.bench.experiments.prompts.method import METHODS, class_figures
-from chaffinch.bench.experiments.prompts.model import find_language_model, load_base
+from chaffinch.bench.experiments.prompts.model import find_language_model, fine_tune, load_base
 from chaffinch.bench.experiments.prompts.settings import Settings
+from chaffinch.bench.inject.prompts import prompt_set
 from chaffinch.core.errors import InputError
+from chaffinch.influence.queries import collect_states
 
 pytest.importorskip("peft")
 
@@ -40,6 +44,36 @@ def test_every_method_on_a_tiny_model(tmp_path):
     again = list(EXPERIMENTS["prompts"].function(cell(), ["datainf"], tmp_path / "cell"))
     kept = {one.metric: one.value for one in again}
     assert kept["class_auc"] == figures["datainf", "class_auc"]
+
+
+def test_only_the_passes_that_methods_need_are_made(tmp_path, monkeypatch):
+    place = "chaffinch.bench.experiments.prompts.evidence"
+    monkeypatch.setattr(f"{place}.collect_gradients", None)
+    names = ["rep_cos", "rep_cos before fine-tuning", "text similarity"]
+    one = cell(epochs=8, learning_rate=0.03)
+    found = list(EXPERIMENTS["prompts"].function(one, names, tmp_path / "cell"))
+    assert [m.method for m in found if m.metric == "class_auc"] == names
+    monkeypatch.setattr(f"{place}.collect_states", None)
+    alone = list(EXPERIMENTS["prompts"].function(one, names[2:], tmp_path / "cell"))
+    assert alone[1].value == found[-2].value
+    assert sorted(path.name for path in (tmp_path / "cell").iterdir()) == ["adapters.pt"]
+
+
+def test_states_before_fine_tuning_are_those_of_the_model_without_adapters(tmp_path):
+    settings = Settings(train=2, test=1, kinds=2, epochs=8, learning_rate=0.03, length=160)
+    drawn = prompt_set("arithmetic", 0, 2, 1, 2)
+    base = load_base("tiny", settings.length, tmp_path)
+    data = encode(base, drawn.train, settings)
+    plain = collect_states(base.model, data, tmp_path / "plain")
+    kept = plain.rows("model.layers.0").clone()
+    model = fine_tune(base, data, settings, 0, tmp_path / "adapters.pt")
+    found = collect(model, drawn, settings, (0, tmp_path), {"states", "before"})
+    rows = {
+        name: next(iter(table.blocks(table.layout.names[0])))[1]
+        for name, (table, _) in found.items()
+    }
+    torch.testing.assert_close(rows["before"], kept)
+    assert float((rows["states"] - kept).abs().max()) > 1e-3
 
 
 def test_training_changes_the_adapters(tmp_path):

@@ -5,20 +5,14 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from chaffinch.bench.cell import Cell
 from chaffinch.bench.experiment import Measurement, experiment, failed
+from chaffinch.bench.experiments.prompts.evidence import PLACES, collect, encode
 from chaffinch.bench.experiments.prompts.method import METHODS, Asked, class_figures
 from chaffinch.bench.experiments.prompts.model import fine_tune, load_base
 from chaffinch.bench.experiments.prompts.settings import Settings
-from chaffinch.bench.inject.prompts import PromptSet, prompt_set
+from chaffinch.bench.inject.prompts import prompt_set
 from chaffinch.core.errors import InputError
-from chaffinch.influence.queries import collect_gradients, gradients_of, sketch_rows, sketch_table
-from chaffinch.models.language import LanguageModel
-from chaffinch.models.language.tokens import Encoded
-
-_BATCH = 8
 
 
 def expand(names: Sequence[str]) -> list[str]:
@@ -35,30 +29,32 @@ def expand(names: Sequence[str]) -> list[str]:
 
 @experiment("prompts", version=1, expand=expand)
 def prompts(cell: Cell, methods: Sequence[str], folder: Path) -> Iterator[Measurement]:
-    """Fine-tune adapters, keep the gradients of all training prompts, hold test prompts to them.
+    """Fine-tune adapters, pass over all training prompts, hold test prompts to what is kept.
 
     Args:
         cell: The cell; data is the set, model ``smollm2`` or ``tiny``.
         methods: Names of methods.
-        folder: Where the adapters are kept; gradients are deleted in the end.
+        folder: Where the adapters are kept; gradients and states are deleted in the end.
 
     Yields:
         ``class_auc``, ``class_recall`` and ``seconds`` of each method; the seconds do not hold the
-        one pass over the prompts that all methods share.
+        passes over the prompts that methods share.
     """
     settings = Settings.of(cell.settings)
     drawn = prompt_set(cell.data, cell.seed, settings.train, settings.test, settings.kinds)
     folder.mkdir(parents=True, exist_ok=True)
     base = load_base(cell.model, settings.length, folder.parent / "models")
-    data = _encode(base, drawn.train, settings)
+    data = encode(base, drawn.train, settings)
     model = fine_tune(base, data, settings, cell.seed, folder / "adapters.pt")
     try:
-        asked = _collect(model, drawn, settings, (cell.seed, folder))
+        needs = {need for name in methods if (need := METHODS[name].needs)}
+        evidence = collect(model, drawn, settings, (cell.seed, folder), needs)
+        asked = Asked(drawn, evidence, cell.seed)
         kinds = drawn.train.kind.to_numpy(), drawn.test.kind.to_numpy()
         for name in methods:
             start = time.perf_counter()
             try:
-                values = METHODS[name](asked)
+                values = METHODS[name].function(asked)
             except Exception as error:  # one method shall not take the others with it
                 yield failed(name, error)
                 continue
@@ -67,30 +63,5 @@ def prompts(cell: Cell, methods: Sequence[str], folder: Path) -> Iterator[Measur
             yield Measurement(name, "class_auc", auc)
             yield Measurement(name, "class_recall", recall)
     finally:
-        for place in ("whole", "sketched"):
+        for place in PLACES:
             shutil.rmtree(folder / place, ignore_errors=True)
-
-
-def _collect(
-    model: LanguageModel, drawn: PromptSet, settings: Settings, where: tuple[int, Path]
-) -> Asked:
-    seed, folder = where
-    train, test = (_encode(model, one, settings) for one in (drawn.train, drawn.test))
-    table = collect_gradients(
-        model.model,
-        train,
-        folder / "whole",
-        loss=model.loss,
-        dimensions=None,
-        batch_size=_BATCH,
-        seed=seed,
-    )
-    queries = gradients_of(model.model, test, table.layout, loss=model.loss, batch_size=_BATCH)
-    small = sketch_table(table, folder / "sketched", settings.sketch, seed)
-    return Asked(drawn, (table, queries), (small, sketch_rows(queries, small.layout)), seed)
-
-
-def _encode(model: LanguageModel, prompts: pd.DataFrame, settings: Settings) -> Encoded:
-    return model.pairs(
-        prompts.prompt.tolist(), prompts.response.tolist(), count_prompt=settings.count_prompt
-    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,6 +19,9 @@ from chaffinch.influence.queries import (
     prepare,
 )
 
+Evidence = Literal["whole", "sketched", "states", "before"]
+Pair = tuple[GradientTable, dict[str, Tensor]]
+
 
 @dataclass(frozen=True, eq=False)
 class Asked:
@@ -25,33 +29,47 @@ class Asked:
 
     Attributes:
         prompts: Training and test prompts. Only methods whose name says so look at their kinds.
-        whole: Whole gradients of the training prompts, and of the test prompts by parameter.
-        sketched: The same, projected.
+        evidence: What was kept of the training prompts, and the same of the test prompts by
+            parameter or block: ``whole`` gradients, ``sketched`` ones, hidden ``states``, and those
+            ``before`` the fine-tuning. Only what the methods of a call need is there.
         seed: Of what is random.
     """
 
     prompts: PromptSet
-    whole: tuple[GradientTable, dict[str, Tensor]]
-    sketched: tuple[GradientTable, dict[str, Tensor]]
+    evidence: dict[str, Pair]
     seed: int
 
 
-Function = Callable[[Asked], Floats]
+@dataclass(frozen=True)
+class Method:
+    """A method of the experiment.
+
+    Attributes:
+        function: Values (N, M) of training prompts for test prompts; positive = helps, or alike.
+        needs: The evidence that it looks at; None for the texts alone.
+    """
+
+    function: Callable[[Asked], Floats]
+    needs: Evidence | None = None
+
+
 FOREST = "task forests (uses task labels)"
 TEXT = "text similarity"
+BEFORE = "rep_cos before fine-tuning"
 
 
-def _influence(estimator: str, sketched: bool = False) -> Function:
+def _influence(estimator: str, needs: Evidence = "whole") -> Method:
     def values(asked: Asked) -> Floats:
-        table, queries = asked.sketched if sketched else asked.whole
+        table, queries = asked.evidence[needs]
         found: Floats = influence_of(table, prepare(table, queries, estimator)).numpy()
         return found
 
-    return values
+    return Method(values, needs)
 
 
 def _forests(asked: Asked) -> Floats:
-    return forest_influence(*asked.sketched, asked.prompts.train.kind.tolist(), seed=asked.seed)
+    kinds = asked.prompts.train.kind.tolist()
+    return forest_influence(*asked.evidence["sketched"], kinds, seed=asked.seed)
 
 
 def _text(asked: Asked) -> Floats:
@@ -78,20 +96,22 @@ def _oracle(asked: Asked) -> Floats:
     return same
 
 
-METHODS: dict[str, Function] = {
+METHODS: dict[str, Method] = {
     "grad_dot": _influence("grad_dot"),
     "grad_cos": _influence("grad_cos"),
     "datainf": _influence("datainf"),
     "ekfac": _influence("ekfac"),
     "ekfac_cos": _influence("ekfac_cos"),
     "trak": _influence("trak"),
-    "grad_cos sketched": _influence("grad_cos", sketched=True),
-    "datainf sketched": _influence("datainf", sketched=True),
-    "trak sketched": _influence("trak", sketched=True),
-    FOREST: _forests,
-    TEXT: _text,
-    "random": _random,
-    "oracle": _oracle,
+    "grad_cos sketched": _influence("grad_cos", "sketched"),
+    "datainf sketched": _influence("datainf", "sketched"),
+    "trak sketched": _influence("trak", "sketched"),
+    "rep_cos": _influence("rep_cos", "states"),
+    BEFORE: _influence("rep_cos", "before"),
+    FOREST: Method(_forests, "sketched"),
+    TEXT: Method(_text),
+    "random": Method(_random),
+    "oracle": Method(_oracle),
 }
 """All methods by name."""
 
