@@ -4,8 +4,8 @@
     python -m benchmarks.attribution --case training datainf --results measured.json
 
 Prints a Markdown table: seconds and peak memory of one epoch of fine-tuning the adapters, and of an
-attribution of all test prompts from nothing (the pass over the training prompts, the gradients of
-the queries, the values). Each case runs in a process of its own; memory is the peak of that
+attribution of all test prompts from nothing (the pass over the training prompts, that over the
+queries, the values). Each case runs in a process of its own; memory is the peak of that
 process, model included. Batches are of the same size in both. With ``--results`` what was measured
 is kept, and a later call with other cases adds to it: the table holds all that is there.
 """
@@ -23,10 +23,17 @@ from chaffinch.bench.experiments.prompts.model import load_base, train
 from chaffinch.bench.experiments.prompts.settings import Settings
 from chaffinch.bench.inject.prompts import prompt_set
 from chaffinch.bench.session import default_cache
-from chaffinch.influence.queries import collect_gradients, gradients_of, influence_of, prepare
+from chaffinch.influence.queries import (
+    collect_gradients,
+    collect_states,
+    gradients_of,
+    influence_of,
+    prepare,
+    states_of,
+)
 from chaffinch.models.language import add_lora
 
-CASES = ("training", "grad_dot", "datainf", "trak", "datainf whole", "ekfac whole")
+CASES = ("training", "rep_cos", "grad_dot", "datainf", "trak", "datainf whole", "ekfac whole")
 SETTING = ("model", "train", "test", "batch", "sketch")
 TIME_BAR, MEMORY_BAR = 2.5, 1.5
 
@@ -50,8 +57,18 @@ def measure(case: str, args: argparse.Namespace) -> dict[str, float]:
     if case == "training":
         train(model, data, settings, 0)
     else:
-        estimator, _, whole = case.partition(" ")
-        with tempfile.TemporaryDirectory() as folder:
+        attribute(case, model, (data, asked), args)
+    return {"seconds": time.perf_counter() - start, "peak": peak()}
+
+
+def attribute(case, model, sets, args) -> None:
+    data, asked = sets
+    estimator, _, whole = case.partition(" ")
+    with tempfile.TemporaryDirectory() as folder:
+        if estimator == "rep_cos":
+            table = collect_states(model.model, data, folder, batch_size=args.batch)
+            queries = states_of(model.model, asked, table.layout, batch_size=args.batch)
+        else:
             table = collect_gradients(
                 model.model,
                 data,
@@ -63,8 +80,7 @@ def measure(case: str, args: argparse.Namespace) -> dict[str, float]:
             queries = gradients_of(
                 model.model, asked, table.layout, loss=model.loss, batch_size=args.batch
             )
-            influence_of(table, prepare(table, queries, estimator))
-    return {"seconds": time.perf_counter() - start, "peak": peak()}
+        influence_of(table, prepare(table, queries, estimator))
 
 
 def _layout(model, data):
