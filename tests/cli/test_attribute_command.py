@@ -78,6 +78,15 @@ def test_shades():
     assert shade((("a", 0.0),))[0][1].endswith("0.00)")
 
 
+def test_what_a_value_is_called(capsys):
+    from rich.console import Console
+
+    show(FOUND, Console())
+    assert "influence" in capsys.readouterr().out
+    show(Answers("rep_cos", {}, FOUND.answers, signed=False), Console())
+    assert "alikeness" in capsys.readouterr().out
+
+
 def test_empty_answers_print_nothing(capsys):
     from rich.console import Console
 

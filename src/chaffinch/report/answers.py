@@ -98,7 +98,8 @@ def shade(tokens: tuple[tuple[str, float], ...]) -> list[tuple[str, str]]:
 def show(answers: Answers, console: Console, count: int = 3) -> None:
     """Print the first few helping and hurting samples of every query."""
     for one in answers.answers:
-        table = Table("influence", "training sample", box=None, header_style="bold")
+        word = "influence" if answers.signed else "alikeness"
+        table = Table(word, "training sample", box=None, header_style="bold")
         for found in (*one.helped[:count], *one.hurt[:count][::-1]):
             table.add_row(f"{found.value:+.3g}", escape(_short(found.prompt, found.response)))
         console.print(f"[bold]{escape(_short(one.prompt, one.response))}[/bold]", highlight=False)
