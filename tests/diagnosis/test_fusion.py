@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from chaffinch.diagnosis.fusion import calibrate, common_scale, fuse, log_odds
+from chaffinch.diagnosis.fusion import (
+    calibrate,
+    common_scale,
+    fuse,
+    knowledge,
+    log_odds,
+    own_spread,
+)
 from chaffinch.diagnosis.mixture import upper_heap
 
 SAMPLES = st.tuples(st.integers(3, 60), st.integers(0, 10_000))
@@ -71,28 +78,58 @@ def test_scores_that_point_the_wrong_way_or_nowhere_do_not_count():
     assert not common_scale(np.ones(4), posterior).any()
 
 
-def test_without_dynamics_the_posterior_decides_alone():
+@given(SAMPLES, st.floats(0.1, 100), st.floats(-100, 100))
+def test_own_spread_has_the_median_at_0_and_deviation_1(size, factor, shift):
+    scores, _ = draw(size)
+    scaled = own_spread(factor * scores + shift)
+    assert np.median(scaled) == pytest.approx(0, abs=1e-6)
+    assert scaled.std() == pytest.approx(1, abs=1e-6)
+    assert not own_spread(np.full(5, shift)).any()
+
+
+def test_without_training_the_posterior_decides_alone():
     _, posterior = draw((50, 0))
-    np.testing.assert_array_equal(np.argsort(fuse(posterior, [])), np.argsort(posterior))
+    fused = fuse(posterior, None, known=0.2)
+    np.testing.assert_array_equal(np.argsort(fused), np.argsort(posterior))
 
 
-def test_dynamics_tell_apart_what_the_posterior_leaves_alike():
+def test_training_tells_apart_what_the_posterior_leaves_alike():
     posterior = np.asarray([0.01] * 8 + [0.9] * 2)
-    dynamics = np.asarray([0.0, 0.1, 0.2, 0.3, 0, 0.1, 0.2, 0.3, 2, 3])
-    fused = fuse(posterior, [dynamics, dynamics])
+    training = np.asarray([0.0, 0.1, 0.2, 0.3, 0, 0.1, 0.2, 0.3, 2, 3])
+    fused = fuse(posterior, training, known=0.9)
     assert fused.argmax() == 9
     assert fused[8] > fused[:8].max()
-    # The mean of the dynamics counts, not their number.
-    np.testing.assert_allclose(fused, fuse(posterior, [dynamics]), rtol=1e-12)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_dynamics_that_know_nothing_do_not_drown_the_posterior(seed):
-    random = np.random.default_rng(seed)
-    wrong = np.arange(500) < 50
-    posterior = np.clip(np.where(wrong, 0.95, 0.02) + 0.02 * random.normal(size=500), 0.001, 0.999)
-    fused = fuse(posterior, [random.exponential(size=500), random.normal(size=500)])
-    assert wrong[np.argsort(-fused)[:50]].mean() > 0.95
+@pytest.mark.parametrize(
+    ("known", "late", "trainings", "weight"),
+    [
+        (1.0, 0.0, 1, 1.0),
+        (0.0, 0.0, 1, 0.5),
+        (0.6, 0.0, 1, 0.8),
+        (0.6, 0.0, 4, 0.8),  # what all learned by heart is no better known for being learned again
+        (0.6, 1.0, 1, 0.6),
+        (0.5, 1.0, 4, 0.2),
+        (0.0, 1.0, 1, 0.0),
+    ],
+)
+def test_the_less_held_out_predictions_know_the_more_training_counts(
+    known, late, trainings, weight
+):
+    _, posterior = draw((40, 1))
+    training = np.random.default_rng(2).normal(size=40)
+    expected = weight * own_spread(log_odds(posterior)) + (1 - weight) * training
+    fused = fuse(posterior, training, known, late, trainings)
+    np.testing.assert_allclose(fused, expected, atol=1e-12)
+
+
+@given(st.integers(2, 8), st.integers(0, 100))
+def test_knowledge_is_one_minus_the_entropy_in_units_of_a_guess(classes, seed):
+    shares = np.random.default_rng(seed).dirichlet(np.ones(classes), size=5)
+    by_hand = [1 + sum(p * np.log(p) for p in row if p > 0) / np.log(classes) for row in shares]
+    known = knowledge(np.log(np.maximum(shares, 1e-300)))
+    assert known == pytest.approx(np.clip(np.mean(by_hand), 0, 1), abs=1e-9)
+    assert knowledge(np.zeros((3, 1))) == 1.0
 
 
 def heaps(share, distance, samples=1000, seed=0):

@@ -252,7 +252,7 @@ def test_labels_that_cannot_be_learned_flag_nothing_and_say_so(synthetic, sample
 def test_where_held_out_models_know_nothing_training_decides_the_order(synthetic, monkeypatch):
     made = synthetic()
     monkeypatch.setattr(wrong_label, "explained_share", lambda model, labels: 0.0)
-    monkeypatch.setattr(wrong_label, "fuse", lambda posterior, dynamics: -dynamics[0])
+    monkeypatch.setattr(wrong_label, "fuse", lambda _posterior, training, *_: -training)
     findings = judge_evidence(made.only("logits", "held_out_logits"), [])
     assert UNLEARNABLE_NOTE in findings.notes
     assert not findings.table["flagged"].any()

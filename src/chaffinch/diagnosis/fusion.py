@@ -5,8 +5,6 @@ Training dynamics see every sample in full and rank very well, but cannot say wh
 ranking takes both, and the scale comes from the former.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, logit
@@ -38,22 +36,60 @@ def common_scale(scores: Floats, posterior: Floats) -> Floats:
     return (scores - centre) / reach if reach > 1e-12 else np.zeros(len(scores))
 
 
-def fuse(posterior: Floats, dynamics: Sequence[Floats]) -> Floats:
-    """Add the log-odds of the posterior and the mean of the dynamics scores, on a common scale.
+def own_spread(scores: Floats) -> Floats:
+    """(N,) scores less their median, over their standard deviation; zeros where all are equal."""
+    spread = float(scores.std())
+    scaled: Floats = (scores - np.median(scores)) / max(spread, 1e-12)
+    return scaled if spread > 1e-12 else np.zeros(len(scores))
+
+
+def fuse(
+    posterior: Floats,
+    training: Floats | None,
+    known: float,
+    late: float = 0.0,
+    trainings: int = 1,
+) -> Floats:
+    """Add the log-odds of the posterior and what training says, each by what it is worth.
+
+    Where held-out predictions know the classes well, hardly anything is to be added. Where they do
+    not, training counts for half, and if it has learned nothing by heart for nearly all.
 
     Args:
-        posterior: (N,) probability that a label is wrong, from held-out evidence.
-        dynamics: Scores (N,) from training, higher = more suspicious; may be none.
+        posterior: (N,) probability that a label is wrong, from held-out predictions.
+        training: (N,) scores from training, higher = more suspicious; None without one.
+        known: 0..1, how much of the classes the held-out predictions know, see `knowledge`.
+        late: 0..1, see `chaffinch.diagnosis.dynamics.late_share`.
+        trainings: R, how many of which the result is one: the mean over them will be taken. What
+            they say then has less chance in it, so that it counts more; but not where they learned
+            the same errors by heart.
 
     Returns:
         (N,) float64, higher = more suspicious, without a unit.
     """
-    total = common_scale(log_odds(posterior), posterior)
-    for scores in dynamics:
-        scaled = common_scale(scores, posterior)
-        # Where the errors lie within the spread of all samples, the scale would blow up noise.
-        total = total + scaled / max(1.0, float(scaled.var())) / len(dynamics)
-    return total
+    odds = own_spread(log_odds(posterior))
+    if training is None:
+        return odds
+    weight = known + (1 - known) * (1 - late) / 2
+    weight /= weight + (1 - weight) * trainings**late
+    fused: Floats = weight * odds + (1 - weight) * training
+    return fused
+
+
+def knowledge(log_probabilities: Floats) -> float:
+    """How much of the classes predictions know: 1 if they are certain, 0 if uniform.
+
+    Args:
+        log_probabilities: (N, C) calibrated, made before the labels were seen.
+
+    Returns:
+        One minus their mean entropy over that of a uniform guess.
+    """
+    classes = log_probabilities.shape[1]
+    if classes < 2:
+        return 1.0
+    entropy = -float((np.exp(log_probabilities) * log_probabilities).sum(axis=1).mean())
+    return float(np.clip(1 - entropy / np.log(classes), 0, 1))
 
 
 def calibrate(scores: Floats, posterior: Floats) -> Floats:

@@ -88,8 +88,9 @@ def judge_evidence(
     """
     evidence.labels.check_trainable()
     chosen = choose_scorers(evidence, scorers)
-    verdict = diagnose(evidence, seed, canaries)
-    verdict = _mean([verdict, *(diagnose(one, seed) for one in repeats)])
+    trainings = 1 + len(repeats)
+    verdict = diagnose(evidence, seed, canaries, trainings)
+    verdict = _mean([verdict, *(diagnose(one, seed, None, trainings) for one in repeats)])
     if repeats:
         columns = {one.name: fuse_ranks(one, (evidence, *repeats), seed) for one in chosen}
     else:
@@ -119,20 +120,31 @@ def choose_scorers(evidence: Evidence, names: Sequence[str] | None) -> list[Scor
     return [c.scorer for c in choose(names) if c.by_name or c.scorer.runs_on(evidence)]
 
 
-def diagnose(evidence: Evidence, seed: int = 0, canaries: CanaryEvidence | None = None) -> Verdict:
+def diagnose(
+    evidence: Evidence,
+    seed: int = 0,
+    canaries: CanaryEvidence | None = None,
+    trainings: int = 1,
+) -> Verdict:
     """Say how likely each sample is of each kind, and what else its label could be.
 
     Where no model was held back from any sample, canaries say how likely labels are wrong.
+
+    Args:
+        evidence: What is known of N samples.
+        seed: Decides every random choice.
+        canaries: Samples spoilt on purpose that were trained beside them.
+        trainings: Of how many trainings on the same samples this is one.
 
     Raises:
         InputError: Neither predictions nor embeddings.
     """
     if canaries is None or evidence.has("held_out_logits"):
-        labels, kinds = _labels_and_kinds(evidence, seed)
+        labels, kinds = _labels_and_kinds(evidence, seed, trainings)
         verdict = Verdict(kinds, labels.alternatives, labels.notes, labels.details)
         if canaries is None:
             return verdict
-        beside = _labels_and_kinds(canaries.joined(evidence), seed)[1]
+        beside = _labels_and_kinds(canaries.joined(evidence), seed, trainings)[1]
         return replace(verdict, canaries=beside[len(evidence) :])
     labels, called = judge_by_canaries(evidence, canaries, seed)
     kinds = kind_probabilities(evidence, labels.wrong, labels.doubt, seed)
@@ -142,13 +154,13 @@ def diagnose(evidence: Evidence, seed: int = 0, canaries: CanaryEvidence | None 
     return Verdict(kinds, labels.alternatives, notes, details, beside[len(evidence) :])
 
 
-def _labels_and_kinds(evidence: Evidence, seed: int) -> tuple[LabelVerdict, Floats]:
+def _labels_and_kinds(evidence: Evidence, seed: int, trainings: int) -> tuple[LabelVerdict, Floats]:
     """Judge labels without anomalies and near clusters, which would pass for noise."""
     groups = find_groups(evidence, seed)
-    labels = judge_labels(evidence, seed, groups.usual)
+    labels = judge_labels(evidence, seed, groups.usual, trainings)
     groups = find_groups(evidence, seed, labels.wrong, groups.strange)
     if (groups.rare > _LIKELY).any():
-        labels = judge_labels(evidence, seed, groups.usual)
+        labels = judge_labels(evidence, seed, groups.usual, trainings)
         groups = find_groups(evidence, seed, labels.wrong, groups.strange)
     return labels, kind_probabilities(evidence, labels.wrong, labels.doubt, seed, groups)
 

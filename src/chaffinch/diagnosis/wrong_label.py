@@ -12,17 +12,22 @@ from chaffinch.core.evidence import Evidence
 from chaffinch.core.labels import Labels
 from chaffinch.core.types import Floats, Mask
 from chaffinch.diagnosis.canaries import CanaryEvidence, chance_from_canaries
-from chaffinch.diagnosis.fusion import calibrate, common_scale, fuse, log_odds
+from chaffinch.diagnosis.dynamics import doubt_of, late_share, training_view
+from chaffinch.diagnosis.fusion import calibrate, common_scale, fuse, knowledge, log_odds
 from chaffinch.diagnosis.mixture import upper_heap
 from chaffinch.diagnosis.noise_model import NoiseModel
 from chaffinch.diagnosis.selection import LEAST_SUSPICION
-from chaffinch.diagnosis.source import held_out_sources
+from chaffinch.diagnosis.source import fold_sources, held_out_sources
 from chaffinch.scorers.dynamics.aum import area_under_margin
 from chaffinch.scorers.dynamics.loss import mean_loss
 from chaffinch.scorers.probability import mean_over_epochs, softmax
 
 LEAST_EXPLAINED = 0.01
 """Share of the labels' entropy that predictions must explain for anything to be flagged."""
+
+LATE = "late_share"
+"""Name in the details of how far the last epochs count most, see `late_share`: 1 where training
+has learned no wrong label by heart."""
 
 _CHANCE = 1e-3
 _MOST = 0.5
@@ -71,7 +76,9 @@ class LabelVerdict:
     details: Mapping[str, Any]
 
 
-def judge_labels(evidence: Evidence, seed: int = 0, usual: Mask | None = None) -> LabelVerdict:
+def judge_labels(
+    evidence: Evidence, seed: int = 0, usual: Mask | None = None, trainings: int = 1
+) -> LabelVerdict:
     """Say how likely each label is wrong and what else it could be.
 
     Args:
@@ -79,6 +86,8 @@ def judge_labels(evidence: Evidence, seed: int = 0, usual: Mask | None = None) -
         seed: Decides every random choice.
         usual: (N,) samples from which the frequency of errors is learned; None for all. Without
             anomalies among them, it is not their oddity that passes for noise or ambiguity.
+        trainings: Of how many trainings on these samples this is one; the mean over their verdicts
+            will be taken.
 
     Raises:
         InputError: Neither predictions nor embeddings.
@@ -91,7 +100,8 @@ def judge_labels(evidence: Evidence, seed: int = 0, usual: Mask | None = None) -
             "Pass probabilities, logits or embeddings",
         )
     if evidence.has("held_out_logits") or not evidence.has("logits"):
-        return _from_held_out(evidence, sources, seed, _enough(usual, evidence.labels))
+        known = _enough(usual, evidence.labels)
+        return _from_held_out(evidence, sources, seed, known, trainings)
     return _from_training(evidence, sources, seed)
 
 
@@ -105,18 +115,21 @@ def _enough(usual: Mask | None, labels: Labels) -> Mask:
 
 
 def _from_held_out(
-    evidence: Evidence, sources: Sequence[Floats], seed: int, usual: Mask
+    evidence: Evidence, sources: Sequence[Floats], seed: int, usual: Mask, trainings: int
 ) -> LabelVerdict:
     codes = evidence.labels.codes
     model = _fit(evidence, sources, usual, seed)
     right = model.posterior(sources, codes)
     posterior = 1 - right[np.arange(len(codes)), codes]
     suspicion = posterior.copy()
-    dynamics = [scores[usual] for scores in _dynamics(evidence)]
-    suspicion[usual] = calibrate(fuse(posterior[usual], dynamics), posterior[usual])
+    late = late_share(evidence.logits, codes, _doubt(evidence, sources, posterior))
+    training = training_view(evidence, usual, posterior[usual], late)
+    expected = model.predict(sources)
+    fused = fuse(posterior[usual], training, knowledge(expected[usual]), late, trainings)
+    suspicion[usual] = calibrate(fused, posterior[usual])
     notes = () if evidence.has("held_out_logits") else (NEIGHBOURS_NOTE,)
-    details = {"noise_rate": model.rate, "likelihood": model.likelihood}
-    doubt = rivalry(model.predict(sources))
+    details = {"noise_rate": model.rate, "likelihood": model.likelihood, LATE: late}
+    doubt = rivalry(expected)
     learned = Labels(codes[usual], evidence.labels.classes)
     if not explains(model, learned):
         notes = (*notes, UNLEARNABLE_NOTE)
@@ -126,6 +139,12 @@ def _from_held_out(
             suspicion = np.sort(suspicion)[order]
     others = _without(right, evidence.labels)
     return LabelVerdict(suspicion, others, doubt, notes, details)
+
+
+def _doubt(evidence: Evidence, sources: Sequence[Floats], posterior: Floats) -> Floats:
+    """(N,) how doubtful labels are by neighbours and forest, else by the held-out predictions."""
+    others = sources[len(fold_sources(evidence)) :]
+    return doubt_of(others, evidence.labels.codes) if others else posterior
 
 
 def _fit(evidence: Evidence, sources: Sequence[Floats], usual: Mask, seed: int) -> NoiseModel:

@@ -5,8 +5,8 @@ a weight of 1 - suspicion for each sample, and rescores all of them; every sampl
 is still judged by models that were held back from it. Nothing is lost by a mistake: a sample that
 was wrongly suspected is no longer contradicted by the better models and comes back.
 
-Every round has weights, order and folds of its own, and the judgement is the mean over all rounds
-but the first, whose models had learned from the errors.
+Every round has weights, order and folds of its own, and the judgement is the mean over all rounds.
+The first does not count if its model had learned errors by heart.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +21,7 @@ from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
 from chaffinch.core.randomness import stream
 from chaffinch.core.types import Floats
+from chaffinch.diagnosis.wrong_label import LATE
 from chaffinch.pipeline.collect import Work, collect_by_training
 from chaffinch.store.run import EVIDENCE
 
@@ -29,6 +30,8 @@ MOST_ROUNDS = 4
 
 SETTLED = 0.05
 """``auto`` stops where at most this share of the flagged samples has changed."""
+
+_LEARNED_NONE = 0.5
 
 LEAST_WEIGHT = 1e-3
 """Of a sample that is surely wrong: hardly anything, and yet no batch is without weight."""
@@ -80,7 +83,8 @@ def look_again(works: Sequence[Work], first: Round, rounds: Rounds, judge: Judge
         ``details["rounds"]``. Its evidence lies in ``round-K`` below that of the first, where an
         interrupted scan finds it.
     """
-    cleaned: list[Evidence] = []
+    learned_none = first.findings.details.get(LATE, 0.0) >= _LEARNED_NONE
+    cleaned = list(first.evidence) if learned_none else []
     history = [_summary(first.findings, None)]
     current = first
     for number in range(2, (MOST_ROUNDS if rounds == "auto" else rounds) + 1):
