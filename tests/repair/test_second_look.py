@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from repair_case import make_findings
 from scipy.spatial.distance import cdist
 
+from chaffinch.core.edit import Edit
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.labels import Labels
 from chaffinch.repair.proposal import propose
+from chaffinch.repair.rows import Rows
 from chaffinch.repair.second_look import look_again
 from chaffinch.scorers.neighbours.kernel import _press, _targets, unseen_scores
 
@@ -158,6 +160,61 @@ def test_plans_relabel_what_both_looks_agree_on_and_clear_false_alarms():
     assert all(done[f"s{n}"].new_label == str(truth[n]) for n in relabelled)
     assert not any(f"s{n}" in done and done[f"s{n}"].leaves_out for n in alarm)
     assert "after a second look" in done[f"s{relabelled[0]}"].reason
+
+
+def test_labels_in_doubt_are_spread_over_the_classes_as_the_second_look_says():
+    evidence, truth, wrong = heaps()
+    odd = np.flatnonzero(wrong)[:5]
+    suggested = truth.copy()
+    suggested[odd] = (truth[odd] + 1) % 3  # no new label is sure: the looks disagree
+    findings = findings_of(evidence, wrong, suggested)
+    doubted = np.flatnonzero(~wrong)[:4]
+    findings.table.loc[doubted, "suspicion"] = [0.9, 0.999, 0.9999, 0.99999]  # not flagged
+    findings.table.loc[np.flatnonzero(~wrong)[4], "kind"] = "ambiguous"  # and cleared
+    rows = Rows.of(findings, evidence)
+    plan = propose(findings, "balanced", evidence)
+    done = {edit.id: edit for edit in plan.edits}
+    rate = findings.estimated_errors / len(rows.ids)
+    look = look_again(evidence, wrong | (rows.first >= 0.5), rate)
+    for n in odd:
+        edit = done[f"s{n}"]
+        shares = dict(edit.soft_label)
+        given, suspicion = str(evidence.labels.codes[n]), rows.suspicion[n]
+        assert edit.action == "soften"
+        assert next(iter(shares)) == given
+        assert shares[given] == pytest.approx(1 - suspicion, abs=0.02)
+        others = {k: look.right[n, k] for k in range(3) if str(k) != given}
+        for k, chance in others.items():
+            expected = suspicion * chance / sum(others.values())
+            assert shares.get(str(k), 0) == pytest.approx(expected, abs=0.02)
+    assert f"s{np.flatnonzero(~wrong)[4]}" not in done
+    for n in doubted:
+        at = rows.suspicion[n]
+        assert (f"s{n}" in done) == (at >= 0.1)
+        assert at < 0.1 or done[f"s{n}"].action == "soften"
+    assert {f"s{n}" in done for n in doubted} == {True, False}
+
+
+def test_gentle_and_strict_spread_no_label():
+    evidence, truth, wrong = heaps()
+    findings = findings_of(evidence, wrong, (truth + 1) % 3)
+    for policy in ("gentle", "strict"):
+        plan = propose(findings, policy, evidence)
+        assert plan.edits
+        assert not plan.only(action="soften").edits
+
+
+@given(st.integers(2, 6), st.floats(0, 1), st.integers(0, 1000))
+def test_shares_of_a_soft_label_sum_to_one(classes, suspicion, seed):
+    findings = make_findings([{"given_label": "k0", "suspicion": suspicion}, {}])
+    right = np.random.default_rng(seed).dirichlet(np.full(classes, 0.2), size=2)
+    names = tuple(f"k{k}" for k in range(classes))
+    rows = replace(Rows.of(findings, None), spread=right, classes=names)
+    shares = rows.shares(0)
+    assert shares[0][0] == "k0"
+    assert sum(share for _, share in shares) == pytest.approx(1, abs=1e-9)
+    assert all(0 < share <= 1 for _, share in shares[1:])
+    assert Edit("a", "soften", soft_label=shares).soft_label == shares
 
 
 def test_samples_of_other_kinds_keep_their_suspicion():

@@ -63,15 +63,20 @@ class Policy(BaseModel):
         near_duplicate: ``deduplicate`` keeps one of each group of the same label.
         near_cluster: Protected: ``keep``, ``augment`` or ``review``.
         hard: Protected: ``keep``, ``augment`` or ``review``.
-        unsure: Step where a new label would be needed and is not sure enough.
+        unsure: Step where a new label would be needed and is not sure enough. ``soften`` needs a
+            second look, which says how likely every class is; without one the sample is left out.
         relabel_confidence: Least probability of the suggested label.
-        least_suspicion: Least suspicion for any step but `reweight_from`.
+        least_suspicion: Least suspicion for any step but those of `soften_from` and
+            `reweight_from`.
         fdr: Largest q-value, the false-discovery rate up to the sample; 1 for no limit.
         budget: Largest share of the samples that are left out; the less suspicious of those beyond
             it are weighed down instead.
         class_share: Largest share of a class that is left out, for the same.
         least_share: Least share of the samples that must get an edit for what is wrong with them
-            before anything is done about mere doubts (``ambiguous`` ones, and `reweight_from`).
+            before anything is done about mere doubts (``ambiguous`` ones, `soften_from` and
+            `reweight_from`).
+        soften_from: Samples of at least this suspicion whose label is in doubt, without another
+            edit, get a label spread over the classes as the second look says; 1 for none.
         reweight_from: Samples of at least this suspicion without another edit get the weight
             1 - suspicion; 1 for none.
         least_weight: No weight is below this.
@@ -92,13 +97,14 @@ class Policy(BaseModel):
     near_duplicate: Step = "keep"
     near_cluster: Step = "keep"
     hard: Step = "keep"
-    unsure: Step = "trim"
+    unsure: Step = "soften"
     relabel_confidence: Share = 0.9
     least_suspicion: Share = 0.5
     fdr: Share = 1.0
     budget: Share = 0.5
     class_share: Share = 0.8
     least_share: Share = 0.01
+    soften_from: Share = 0.1
     reweight_from: Share = 0.2
     least_weight: float = Field(default=0.01, gt=0, le=1)
     copies: int = Field(default=1, ge=1)
@@ -135,6 +141,7 @@ POLICIES = {
         relabel_confidence=0.97,
         budget=0.1,
         class_share=0.3,
+        soften_from=1.0,
         reweight_from=0.5,
         least_weight=0.1,
     ),
@@ -147,16 +154,17 @@ POLICIES = {
         near_duplicate="deduplicate",
         least_suspicion=0.2,
         class_share=0.9,
+        soften_from=1.0,
         reweight_from=0.1,
     ),
 }
 """The policies that have a name.
 
 ``gentle`` relabels what is all but certain, weighs the rest down and loses hardly a sample;
-``balanced`` relabels what is certain, leaves out the rest of what is flagged unless a second look
-clears it (a wrong label that stays costs more than a right sample that goes), and weighs down what
-is doubtful; ``strict`` gives nothing a label of its own and leaves out whatever is
-suspicious.
+``balanced`` relabels what is certain and spreads every other label that is in doubt over the
+classes, as likely as a second look finds them: nothing that the sample can still teach is lost, and
+a wrong label has little left to do harm with; ``strict`` gives nothing a label of its own and
+leaves out whatever is suspicious.
 """
 
 

@@ -11,7 +11,7 @@ from chaffinch.core.findings import Findings
 from chaffinch.core.plan import Plan
 from chaffinch.repair.collection import regions
 from chaffinch.repair.policy import KINDS, PROTECTED, Policy, find_policy
-from chaffinch.repair.rows import Rows
+from chaffinch.repair.rows import LABEL_KINDS, Rows
 
 _DOUBTFUL = "ambiguous"
 
@@ -73,7 +73,7 @@ def propose_from(
         _by_kind(rows, rules, chosen, doubts=True)
     kept_notes = _keep_within_budget(rows, rules, chosen)
     if doubts:
-        _weigh_down(rows, rules, chosen)
+        _lessen(rows, rules, chosen)
     _thicken(rows, rules, chosen)
     _ask_for_review(rows, rules, chosen)
     return Plan(
@@ -123,9 +123,14 @@ def _make(rows: Rows, row: int, step: str, rules: Policy) -> Edit | None:
         if other is not None and other != rows.given[row] and certainty >= rules.relabel_confidence:
             reason = f"{harm}; {other!r} is right with probability {certainty:.2f}."
             return rows.edit(row, step, reason, certainty, new_label=other)
-        step = rules.unsure
+        step = "trim" if rules.unsure == "soften" and rows.spread is None else rules.unsure
         harm += ", and no other label is sure enough"
     if step == "soften":
+        if rows.spread is not None:
+            shares = rows.shares(row)
+            reason = f"{harm}; its label is spread over the classes that it may be."
+            made = rows.edit(row, step, reason, suspicion, soft_label=shares)
+            return made if len(shares) > 1 else None  # all but surely right after all
         if other is None or other == rows.given[row]:
             step = "reweight"
         else:
@@ -186,16 +191,25 @@ def _keep_within_budget(rows: Rows, rules: Policy, chosen: dict[int, Edit]) -> t
     return (f"{beyond} samples beyond the policy's budget stay; what may harm counts less.",)
 
 
-def _weigh_down(rows: Rows, rules: Policy, chosen: dict[int, Edit]) -> None:
-    if rules.reweight_from >= 1:
-        return
-    for row in np.flatnonzero(rows.suspicion >= rules.reweight_from).tolist():
+def _lessen(rows: Rows, rules: Policy, chosen: dict[int, Edit]) -> None:
+    """Let doubtful labels do less: spread over the classes, or counted for less."""
+    least = min(rules.soften_from, rules.reweight_from)
+    for row in np.flatnonzero(rows.suspicion >= least).tolist() if least < 1 else ():
         if row in chosen or rows.kinds[row] in (*PROTECTED, "near_duplicate"):
             continue
         suspicion = float(rows.suspicion[row])
-        weight = round(max(rules.least_weight, 1 - suspicion), 6)
-        reason = f"It is doubtful (suspicion {suspicion:.2f}); it counts less."
-        chosen[row] = rows.edit(row, "reweight", reason, suspicion, weight=weight)
+        doubtful = f"It is doubtful (suspicion {suspicion:.2f})"
+        spread = rows.spread is not None and rows.kinds[row] in LABEL_KINDS
+        if spread and rules.soften_from < 1 and suspicion >= rules.soften_from:
+            reason = f"{doubtful}; its label is spread over the classes that it may be."
+            edit = rows.edit(row, "soften", reason, suspicion, soft_label=rows.shares(row))
+        elif suspicion >= rules.reweight_from and rules.reweight_from < 1:
+            weight = round(max(rules.least_weight, 1 - suspicion), 6)
+            reason = f"{doubtful}; it counts less."
+            edit = rows.edit(row, "reweight", reason, suspicion, weight=weight)
+        else:
+            continue
+        chosen[row] = edit
 
 
 def _thicken(rows: Rows, rules: Policy, chosen: dict[int, Edit]) -> None:

@@ -20,7 +20,9 @@ _SUFFIX = re.compile(r"^(.*)-(\d+)$")
 _CONTENT = re.compile(r"^[0-9a-f]{16}$")
 _SUSPECT = 0.5
 _CERTAIN = 1e-6
-_LABEL_KINDS = (*WRONG_LABEL, "ambiguous", "clean")
+_LEAST_SHARE = 0.005
+LABEL_KINDS = (*WRONG_LABEL, "ambiguous", "clean")
+"""Kinds of samples whose suspicion is about the label."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,8 @@ class Rows:
         suggested: Another label, or None.
         certainty: (N,) how likely that is the right one.
         groups: (N,) number of the group of copies of each sample, -1 outside any.
+        spread: (N, C) how likely each class is by the second look, None without one.
+        classes: (C,) their names.
     """
 
     ids: list[str]
@@ -52,6 +56,8 @@ class Rows:
     suggested: list[str | None]
     certainty: Floats
     groups: Codes
+    spread: Floats | None = None
+    classes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, findings: Findings, evidence: Evidence | None, seed: int = 0) -> "Rows":
@@ -93,7 +99,7 @@ class Rows:
         """Take the mean of both log-odds for suspicion; a new label must be that of both looks."""
         codes, names = evidence.labels.codes, evidence.labels.names
         odds = _log_odds(self.suspicion) + _log_odds(look.wrong(codes))
-        about_labels = np.isin(self.kinds, _LABEL_KINDS)
+        about_labels = np.isin(self.kinds, LABEL_KINDS)
         best, certainty = look.others(codes)
         # Only what the first look suggests: labels spread over its doubts did harm when measured.
         agreed = [
@@ -103,6 +109,28 @@ class Rows:
             self,
             suspicion=np.where(about_labels, expit(odds / 2), self.suspicion),
             certainty=np.where(agreed, certainty, 0.0),
+            spread=look.right,
+            classes=tuple(names),
+        )
+
+    def shares(self, row: int) -> tuple[tuple[str, float], ...]:
+        """A soft label: the given class as likely as it is right, the others as the second look.
+
+        Classes that hardly come into question are left out; the given one comes first.
+        """
+        if self.spread is None:
+            return ((self.given[row], 1.0),)
+        own = self.classes.index(self.given[row])
+        chances = self.spread[row].copy()
+        chances[own] = 0
+        chances *= self.suspicion[row] / max(float(chances.sum()), _CERTAIN)
+        chances[own] = 1 - self.suspicion[row]
+        chances[(chances < _LEAST_SHARE) & (np.arange(len(chances)) != own)] = 0
+        chances = np.round(chances / chances.sum(), 6)
+        chances[own] = max(0.0, 1 - float(np.delete(chances, own).sum()))
+        order = [own, *(k for k in np.argsort(-chances, kind="stable").tolist() if k != own)]
+        return tuple(
+            (self.classes[k], float(chances[k])) for k in order if chances[k] > 0 or k == own
         )
 
     def edit(self, row: int, action: str, reason: str, confidence: float, **more: object) -> Edit:

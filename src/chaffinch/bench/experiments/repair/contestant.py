@@ -26,7 +26,11 @@ FOREST_SHARE = 0.1
 """Share that Outlier Gradient Analysis takes out (Chhabra et al., ICML 2025)."""
 
 _TRIM = Policy(
-    mislabelled="trim", conflicting_duplicate="trim", ambiguous="trim", reweight_from=1.0
+    mislabelled="trim",
+    conflicting_duplicate="trim",
+    ambiguous="trim",
+    soften_from=1.0,
+    reweight_from=1.0,
 )
 _RELABEL = Policy(
     ambiguous="keep",
@@ -34,6 +38,7 @@ _RELABEL = Policy(
     outlier="keep",
     unsure="keep",
     relabel_confidence=0.0,
+    soften_from=1.0,
     reweight_from=1.0,
 )
 _DOWN = Policy(
@@ -42,6 +47,7 @@ _DOWN = Policy(
     ambiguous="reweight",
     far_cluster="reweight",
     outlier="reweight",
+    soften_from=1.0,
     reweight_from=0.02,
 )
 
