@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import f1_score, roc_auc_score
 
 from chaffinch.core.errors import InputError
@@ -13,7 +15,7 @@ from chaffinch.core.findings import COLUMNS
 from chaffinch.core.kinds import HARMFUL, KINDS, PROBABILITY_COLUMNS
 from chaffinch.core.labels import Labels
 from chaffinch.diagnosis import wrong_label
-from chaffinch.diagnosis.judgement import choose_scorers, diagnose, judge_evidence
+from chaffinch.diagnosis.judgement import choose_scorers, diagnose, judge_evidence, pooled
 from chaffinch.diagnosis.noise_model import NoiseModel
 from chaffinch.diagnosis.source import held_out_sources
 from chaffinch.diagnosis.wrong_label import (
@@ -365,3 +367,25 @@ def test_sources_are_the_last_epoch_the_mean_the_neighbours_and_the_forest(synth
     np.testing.assert_allclose(mean, logs.mean(axis=0), atol=1e-9)
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     np.testing.assert_array_equal(votes.argsort(axis=1, kind="stable"), shares.argsort(axis=1))
+
+
+@given(st.integers(1, 12), st.integers(1, 4), st.integers(0, 1000))
+def test_pooled_suspicion_is_in_the_order_of_the_mean_log_odds_and_keeps_its_sum(count, runs, seed):
+    random = np.random.default_rng(seed)
+    kinds = [random.dirichlet(np.full(len(KINDS), 0.5), size=count) for _ in range(runs)]
+    found = pooled(kinds)
+    bad = np.isin(KINDS, HARMFUL)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-9)
+    suspicion = found[:, bad].sum(axis=1)
+    assert suspicion.mean() == pytest.approx(np.mean(kinds, axis=0)[:, bad].sum(axis=1).mean())
+    harms = [np.clip(one[:, bad].sum(axis=1), 1e-9, 1 - 1e-9) for one in kinds]
+    odds = np.mean([np.log(one / (1 - one)) for one in harms], axis=0)
+    np.testing.assert_allclose(np.sort(suspicion), suspicion[np.argsort(odds)], atol=1e-9)
+    if runs == 1:
+        np.testing.assert_allclose(found, kinds[0], atol=1e-6)
+
+
+def test_pooled_kinds_without_any_doubt_stay():
+    kinds = np.zeros((3, len(KINDS)))
+    kinds[:, -1] = 1
+    np.testing.assert_array_equal(pooled([kinds, kinds]), kinds)

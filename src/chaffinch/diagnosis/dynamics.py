@@ -23,7 +23,7 @@ LEAST_EPOCHS = 4
 
 _LATE = 4  # the last quarter of the epochs
 _LEAST_SEPARATION = 0.05
-_FELL = 0.08
+_HELD, _FELL = 0.04, 0.08
 _LEAST_AGREEMENT = 0.2
 
 
@@ -69,9 +69,10 @@ def late_share(logits: Floats | None, codes: Codes, doubted: Floats) -> float:
         doubted: (N,) 0..1, how doubtful each label is by what the network had no part in.
 
     Returns:
-        1 where doubted labels are told apart as well in the end as at the best time, 0 where the
-        difference has fallen by `_FELL` of its size, where it never was large enough to judge by,
-        or with fewer than `LEAST_EPOCHS` epochs; straight between.
+        1 where doubted labels are told apart as well in the end as at the best time (up to `_HELD`
+        of the difference, which is chance), 0 where the difference has fallen by `_FELL` of its
+        size, where it never was large enough to judge by, or with fewer than `LEAST_EPOCHS` epochs;
+        straight between.
     """
     if logits is None or len(logits) < LEAST_EPOCHS:
         return 0.0
@@ -80,7 +81,8 @@ def late_share(logits: Floats | None, codes: Codes, doubted: Floats) -> float:
     if best < _LEAST_SEPARATION:
         return 0.0
     ending = float(reached[-max(1, len(reached) // _LATE) :].mean())
-    return float(np.clip(1 - (best - ending) / (_FELL * best), 0, 1))
+    fallen = (best - ending) / best
+    return float(np.clip((_FELL - fallen) / (_FELL - _HELD), 0, 1))
 
 
 def separation(scores: Floats, doubted: Floats) -> float:

@@ -7,14 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import expit
 
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
-from chaffinch.core.kinds import KINDS, PROBABILITY_COLUMNS, WRONG_LABEL, place
+from chaffinch.core.kinds import HARMFUL, KINDS, PROBABILITY_COLUMNS, WRONG_LABEL, place
 from chaffinch.core.labels import Labels
 from chaffinch.core.types import Floats, Mask
 from chaffinch.diagnosis.canaries import CanaryEvidence
 from chaffinch.diagnosis.explanation import describe
+from chaffinch.diagnosis.fusion import log_odds
 from chaffinch.diagnosis.kinds.assignment import (
     find_groups,
     harm,
@@ -28,6 +31,7 @@ from chaffinch.scorers import Scorer, choose
 from chaffinch.scorers import fuse as fuse_ranks
 
 _LIKELY = 0.5
+_TINY = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,15 +108,43 @@ def judge_evidence(
 
 
 def _mean(verdicts: Sequence[Verdict]) -> Verdict:
-    """The verdict over several trainings; a mean of calibrated probabilities is one, too."""
+    """The verdict over several trainings."""
     first = verdicts[0]
     if len(verdicts) == 1:
         return first
-    kinds = np.mean([one.kinds for one in verdicts], axis=0)
+    kinds = pooled([one.kinds for one in verdicts])
     alternatives = np.mean([one.alternatives for one in verdicts], axis=0)
     notes = (*dict.fromkeys(note for one in verdicts for note in one.notes),)
     joined = f"Suspicions are means and scores are mean ranks over {len(verdicts)} trainings."
     return Verdict(kinds, alternatives, (*notes, joined), first.details, first.canaries)
+
+
+def pooled(kinds: Sequence[Floats]) -> Floats:
+    """Probabilities of the kinds over several trainings.
+
+    A mean of calibrated probabilities is calibrated, too, but hardly tells two samples apart that
+    one training is sure of. So the suspicion is in the order of the mean log-odds, shifted so that
+    its sum is that of the means; the kinds share it as in the mean.
+
+    Args:
+        kinds: R arrays (N, 9), in the order of `KINDS`; rows sum to 1.
+
+    Returns:
+        (N, 9), rows sum to 1.
+    """
+    mean: Floats = np.mean(kinds, axis=0)
+    harmful = harm(mean)
+    odds = np.mean([log_odds(harm(one)) for one in kinds], axis=0)
+    total = float(harmful.mean())
+    if not 0 < total < 1:
+        return mean
+    shift = brentq(lambda by: float(expit(odds + by).mean()) - total, -50, 50)
+    wanted = expit(odds + shift)
+    bad = np.isin(KINDS, HARMFUL)
+    mean[:, bad] *= (wanted / np.maximum(harmful, _TINY))[:, None]
+    mean[:, ~bad] *= ((1 - wanted) / np.maximum(1 - harmful, _TINY))[:, None]
+    mean /= mean.sum(axis=1, keepdims=True)
+    return mean
 
 
 def choose_scorers(evidence: Evidence, names: Sequence[str] | None) -> list[Scorer]:
