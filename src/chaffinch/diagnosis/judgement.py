@@ -30,7 +30,7 @@ from chaffinch.diagnosis.wrong_label import LabelVerdict, judge_by_canaries, jud
 from chaffinch.scorers import Scorer, choose
 from chaffinch.scorers import fuse as fuse_ranks
 
-_LIKELY = 0.5
+_LIKELY, _CERTAIN = 0.5, 0.99
 _TINY = 1e-12
 
 
@@ -102,7 +102,9 @@ def judge_evidence(
     found = _findings(evidence, verdict, columns, threshold)
     if canaries is not None and verdict.canaries is not None:
         least = found.table.loc[found.table["flagged"], "suspicion"].min()
-        figures = canaries.figures(verdict.canaries, _LIKELY if np.isnan(least) else float(least))
+        # Canaries have a fit of their own: what is certain in one may be a hair less in the other.
+        least = _LIKELY if np.isnan(least) else min(float(least), _CERTAIN)
+        figures = canaries.figures(verdict.canaries, least)
         found = replace(found, details={**found.details, "canaries": figures})
     return replace(found, table=describe(found.table, evidence, repeats))
 
@@ -115,7 +117,7 @@ def _mean(verdicts: Sequence[Verdict]) -> Verdict:
     kinds = pooled([one.kinds for one in verdicts])
     alternatives = np.mean([one.alternatives for one in verdicts], axis=0)
     notes = (*dict.fromkeys(note for one in verdicts for note in one.notes),)
-    joined = f"Suspicions are means and scores are mean ranks over {len(verdicts)} trainings."
+    joined = f"Suspicions are pooled and scores are mean ranks over {len(verdicts)} trainings."
     return Verdict(kinds, alternatives, (*notes, joined), first.details, first.canaries)
 
 

@@ -89,7 +89,7 @@ class ScanOptions(BaseModel):
             how well each kind of glitch is found here, and without folds how likely labels are
             wrong.
         repeats: How many times everything is trained, each time under another seed; suspicions are
-            then means, and scores mean ranks.
+            then means of log-odds, and scores mean ranks.
         ensemble: How many models are trained for scorers that need an ensemble.
         dropout_passes: How many passes with dropout on are made for scorers that need them.
         id_column: Column of unique keys; ids come from the content by default.
