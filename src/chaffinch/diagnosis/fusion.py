@@ -12,6 +12,7 @@ from scipy.special import expit, logit
 from chaffinch.core.types import Floats
 
 _CERTAIN = 1e-9
+_MOST = 0.75
 
 
 def log_odds(probabilities: Floats) -> Floats:
@@ -52,8 +53,9 @@ def fuse(
 ) -> Floats:
     """Add the log-odds of the posterior and what training says, each by what it is worth.
 
-    Where held-out predictions know the classes well, hardly anything is to be added. Where they do
-    not, training counts for half, and if it has learned nothing by heart for nearly all.
+    Where held-out predictions know the classes well, training counts for a quarter and decides
+    among labels of which they are alike sure. Where they do not, it counts for half, and if it has
+    learned nothing by heart for nearly all.
 
     Args:
         posterior: (N,) probability that a label is wrong, from held-out predictions.
@@ -70,7 +72,7 @@ def fuse(
     odds = own_spread(log_odds(posterior))
     if training is None:
         return odds
-    weight = known + (1 - known) * (1 - late) / 2
+    weight = min(known + (1 - known) * (1 - late) / 2, _MOST)
     weight /= weight + (1 - weight) * trainings**late
     fused: Floats = weight * odds + (1 - weight) * training
     return fused
