@@ -217,6 +217,15 @@ def test_shares_of_a_soft_label_sum_to_one(classes, suspicion, seed):
     assert Edit("a", "soften", soft_label=shares).soft_label == shares
 
 
+def test_a_doubt_spread_thinly_over_many_classes_is_not_lost():
+    findings = make_findings([{"given_label": "k0", "suspicion": 0.2}, {}])
+    names = tuple(f"k{k}" for k in range(100))
+    even = np.full((2, 100), 0.01)
+    shares = replace(Rows.of(findings, None), spread=even, classes=names).shares(0)
+    assert dict(shares)["k0"] == pytest.approx(0.8, abs=1e-4)
+    assert len(shares) == 100
+
+
 def test_samples_of_other_kinds_keep_their_suspicion():
     evidence, truth, wrong = heaps()
     findings = findings_of(evidence, wrong, truth)

@@ -46,7 +46,7 @@ def training_view(evidence: Evidence, usual: Mask, posterior: Floats, late: floa
     if evidence.logits is None:
         return None
     logits, codes = evidence.logits, evidence.labels.codes
-    whole = [mean_loss(logits, codes), -area_under_margin(logits, codes)]
+    whole = whole_training(logits, codes)
     parts = [((1 - late) / len(whole), scores) for scores in whole]
     if late > 0:
         ending = logits[-max(1, len(logits) // _LATE) :]
@@ -58,6 +58,11 @@ def training_view(evidence: Evidence, usual: Mask, posterior: Floats, late: floa
         agreement = expected - float(scaled.mean())
         total += share * float(np.clip(agreement / _LEAST_AGREEMENT, 0, 1)) * scaled
     return total
+
+
+def whole_training(logits: Floats, codes: Codes) -> list[Floats]:
+    """Scores (N,) of all epochs of (E, N, C) logits: mean loss, and minus area under the margin."""
+    return [mean_loss(logits, codes), -area_under_margin(logits, codes)]
 
 
 def late_share(logits: Floats | None, codes: Codes, doubted: Floats) -> float:

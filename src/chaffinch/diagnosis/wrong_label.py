@@ -12,14 +12,19 @@ from chaffinch.core.evidence import Evidence
 from chaffinch.core.labels import Labels
 from chaffinch.core.types import Floats, Mask
 from chaffinch.diagnosis.canaries import CanaryEvidence, chance_from_canaries
-from chaffinch.diagnosis.dynamics import doubt_of, late_share, training_view
-from chaffinch.diagnosis.fusion import calibrate, common_scale, fuse, knowledge, log_odds
+from chaffinch.diagnosis.dynamics import doubt_of, late_share, training_view, whole_training
+from chaffinch.diagnosis.fusion import (
+    calibrate,
+    common_scale,
+    fuse,
+    knowledge,
+    log_odds,
+    own_spread,
+)
 from chaffinch.diagnosis.mixture import upper_heap
 from chaffinch.diagnosis.noise_model import NoiseModel
 from chaffinch.diagnosis.selection import LEAST_SUSPICION
 from chaffinch.diagnosis.source import fold_sources, held_out_sources
-from chaffinch.scorers.dynamics.aum import area_under_margin
-from chaffinch.scorers.dynamics.loss import mean_loss
 from chaffinch.scorers.probability import mean_over_epochs, softmax
 
 LEAST_EXPLAINED = 0.01
@@ -240,10 +245,8 @@ def _in_sample_scores(evidence: Evidence, sources: Sequence[Floats], seed: int) 
     """(N,) training dynamics, each in its own spread, and what neighbours and forest know."""
     codes = evidence.labels.codes
     total = np.zeros(len(codes))
-    for scores in _dynamics(evidence):
-        spread = float(scores.std())
-        if spread > 0:
-            total += (scores - np.median(scores)) / spread
+    if evidence.logits is not None:
+        total += np.sum([own_spread(one) for one in whole_training(evidence.logits, codes)], axis=0)
     if sources:
         # They add as much as they know: the share of the label's entropy that they explain.
         model = NoiseModel.fit(sources, codes, seed)
@@ -259,13 +262,6 @@ def _in_order(chances: Floats, scores: Floats) -> Floats:
     ranks = np.argsort(np.argsort(scores, kind="stable"), kind="stable") / len(scores)
     ordered: Floats = np.clip(chances, 1e-6, 1 - 1e-6) + (ranks - 0.5) * 1e-6
     return ordered
-
-
-def _dynamics(evidence: Evidence) -> list[Floats]:
-    if evidence.logits is None:
-        return []
-    codes = evidence.labels.codes
-    return [mean_loss(evidence.logits, codes), -area_under_margin(evidence.logits, codes)]
 
 
 def _without(probabilities: Floats, labels: Labels) -> Floats:

@@ -11,7 +11,7 @@ from chaffinch.core.findings import Findings
 from chaffinch.core.plan import Plan
 from chaffinch.repair.collection import regions
 from chaffinch.repair.policy import KINDS, PROTECTED, Policy, find_policy
-from chaffinch.repair.rows import LABEL_KINDS, Rows
+from chaffinch.repair.rows import LABEL_KINDS, LEAST_SHARE, Rows
 
 _DOUBTFUL = "ambiguous"
 
@@ -127,10 +127,10 @@ def _make(rows: Rows, row: int, step: str, rules: Policy) -> Edit | None:
         harm += ", and no other label is sure enough"
     if step == "soften":
         if rows.spread is not None:
-            shares = rows.shares(row)
+            if suspicion < LEAST_SHARE:  # all but surely right after all
+                return None
             reason = f"{harm}; its label is spread over the classes that it may be."
-            made = rows.edit(row, step, reason, suspicion, soft_label=shares)
-            return made if len(shares) > 1 else None  # all but surely right after all
+            return rows.edit(row, step, reason, suspicion, soft_label=rows.shares(row))
         if other is None or other == rows.given[row]:
             step = "reweight"
         else:

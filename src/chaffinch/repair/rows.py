@@ -20,7 +20,9 @@ _SUFFIX = re.compile(r"^(.*)-(\d+)$")
 _CONTENT = re.compile(r"^[0-9a-f]{16}$")
 _SUSPECT = 0.5
 _CERTAIN = 1e-6
-_LEAST_SHARE = 0.005
+LEAST_SHARE = 0.005
+"""Of a soft label: other classes below it are left out, but for the likeliest."""
+
 LABEL_KINDS = (*WRONG_LABEL, "ambiguous", "clean")
 """Kinds of samples whose suspicion is about the label."""
 
@@ -116,7 +118,7 @@ class Rows:
     def shares(self, row: int) -> tuple[tuple[str, float], ...]:
         """A soft label: the given class as likely as it is right, the others as the second look.
 
-        Classes that hardly come into question are left out; the given one comes first.
+        The given class comes first. Others that hardly count are left out, but never all.
         """
         if self.spread is None:
             return ((self.given[row], 1.0),)
@@ -124,8 +126,8 @@ class Rows:
         chances = self.spread[row].copy()
         chances[own] = 0
         chances *= self.suspicion[row] / max(float(chances.sum()), _CERTAIN)
+        chances[chances < min(LEAST_SHARE, float(chances.max()))] = 0
         chances[own] = 1 - self.suspicion[row]
-        chances[(chances < _LEAST_SHARE) & (np.arange(len(chances)) != own)] = 0
         chances = np.round(chances / chances.sum(), 6)
         chances[own] = max(0.0, 1 - float(np.delete(chances, own).sum()))
         order = [own, *(k for k in np.argsort(-chances, kind="stable").tolist() if k != own)]
