@@ -64,6 +64,7 @@ def test_values_that_tell_alikeness_only_are_not_called_help():
     page = render(Answers("rep_cos", {}, FOUND.answers, signed=False))
     assert "Most alike" in page
     assert "alikeness" in page
+    assert "shaped" not in page
     assert "Hurt most" not in page
     assert "training on the sample made the response more likely.</p>" in page
     assert "It does not tell" in page
