@@ -76,9 +76,11 @@ def summary_of(method: str) -> str:
     from chaffinch.bench.method import METHODS
     from chaffinch.scorers import SCORERS
 
-    if method in METHODS:
-        return METHODS[method].summary
-    return SCORERS[method].summary if method in SCORERS else ""
+    for known in (METHODS, SCORERS):
+        if method in known:
+            return str(known[method].summary)
+    lines = (EXPERIMENTS[name].about.get(method, "") for name in EXPERIMENTS)
+    return next(filter(None, lines), "")
 
 
 def missing_peer(method: str) -> str:

@@ -1,7 +1,7 @@
 """An experiment: how a cell is measured."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from chaffinch.bench.cell import Cell
@@ -50,25 +50,31 @@ class Experiment:
         function: ``function(cell, methods, folder)`` yields measurements of just these methods, and
             may keep in ``folder`` what it does not want to compute again (evidence, models).
         expand: ``expand(names)`` gives the full list of methods' names for what a suite asks for.
+        about: One line about each method that the experiment keeps to itself.
     """
 
     name: str
     version: int
     function: Callable[[Cell, Sequence[str], Path], Iterator[Measurement]]
     expand: Callable[[Sequence[str]], list[str]]
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 EXPERIMENTS: Registry[Experiment] = Registry("experiment")
 
 
 def experiment(
-    name: str, *, version: int, expand: Callable[[Sequence[str]], list[str]] = list
+    name: str,
+    *,
+    version: int,
+    expand: Callable[[Sequence[str]], list[str]] = list,
+    about: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[[Cell, Sequence[str], Path], Iterator[Measurement]]], Experiment]:
     """Register an experiment."""
 
     def register(
         function: Callable[[Cell, Sequence[str], Path], Iterator[Measurement]],
     ) -> Experiment:
-        return EXPERIMENTS.add(name, Experiment(name, version, function, expand))
+        return EXPERIMENTS.add(name, Experiment(name, version, function, expand, about or {}))
 
     return register

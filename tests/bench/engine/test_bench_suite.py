@@ -3,7 +3,12 @@
 import pytest
 from fake_suite import CELLS, TABLE, declare
 
-from chaffinch.bench.catalogue import check_experiment, load_catalogue, missing_peer
+from chaffinch.bench.catalogue import (
+    check_experiment,
+    load_catalogue,
+    missing_peer,
+    summary_of,
+)
 from chaffinch.bench.engine.plan import Choice, parse_only, plan_suite
 from chaffinch.bench.engine.suite import bundled_suites, open_suite, parse_suite
 from chaffinch.core.errors import InputError
@@ -133,6 +138,7 @@ def test_every_bundled_suite_can_be_planned(name):
         assert plan.jobs
         for block in plan.blocks:
             check_experiment(block.experiment)
+        assert not [name for name in plan.methods if not summary_of(name)]
 
 
 def test_the_words_of_a_choice_make_it_again():

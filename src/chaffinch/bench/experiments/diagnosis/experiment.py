@@ -12,7 +12,13 @@ from chaffinch.bench.experiment import Measurement, experiment, failed
 from chaffinch.bench.experiments.diagnosis.measure import measure_scan, measure_scores
 from chaffinch.bench.experiments.diagnosis.problem import Problem, pose_problem
 from chaffinch.bench.experiments.diagnosis.settings import Settings
-from chaffinch.bench.experiments.diagnosis.tool import DEFAULT, VARIANTS, Scanned, run_variant
+from chaffinch.bench.experiments.diagnosis.tool import (
+    ABOUT,
+    DEFAULT,
+    VARIANTS,
+    Scanned,
+    run_variant,
+)
 from chaffinch.bench.method import METHODS, choose_methods
 from chaffinch.bench.situation import Situation
 from chaffinch.core.errors import InputError
@@ -40,7 +46,7 @@ def expand(names: Sequence[str]) -> list[str]:
     return sorted([*ours, *(one.name for one in others)])
 
 
-@experiment("diagnosis", version=2, expand=expand)
+@experiment("diagnosis", version=2, expand=expand, about=ABOUT)
 def diagnosis(cell: Cell, methods: Sequence[str], folder: Path) -> Iterator[Measurement]:
     """Scan data with glitches by the tool's own pipeline, and mark what it says.
 

@@ -29,6 +29,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 """Options of a scan by name of a method; `DEFAULT` is what a user gets who names none."""
 
+ABOUT = {
+    "chaffinch one run": "The scan without fold models (`folds=0`)",
+    "chaffinch thorough": "The scan with five fold models that are trained to the end",
+    "chaffinch no canaries": "The scan without samples that are spoilt on purpose",
+    "chaffinch rounds": "The scan that cleans and looks again (`rounds='auto'`)",
+}
+"""One line about each variant but the default."""
+
 _STEPS = "steps.json"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from chaffinch.bench.cell import Cell
 from chaffinch.bench.experiment import Measurement, experiment, failed
 from chaffinch.bench.experiments.prompts.evidence import PLACES, collect, encode
-from chaffinch.bench.experiments.prompts.method import METHODS, Asked, class_figures
+from chaffinch.bench.experiments.prompts.method import ABOUT, METHODS, Asked, class_figures
 from chaffinch.bench.experiments.prompts.model import fine_tune, load_base
 from chaffinch.bench.experiments.prompts.settings import Settings
 from chaffinch.bench.inject.prompts import prompt_set
@@ -27,7 +27,7 @@ def expand(names: Sequence[str]) -> list[str]:
     return list(names or METHODS)
 
 
-@experiment("prompts", version=1, expand=expand)
+@experiment("prompts", version=1, expand=expand, about=ABOUT)
 def prompts(cell: Cell, methods: Sequence[str], folder: Path) -> Iterator[Measurement]:
     """Fine-tune adapters, pass over all training prompts, hold test prompts to what is kept.
 

@@ -13,6 +13,7 @@ from chaffinch.bench.inject.prompts import PromptSet
 from chaffinch.core.randomness import stream
 from chaffinch.core.types import Floats
 from chaffinch.influence.queries import (
+    QUERY_ESTIMATORS,
     GradientTable,
     forest_influence,
     influence_of,
@@ -51,6 +52,10 @@ class Method:
 
     function: Callable[[Asked], Floats]
     needs: Evidence | None = None
+
+
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
 FOREST = "task forests (uses task labels)"
@@ -114,6 +119,18 @@ METHODS: dict[str, Method] = {
     "oracle": Method(_oracle),
 }
 """All methods by name."""
+
+ABOUT = {
+    **{name: _sentence(QUERY_ESTIMATORS[name].summary) for name in QUERY_ESTIMATORS},
+    **{
+        f"{name} sketched": f"`{name}` on gradients that were projected at random"
+        for name in ("grad_cos", "datainf", "trak")
+    },
+    BEFORE: "`rep_cos` by the model as it was before the fine-tuning",
+    FOREST: "Isolation forests on the gradients of every kind of prompts, which need the kinds",
+    TEXT: "Cosine of TF-IDF terms: what looks alike without any model",
+}
+"""One line about each method but the controls."""
 
 
 def class_figures(values: Floats, train: Floats, test: Floats) -> tuple[float, float]:

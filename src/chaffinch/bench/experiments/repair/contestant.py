@@ -70,6 +70,23 @@ RIVALS: dict[str, tuple[str, float | None]] = {
 """Trimming by the scores of other methods: the method, and the share of the samples that is left
 out; None for what the method itself flags."""
 
+ABOUT = {
+    **{f"chaffinch {name}": f"The plan of `propose --policy {name}`" for name in POLICIES},
+    "chaffinch trim": "All that the tool flags left out",
+    "chaffinch relabel": "All that it flags as mislabelled given the suggested label, sure or not",
+    "chaffinch down-weight": "Every sample counts 1 - suspicion",
+    "gradient forest trim": "The 10 % that an isolation forest on gradients finds oddest left out",
+    "random trim": "As many samples left out at random as have a glitch",
+    ORACLE: "Just the samples with a glitch left out",
+    "oracle relabel": "The right label for every sample that has one; the others left out",
+    NONE: "The data as they are",
+    **{
+        name: f"What `{method}` {f'has on top, {100 * share:g} %,' if share else 'flags'} left out"
+        for name, (method, share) in RIVALS.items()
+    },
+}
+"""One line about each contestant."""
+
 CONTESTANTS = (*PLANS, "gradient forest trim", "random trim", ORACLE, "oracle relabel", NONE)
 
 

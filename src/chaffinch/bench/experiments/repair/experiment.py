@@ -13,6 +13,7 @@ from chaffinch.bench.experiments.detection.collect import Retraining, build_situ
 from chaffinch.bench.experiments.noisy_images.build import build_situation as build_from_images
 from chaffinch.bench.experiments.noisy_images.settings import Settings
 from chaffinch.bench.experiments.repair.contestant import (
+    ABOUT,
     CONTESTANTS,
     NONE,
     RIVALS,
@@ -53,7 +54,7 @@ def expand(names: Sequence[str]) -> list[str]:
     return [one for name in names for one in _GROUPS.get(name, (name,))]
 
 
-@experiment("repair", version=2, expand=expand)
+@experiment("repair", version=2, expand=expand, about=ABOUT)
 def repair(cell: Cell, methods: Sequence[str], folder: Path) -> Iterator[Measurement]:
     """Train once on data with glitches, judge, repair in several ways, and train afresh.
 
@@ -74,7 +75,7 @@ def repair(cell: Cell, methods: Sequence[str], folder: Path) -> Iterator[Measure
     yield from compete(Stage(situation, retraining.work, retraining.test), methods, cell.seed)
 
 
-@experiment("repair_images", version=1, expand=expand)
+@experiment("repair_images", version=1, expand=expand, about=ABOUT)
 def repair_images(cell: Cell, methods: Sequence[str], folder: Path) -> Iterator[Measurement]:
     """The same with images that people labelled.
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from chaffinch.bench.cell import Cell
 from chaffinch.bench.experiment import Measurement, experiment
-from chaffinch.bench.experiments.repair.contestant import effect_for, plans_for
+from chaffinch.bench.experiments.repair.contestant import ABOUT, effect_for, plans_for
 from chaffinch.bench.experiments.repair.experiment import expand
 from chaffinch.bench.experiments.repair.marking import about_edits, gains
 from chaffinch.bench.experiments.synthetic.experiment import make_problem, read_settings
@@ -17,7 +17,7 @@ from chaffinch.diagnosis.judgement import judge_evidence
 from chaffinch.repair.effect import Effect
 
 
-@experiment("repair_plane", version=2, expand=expand)
+@experiment("repair_plane", version=2, expand=expand, about=ABOUT)
 def repair_in_the_plane(cell: Cell, methods: Sequence[str], _folder: Path) -> Iterator[Measurement]:
     """Train a small net on half-moons with flips, judge, repair in several ways, train afresh.
 

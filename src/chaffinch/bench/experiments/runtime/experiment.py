@@ -10,7 +10,7 @@ from pathlib import Path
 from chaffinch.bench.cell import Cell
 from chaffinch.bench.experiment import Measurement, experiment, failed
 from chaffinch.bench.experiments.runtime.factors import Sizes
-from chaffinch.bench.experiments.runtime.work import expand
+from chaffinch.bench.experiments.runtime.work import ABOUT, expand
 
 LEFT_OUT = "left_out"
 """Metric of a method that was given up; its group says why."""
@@ -18,7 +18,7 @@ LEFT_OUT = "left_out"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-@experiment("runtime", version=1, expand=expand)
+@experiment("runtime", version=1, expand=expand, about=ABOUT)
 def runtime(cell: Cell, methods: Sequence[str], _folder: Path) -> Iterator[Measurement]:
     """Measure each method on one thread, in a process of its own, on random factors.
 

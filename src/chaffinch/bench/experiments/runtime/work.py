@@ -75,6 +75,9 @@ INFLUENCE: dict[str, Work] = {
 }
 """Influence from the factors, by name."""
 
+ABOUT = dict.fromkeys(INFLUENCE, "From the factors of last-layer gradients, once collected")
+"""One line about each of `INFLUENCE`."""
+
 
 def expand(names: Sequence[str]) -> list[str]:
     """Names of what is timed; ``last_layer`` stands for all of `INFLUENCE`.
