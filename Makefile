@@ -16,6 +16,8 @@ $(STAMP): pyproject.toml constraints.txt
 
 $(BENCH_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
+	# dattri asks for it and does without; built for another torch, it would break Transformers.
+	$(BIN)/python -m pip uninstall --quiet --yes torchvision
 	touch $@
 
 demo: install
