@@ -44,24 +44,6 @@ def test_the_nearest_are_the_nearest(size, k):
     check_nearest(rows, k)
 
 
-@given(ROWS, st.integers(1, 12), st.sampled_from([0.0, 5.0, 1e6]))
-def test_the_nearest_by_distance(size, k, far):
-    samples, width, seed = size
-    rows = np.random.default_rng(seed).normal(size=(samples, width)) + far
-    found = knn.nearest_distances(rows, k)
-    count = min(k, samples - 1)
-    assert found.shape == (samples, count)
-    for n, row in enumerate(rows.tolist()):
-        others = [math.dist(row, rows[m].tolist()) for m in range(samples) if m != n]
-        np.testing.assert_allclose(found[n], sorted(others)[:count], rtol=1e-5, atol=1e-6)
-
-
-def test_distances_to_copies_are_zero():
-    rows = np.repeat(np.random.default_rng(0).normal(size=(3, 4)), 2, axis=0)
-    assert (knn.nearest_distances(rows, 2)[:, 0] == 0).all()
-    assert (knn.nearest_distances(rows, 2)[:, 1] > 0).all()
-
-
 def test_rows_of_zeros_are_similar_to_none():
     check_nearest(np.asarray([[0, 0], [1, 0], [0, 0], [1, 1]], np.float32), 3)
 
@@ -73,13 +55,6 @@ def test_small_blocks_find_the_same(monkeypatch):
     parts = knn.nearest(rows, 4)
     np.testing.assert_array_equal(whole[0], parts[0])
     np.testing.assert_allclose(whole[1], parts[1], atol=1e-6)
-
-
-def test_small_blocks_find_the_same_distances(monkeypatch):
-    rows = np.random.default_rng(0).normal(size=(50, 3))
-    whole = knn.nearest_distances(rows, 4)
-    monkeypatch.setattr(knn, "_BLOCK_BYTES", 4 * 50 * 7)
-    np.testing.assert_allclose(knn.nearest_distances(rows, 4), whole, rtol=1e-12)
 
 
 def test_the_rows_are_left_as_they_are():

@@ -76,9 +76,10 @@ def summary_of(method: str) -> str:
     from chaffinch.bench.method import METHODS
     from chaffinch.scorers import SCORERS
 
-    for known in (METHODS, SCORERS):
-        if method in known:
-            return str(known[method].summary)
+    if method in METHODS:
+        return METHODS[method].summary
+    if method in SCORERS:
+        return SCORERS[method].summary
     lines = (EXPERIMENTS[name].about.get(method, "") for name in EXPERIMENTS)
     return next(filter(None, lines), "")
 

@@ -20,7 +20,6 @@ from chaffinch.core.types import Codes, Floats, Mask
 from chaffinch.diagnosis.kinds.crowd import crowding
 from chaffinch.diagnosis.kinds.excess import LEAST_REFERENCES, LEAST_SURPLUS, excess
 from chaffinch.scorers.neighbours.density_ratio import log_density_ratios
-from chaffinch.scorers.neighbours.knn import nearest_distances
 
 NEAREST = 5
 ISOLATED = 10.0
@@ -151,7 +150,7 @@ def isolated(rows: Floats) -> Floats:
     """
     if len(rows) <= NEAREST:
         return np.zeros(len(rows))
-    away = _log_mean(nearest_distances(rows, NEAREST))
+    away = _log_mean(NearestNeighbors(n_neighbors=NEAREST).fit(rows).kneighbors()[0])
     low, middle, high = np.quantile(away, [1 / 6, 0.5, 5 / 6])
     spread = (high - low) / 2
     if spread <= 0:

@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.scorer import once_per_evidence, scorer
@@ -28,55 +27,20 @@ def nearest(rows: Floats, k: int = NUM_NEIGHBOURS) -> tuple[NDArray[np.int64], F
     """
     unit = torch.from_numpy(np.array(rows, dtype=np.float32))
     unit /= unit.norm(dim=1, keepdim=True).clamp_min_(1e-12)
-    return _search(unit, torch.zeros(len(unit)), k)
-
-
-def nearest_distances(rows: Floats, k: int) -> Floats:
-    """Euclidean distances to the k nearest other samples.
-
-    They are searched in float32, so that of samples that are all but equally near another one may
-    be taken; the distances to those that are found are exact.
-
-    Args:
-        rows: (N, K) description of the samples.
-        k: Neighbours a sample, at most N - 1.
-
-    Returns:
-        (N, k) float64, the nearest first.
-    """
-    wide = np.asarray(rows, dtype=np.float64)
-    narrow = np.empty(wide.shape, dtype=np.float32)
-    # Far from the origin float32 would not tell them apart.
-    np.subtract(wide, wide.mean(axis=0), out=narrow, casting="same_kind")
-    points = torch.from_numpy(narrow)
-    # |x - y|^2 = |x|^2 - 2 (x y - |y|^2 / 2), and |x|^2 is the same for all y.
-    found, _ = _search(points, points.square().sum(1).div_(-2), k)
-    distances = np.empty(found.shape)
-    block = max(1, _BLOCK_BYTES // (8 * max(1, wide.shape[1])))
-    for start in range(0, len(wide), block):
-        part = slice(start, start + block)
-        for place, column in enumerate(found[part].T):
-            distances[part, place] = np.linalg.norm(wide[part] - wide[column], axis=1)
-    distances.sort(axis=1)
-    return distances
-
-
-def _search(rows: Tensor, offsets: Tensor, k: int) -> tuple[NDArray[np.int64], Floats]:
-    """The k others with the largest product with each row, plus their offset."""
-    num_samples = len(rows)
+    num_samples = len(unit)
     k = min(k, num_samples - 1)
     block = min(num_samples, max(1, _BLOCK_BYTES // (4 * num_samples)))
     # Written in place: blocks allocated between results that stay would scatter over the heap.
     buffer = torch.empty(block, num_samples)
     positions = torch.empty(num_samples, k, dtype=torch.int64)
-    values = torch.empty(num_samples, k)
+    similarities = torch.empty(num_samples, k)
     for start in range(0, num_samples, block):
-        rows_here = rows[start : start + block]
+        rows_here = unit[start : start + block]
         stop = start + len(rows_here)
-        value = torch.addmm(offsets, rows_here, rows.T, out=buffer[: len(rows_here)])
-        value.diagonal(start).fill_(-torch.inf)
-        torch.topk(value, k, out=(values[start:stop], positions[start:stop]))
-    return positions.numpy(), values.numpy()
+        similarity = torch.mm(rows_here, unit.T, out=buffer[: len(rows_here)])
+        similarity.diagonal(start).fill_(-torch.inf)
+        torch.topk(similarity, k, out=(similarities[start:stop], positions[start:stop]))
+    return positions.numpy(), similarities.numpy()
 
 
 def compress(rows: Floats, width: int = MAX_WIDTH) -> Floats:

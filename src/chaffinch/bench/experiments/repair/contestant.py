@@ -81,9 +81,11 @@ ABOUT = {
     "oracle relabel": "The right label for every sample that has one; the others left out",
     NONE: "The data as they are",
     **{
-        name: f"What `{method}` {f'has on top, {100 * share:g} %,' if share else 'flags'} left out"
+        name: f"The {100 * share:g} % that `{method}` finds worst left out"
         for name, (method, share) in RIVALS.items()
+        if share is not None
     },
+    "cleanlab self_confidence trim own": "What `cleanlab self_confidence` flags left out",
 }
 """One line about each contestant."""
 
