@@ -1,6 +1,6 @@
 """Batches of inputs and targets from a torch Dataset, arrays, or encoded inputs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -37,6 +37,16 @@ def batches(data: Any, model: nn.Module, size: int, limit: int | None = None) ->
         yield _move(x, *place), _move(y, *place)
 
 
+def drawn(data: Any, model: nn.Module, positions: Sequence[int]) -> Batch:
+    """One batch of the samples at ``positions``; see `batches`."""
+    if isinstance(data, tuple | list):
+        x, y = (_picked(part, positions) for part in data)
+    else:
+        x, y = _collated([data[i] for i in positions])
+    place = _place(model)
+    return _move(x, *place), _move(y, *place)
+
+
 def length(data: Any) -> int:
     """N, how many samples the data hold."""
     if isinstance(data, tuple | list) and len(data) == 2:
@@ -62,7 +72,10 @@ def _length(part: Any) -> int:
 def _rows(data: Any, start: int, stop: int) -> Batch:
     if isinstance(data, tuple | list):
         return _slice(data[0], start, stop), _slice(data[1], start, stop)
-    items = [data[i] for i in range(start, stop)]
+    return _collated([data[i] for i in range(start, stop)])
+
+
+def _collated(items: list[Any]) -> Batch:
     if not isinstance(items[0], tuple | list) or len(items[0]) != 2:
         raise InputError(
             "a dataset whose items are pairs (x, y)",
@@ -80,6 +93,14 @@ def _slice(part: Any, start: int, stop: int) -> Any:
         return {name: _slice(value, start, stop) for name, value in part.items()}
     rows = part[start:stop]
     return rows if isinstance(rows, Tensor) else as_tensor(np.asarray(rows))
+
+
+def _picked(part: Any, positions: Sequence[int]) -> Any:
+    if hasattr(part, "batch"):
+        return part.batch(torch.as_tensor(positions))
+    if isinstance(part, Mapping):
+        return {name: _picked(value, positions) for name, value in part.items()}
+    return torch.cat([_slice(part, i, i + 1) for i in positions])
 
 
 def _place(model: nn.Module) -> tuple[torch.device, torch.dtype]:

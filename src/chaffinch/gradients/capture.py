@@ -1,52 +1,32 @@
 """Capture: per-sample gradients of a model's layers in one backward pass a batch."""
 
-import math
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from chaffinch.core.errors import InputError
-from chaffinch.gradients import combine, fallback
-from chaffinch.gradients.batch import batches, length
+from chaffinch.gradients import alone, combine, fallback
+from chaffinch.gradients.backward import ruled_pieces
+from chaffinch.gradients.batch import Batch, batches, drawn, length
 from chaffinch.gradients.block import GradientBlock
 from chaffinch.gradients.collector import Collector
 from chaffinch.gradients.fallback import GradientFallbackWarning
-from chaffinch.gradients.layer import Layers, Target, choose
-from chaffinch.gradients.objective import Loss, cross_entropy, sample_losses
-from chaffinch.gradients.packing import Packing
+from chaffinch.gradients.layer import Layers, choose
+from chaffinch.gradients.objective import Loss, cross_entropy
 from chaffinch.gradients.piece import Piece, materialise
-from chaffinch.gradients.recorder import call, evaluating, hooked, recording
+from chaffinch.gradients.plan import Plan
+from chaffinch.gradients.recorder import call, evaluating, hooked
 from chaffinch.gradients.rules import rule_for
 
 Form: TypeAlias = Literal["auto", "factored", "dense"]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How the gradients of the chosen parameters are had.
-
-    Attributes:
-        model: The model.
-        loss: One loss a sample.
-        targets: All chosen parameters, in flat order.
-        ruled: Names of those that rules cover.
-        channels_last: Whether images go in with channels last in memory, which most CPU kernels
-            prefer.
-    """
-
-    model: nn.Module
-    loss: Loss
-    targets: tuple[Target, ...]
-    ruled: frozenset[str]
-    channels_last: bool
-
-    def arrange(self, x: Any) -> Any:
-        """The inputs in the memory format of the plan."""
-        return x.contiguous(memory_format=torch.channels_last) if self.channels_last else x
+_LATER_SLACK = 10.0
+"""Samples drawn after the first batch refuse the whole capture, so only for a gross difference."""
 
 
 def capture(
@@ -121,9 +101,10 @@ def stream(
     objective, start = loss or cross_entropy, 0
     if not length(data):
         return
-    plan = _plan(model, data, layers, objective)
+    plan = _plan(model, data, layers, objective, batch_size)
+    proved = _Batches(plan)
     for x, y in batches(data, model, batch_size):
-        pieces = _pieces(plan, plan.arrange(x), y, start)
+        pieces = proved.pieces(plan.arrange(x), y, start)
         start += fallback.count(y)
         yield _formed(pieces, dtype, form)
 
@@ -155,9 +136,10 @@ def _formed(pieces: dict[str, Piece], dtype: torch.dtype | None, form: Form) -> 
     return GradientBlock(pieces)
 
 
-def _plan(model: nn.Module, data: Any, layers: Layers, loss: Loss) -> Plan:
-    """Choose parameters, and try the rules on the first two samples against plain autograd."""
-    x, y = next(batches(data, model, 2, limit=2))
+def _plan(model: nn.Module, data: Any, layers: Layers, loss: Loss, batch_size: int) -> Plan:
+    """Choose parameters, and try the rules on samples of several batches, each alone as well."""
+    first, *others = alone.first_positions(length(data), batch_size)
+    x, y = drawn(data, model, first)
 
     def order() -> list[nn.Module]:
         used: list[nn.Module] = []
@@ -166,16 +148,40 @@ def _plan(model: nn.Module, data: Any, layers: Layers, loss: Loss) -> Plan:
         return used
 
     with evaluating(model):
+        alone.refuse_batch_statistics(model)
         targets = tuple(choose(model, layers, order))
     ruled = frozenset(
         target.name
         for target in targets
         if all(rule_for(use.module) is not None for use in target.uses)
     )
-    tried = Plan(model, loss, targets, ruled, _takes_channels_last(model, x))
-    plan = replace(tried, ruled=ruled - _failing(tried, tried.arrange(x), y))
-    _warn(plan)
+    plan = Plan(model, loss, targets, ruled, _takes_channels_last(model, x))
+    plan = _tried(plan, (x, y), first)
+    for positions in others:
+        if not plan.alone:
+            plan = _tried(plan, drawn(data, model, positions), positions)
     return plan
+
+
+def _tried(plan: Plan, batch: Batch, positions: list[int]) -> Plan:
+    """The plan without the rules that fail on some samples, each of which runs alone as well."""
+    x, y = plan.arrange(batch[0]), batch[1]
+    found, losses = ruled_pieces(plan, x, y, positions)
+    try:
+        verdict = alone.compare(plan, (x, y), (found, losses), range(len(losses)))
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(
+            "a model that runs on one sample",
+            f"{type(error).__name__}: {error}",
+            "Replace what needs several samples, such as batch norms without running statistics",
+        ) from error
+    if verdict.position is None:
+        return replace(plan, ruled=frozenset(found) - verdict.failing)
+    if verdict.silent:  # such as a contrast of the samples of a batch: no sample has a loss
+        raise alone.dependent(verdict, "")
+    return replace(plan, ruled=frozenset(), alone=True)
 
 
 def _takes_channels_last(model: nn.Module, x: Any) -> bool:
@@ -190,108 +196,53 @@ def _takes_channels_last(model: nn.Module, x: Any) -> bool:
     return True
 
 
-def _failing(plan: Plan, x: Any, y: Any) -> set[str]:
-    """Names of ruled parameters whose gradients are not those of each sample alone.
+class _Batches:
+    """The gradients of one batch after the other, each proved, with a warning of what is slow."""
 
-    A weight used outside its own module, a layer that shuffles the samples among other axes, or
-    samples that see one another show here.
-    """
-    ruled = [target for target in plan.targets if target.name in plan.ruled]
-    if not ruled:
-        return set()
-    found = _ruled_pieces(plan, x, y, 0)
-    failing = {target.name for target in ruled} - set(found)
-    # Adapters may be in float32 where the weights around them are not.
-    half = any(p.dtype in (torch.float16, torch.bfloat16) for p in plan.model.parameters())
-    relative, absolute = (0.2, 1e-2) if half else (1e-2, 1e-5)
-    for i in range(fallback.count(y)):
-        one = fallback.row(x, i), fallback.row(y, i)
-        with evaluating(plan.model):
-            truth = fallback.single_gradient(plan.model, ruled, *one, plan.loss)
-        lengths = [0.0 if value is None else float(value.norm()) for value in truth]
-        floor = absolute * sum(length**2 for length in lengths) ** 0.5
-        if not math.isfinite(floor):  # nothing to compare with; the gradients are what they are
-            continue
-        for target, value, size in zip(ruled, truth, lengths, strict=True):
-            if target.name in found:
-                error = _distance(found[target.name].take(slice(i, i + 1)), value)
-                if not error <= relative * size + floor:
-                    failing.add(target.name)
-    return failing
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._draws = alone.Draws()
+        self._told = set[str]()
+        self._tell(set(plan.ruled))
 
+    def pieces(self, x: Any, y: Any, start: int) -> dict[str, Piece]:
+        """Gradients by all targets of the samples from position ``start`` on.
 
-def _distance(piece: Piece, value: Tensor | None) -> float:
-    """The L2 distance of one captured gradient from another, up to the rounding of squares."""
-    squared = float(piece.self_dot())
-    if value is not None:
-        flat = value.reshape(-1, 1).to(piece.dtype)
-        squared += float(flat.norm()) ** 2 - 2 * float(piece.matvec(flat))
-    return float(max(0.0, squared) ** 0.5)
+        Raises:
+            InputError: Losses that cannot be used, or that depend on the rest of the batch.
+        """
+        plan = self._plan
+        positions = range(start, start + fallback.count(y))
+        found, losses = ruled_pieces(plan, x, y, positions)
+        missing = [target for target in plan.targets if target.name not in found]
+        if found:
+            drawn = self._draws.draw(len(losses), surely=len(found) < len(plan.ruled))
+            verdict = alone.compare(plan, (x, y), (found, losses), drawn, slack=_LATER_SLACK)
+            alone.refuse(plan, verdict, start)
+        if missing:
+            self._tell(set(found))
+            single = fallback.one_by_one if plan.alone else fallback.per_sample
+            with evaluating(plan.model):
+                found |= single(plan.model, missing, x, y, plan.loss)
+        return {target.name: found[target.name] for target in plan.targets}
 
-
-def _pieces(plan: Plan, x: Any, y: Any, start: int) -> dict[str, Piece]:
-    samples, found = fallback.count(y), dict[str, Piece]()
-    if plan.ruled:
-        found = _ruled_pieces(plan, x, y, start)
-    missing = [target for target in plan.targets if target.name not in found]
-    if missing:
-        with evaluating(plan.model):
-            if not plan.ruled:
-                sample_losses(plan.loss, call(plan.model, x), y, samples, start)
-            found |= fallback.per_sample(plan.model, missing, x, y, plan.loss)
-    return {target.name: found[target.name] for target in plan.targets}
-
-
-def _ruled_pieces(plan: Plan, x: Any, y: Any, start: int) -> dict[str, Piece]:
-    """Gradients by rules; parameters whose rows do not belong to samples are missing."""
-    samples = fallback.count(y)
-    ruled = [target for target in plan.targets if target.name in plan.ruled]
-    modules = {id(use.module): use.module for target in ruled for use in target.uses}
-    with evaluating(plan.model):
-        with recording(modules.values()) as calls:
-            losses = sample_losses(plan.loss, call(plan.model, x), y, samples, start)
-        edges = [one.edge for one in calls]
-        gradients: tuple[Tensor | None, ...] = (None,) * len(calls)
-        if edges and losses.requires_grad:
-            gradients = torch.autograd.grad(losses.sum(), edges, allow_unused=True)
-    parts: dict[tuple[int, str], list[Piece]] = {}
-    with torch.no_grad():
-        for one, gradient in zip(calls, gradients, strict=True):
-            rule = rule_for(one.module)
-            if gradient is not None and rule is not None:
-                pair = one.layer_input, gradient
-                if isinstance(plan.model, Packing):
-                    pair = plan.model.spread(*pair)
-                for name, piece in rule.function(one.module, *pair).items():
-                    parts.setdefault((id(one.module), name), []).append(piece)
-        summed = {target.name: _of_target(target, parts, samples) for target in ruled}
-    return {name: piece for name, piece in summed.items() if piece is not None}
-
-
-def _of_target(
-    target: Target, parts: dict[tuple[int, str], list[Piece]], samples: int
-) -> Piece | None:
-    """The sum over all uses of a parameter, or None where rows do not belong to samples."""
-    found = [
-        piece for use in target.uses for piece in parts.get((id(use.module), use.attribute), [])
-    ]
-    if not found:
-        return combine.nothing(target.parameter.detach(), samples, target.parameter.shape)
-    regrouped = [combine.regroup(one, samples) for one in found]
-    grouped = [one for one in regrouped if one is not None]
-    return combine.add(grouped) if len(grouped) == len(found) else None
-
-
-def _warn(plan: Plan) -> None:
-    missing = [target for target in plan.targets if target.name not in plan.ruled]
-    if not missing:
-        return
-    kinds = sorted({type(use.module).__name__ for target in missing for use in target.uses})
-    names = [target.name for target in missing]
-    listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    warnings.warn(
-        f"No gradient rule covers {listed} (in {', '.join(kinds)}): exact gradients by torch.func "
-        "instead, slower and materialised.",
-        GradientFallbackWarning,
-        stacklevel=5,
-    )
+    def _tell(self, ruled: set[str]) -> None:
+        """Warn of parameters that are computed one sample at a time, once of each."""
+        slow = [t for t in self._plan.targets if t.name not in ruled | self._told]
+        if not slow:
+            return
+        self._told |= {target.name for target in slow}
+        kinds = sorted({type(use.module).__name__ for target in slow for use in target.uses})
+        names = [target.name for target in slow]
+        listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        reason = (
+            "the loss of a sample depends on the rest of its batch, so each sample is run alone"
+            if self._plan.alone
+            else "no gradient rule covers them, or does in every batch"
+        )
+        warnings.warn(
+            f"The gradients of {listed} (in {', '.join(kinds)}) are computed one sample at a time: "
+            f"{reason}. They are exact, but slower and materialised.",
+            GradientFallbackWarning,
+            stacklevel=6,
+        )

@@ -1,6 +1,7 @@
 """Per-sample gradients of parameters without a rule, by `torch.func`."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from chaffinch.gradients.layer import Target
 from chaffinch.gradients.objective import Loss
 from chaffinch.gradients.piece import Dense, Piece
 from chaffinch.gradients.recorder import call
+from chaffinch.gradients.rows import widen
 
 
 class GradientFallbackWarning(UserWarning):
@@ -18,9 +20,12 @@ class GradientFallbackWarning(UserWarning):
 
 
 def per_sample(
-    model: nn.Module, targets: list[Target], x: Any, y: Any, loss: Loss
+    model: nn.Module, targets: Sequence[Target], x: Any, y: Any, loss: Loss
 ) -> dict[str, Piece]:
     """Materialised gradients of some parameters, by vmap, or one sample at a time if that fails.
+
+    What vmap gives has to add up to the gradient of the batch: it does not see a parameter that the
+    model reads by another reference than its attribute.
 
     Args:
         model: The model, in eval mode.
@@ -38,39 +43,62 @@ def per_sample(
         outputs = functional_call(model, chosen, positional, keywords)
         return loss(outputs, _map(one_y, lambda tensor: tensor.unsqueeze(0))).sum()
 
+    values = None
+
     try:
         with warnings.catch_warnings():  # one warning, that of the plan, has said it is slower
             warnings.filterwarnings("ignore", message="There is a performance drop")
             values = vmap(grad(single), in_dims=(None, 0, 0))(parameters, x, y)
     except (RuntimeError, TypeError, ValueError):  # what fails for good fails again below
-        values = _one_by_one(model, targets, x, y, loss)
-    return {
-        target.name: Dense(values[target.name].detach().flatten(1), target.parameter.shape)
-        for target in targets
-    }
+        pass
+    if values is None or not _adds_up(values, autograd(model, targets, x, y, loss)[1]):
+        return one_by_one(model, targets, x, y, loss)
+    return {target.name: _dense(values[target.name].detach(), target) for target in targets}
 
 
-def _one_by_one(
-    model: nn.Module, targets: list[Target], x: Any, y: Any, loss: Loss
-) -> dict[str, Tensor]:
+def one_by_one(
+    model: nn.Module, targets: Sequence[Target], x: Any, y: Any, loss: Loss
+) -> dict[str, Piece]:
+    """Materialised gradients by plain autograd, each sample alone; arguments as `per_sample`."""
     rows: dict[str, list[Tensor]] = {target.name: [] for target in targets}
     for i in range(count(y)):
-        values = single_gradient(model, targets, row(x, i), row(y, i), loss)
+        values = autograd(model, targets, row(x, i), row(y, i), loss)[1]
         for target, value in zip(targets, values, strict=True):
             rows[target.name].append(torch.zeros_like(target.parameter) if value is None else value)
-    return {name: torch.stack(values) for name, values in rows.items()}
+    return {target.name: _dense(torch.stack(rows[target.name]), target) for target in targets}
 
 
-def single_gradient(
-    model: nn.Module, targets: list[Target], x: Any, y: Any, loss: Loss
-) -> list[Tensor | None]:
-    """Gradients of the loss of one batch by plain autograd; None where a parameter is unused."""
+def autograd(
+    model: nn.Module, targets: Sequence[Target], x: Any, y: Any, loss: Loss
+) -> tuple[Tensor, list[Tensor | None]]:
+    """The summed loss of one batch, and its gradients; None where a parameter is unused."""
     total = loss(call(model, x), y).sum()
-    if not total.requires_grad:
-        return [None] * len(targets)
+    if not total.requires_grad or not targets:
+        return total, [None] * len(targets)
     chosen = [target.parameter for target in targets]
     values = torch.autograd.grad(total, chosen, allow_unused=True)
-    return [None if v is None else v.to_dense() if v.is_sparse else v for v in values]
+    dense: list[Tensor | None] = [
+        None if v is None else v.to_dense() if v.is_sparse else v for v in values
+    ]
+    return total.detach(), dense
+
+
+def _adds_up(values: dict[str, Tensor], totals: Sequence[Tensor | None]) -> bool:
+    """Whether the gradients of the samples (N, *shape) add up to those of their batch."""
+    gaps, scales, eps = [], [], 0.0
+    for rows, total in zip(values.values(), totals, strict=True):
+        wide = widen(rows.detach()).reshape(len(rows), -1)
+        whole = torch.zeros_like(wide[0]) if total is None else widen(total).reshape(-1)
+        gaps.append(float((wide.sum(0) - whole).norm()))
+        scales.append(float(torch.linalg.vector_norm(wide, dim=1).sum() + whole.norm()))
+        eps = max(eps, torch.finfo(rows.dtype).eps)
+    floor = 4 * eps * sum(scale**2 for scale in scales) ** 0.5  # of what is zero but for rounding
+    share = 8 * max(eps, 1e-4)
+    return all(gap <= share * scale + floor for gap, scale in zip(gaps, scales, strict=True))
+
+
+def _dense(values: Tensor, target: Target) -> Piece:
+    return Dense(values.reshape(len(values), -1), target.parameter.shape)
 
 
 def row(part: Any, i: int) -> Any:

@@ -1,6 +1,6 @@
 """The loss of each sample whose gradient is captured."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -42,7 +42,9 @@ def cross_entropy(outputs: Any, targets: Tensor) -> Tensor:
     return F.cross_entropy(widen(logits), targets.long(), reduction="none")
 
 
-def sample_losses(loss: Loss, outputs: Any, targets: Any, samples: int, start: int) -> Tensor:
+def sample_losses(
+    loss: Loss, outputs: Any, targets: Any, samples: int, positions: Sequence[int]
+) -> Tensor:
     """(N,) losses of a batch, checked.
 
     Args:
@@ -50,7 +52,7 @@ def sample_losses(loss: Loss, outputs: Any, targets: Any, samples: int, start: i
         outputs: What the model returned.
         targets: The targets of the batch.
         samples: N, the size of the batch.
-        start: Position of the first sample of the batch, for the message.
+        positions: Those of the samples in the data, for the message.
 
     Raises:
         InputError: Not one loss a sample, or a loss that is not finite.
@@ -67,7 +69,7 @@ def sample_losses(loss: Loss, outputs: Any, targets: Any, samples: int, start: i
         first = int(bad[0])
         raise InputError(
             "a finite loss for every sample",
-            f"{float(losses.detach()[first])} for the sample at position {start + first}",
+            f"{float(losses.detach()[first])} for the sample at position {positions[first]}",
             "Look at that sample, or for a model that has diverged",
         )
     return losses

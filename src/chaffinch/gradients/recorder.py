@@ -28,7 +28,10 @@ class Call:
 
 @contextmanager
 def recording(modules: Iterable[nn.Module]) -> Iterator[list[Call]]:
-    """Record the calls of modules whose output needs a gradient; the hooks come off at the end."""
+    """Record the calls of modules whose output needs a gradient; the hooks come off at the end.
+
+    The output is that of the module itself, before any hook of the user changes it.
+    """
     calls: list[Call] = []
 
     def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
@@ -36,17 +39,20 @@ def recording(modules: Iterable[nn.Module]) -> Iterator[list[Call]]:
         if isinstance(out, Tensor) and out.requires_grad and isinstance(given, Tensor):
             calls.append(Call(module, given.detach(), get_gradient_edge(out)))
 
-    with hooked(modules, hook):
+    with hooked(modules, hook, first=True):
         yield calls
 
 
 @contextmanager
-def hooked(modules: Iterable[nn.Module], hook: Callable[..., None]) -> Iterator[None]:
-    """Call ``hook(module, args, kwargs, output)`` after each call of the modules."""
+def hooked(
+    modules: Iterable[nn.Module], hook: Callable[..., None], *, first: bool = False
+) -> Iterator[None]:
+    """Call ``hook(module, args, kwargs, output)`` after each call, perhaps before other hooks."""
     handles = []
     try:
         for module in modules:
-            handles.append(module.register_forward_hook(hook, with_kwargs=True))  # noqa: PERF401
+            handle = module.register_forward_hook(hook, with_kwargs=True, prepend=first)
+            handles.append(handle)
         yield
     finally:
         for handle in handles:

@@ -1,7 +1,7 @@
 """One loss a sample for models whose outputs have one row a token, or several labels a text."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -21,8 +21,11 @@ class TokenLoss:
         shift: Whether the outputs at a position tell the *next* token (causal models), or the
             label of the token itself (token classification).
         reduction: "mean" over the counted tokens of a sample, as in training, or their "sum".
+        by_sample: Each loss depends on the outputs of its own sample only, though they are picked
+            and put back by index.
     """
 
+    by_sample: ClassVar[bool] = True
     shift: bool = True
     reduction: Literal["mean", "sum"] = "mean"
 
