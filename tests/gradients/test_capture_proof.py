@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from random_nets import MIXING, ROUTED, SAFE, Net, draw_inputs, one_by_one
+from random_nets import MIXING, ROUTED, SAFE, Closed, Net, draw_inputs, one_by_one
 from torch import nn
 
 from chaffinch.core.errors import InputError
-from chaffinch.gradients import GradientFallbackWarning, capture, squared_norms
+from chaffinch.gradients import GradientFallbackWarning, alone, capture, squared_norms
 from chaffinch.gradients.graph import trace
 
 TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 0.15}
@@ -198,3 +198,18 @@ def test_graphs_that_keep_the_samples_in_order(act):
 )
 def test_graphs_that_may_not(act):
     assert not orderly(act)
+
+
+@pytest.mark.parametrize("block", ROUTED + SAFE)
+def test_each_batch_is_proved_without_samples_run_alone(monkeypatch, block):
+    silent = alone.Verdict(frozenset())
+    monkeypatch.setattr(alone, "compare", lambda *_, **__: silent)
+    check([block], "floats", torch.float64, (8, 4, 4), False, 1)
+
+
+def test_a_weight_that_is_read_by_another_reference_under_vmap():
+    net, (x, y) = Net([Closed], "floats").double(), data_for(6)
+    x = x[:, None]
+    with pytest.warns(GradientFallbackWarning, match=r"blocks\.0\.a\.weight"):
+        found = capture(net, (x, y), loss=nn.CrossEntropyLoss(reduction="none")).dense()
+    assert torch.allclose(found, one_by_one(net, x, y))

@@ -61,11 +61,15 @@ def capture(
     Returns:
         A block of N samples by P parameters.
 
+    Every batch proves its gradients (see `chaffinch.gradients.backward`), and some samples are run
+    alone for comparison; what fails is computed one sample at a time.
+
     Raises:
-        InputError: Layers, data or losses that cannot be used.
+        InputError: Layers, data or losses that cannot be used; losses that are found to depend on
+            the rest of the batch when it is too late to run each sample alone.
 
     Warns:
-        GradientFallbackWarning: Parameters that no rule covers.
+        GradientFallbackWarning: Parameters that are computed one sample at a time.
     """
     samples, collectors = length(data), dict[str, Collector]()
     for block in stream(model, data, layers, loss, batch_size=batch_size, dtype=dtype, form=form):
@@ -238,7 +242,7 @@ class _Batches:
         reason = (
             "the loss of a sample depends on the rest of its batch, so each sample is run alone"
             if self._plan.alone
-            else "no gradient rule covers them, or does in every batch"
+            else "no gradient rule covers them, or not in every batch"
         )
         warnings.warn(
             f"The gradients of {listed} (in {', '.join(kinds)}) are computed one sample at a time: "
