@@ -17,9 +17,10 @@ from chaffinch.gradients.collector import Collector
 from chaffinch.gradients.fallback import GradientFallbackWarning
 from chaffinch.gradients.layer import Layers, Target, choose
 from chaffinch.gradients.objective import Loss, cross_entropy, sample_losses
+from chaffinch.gradients.order import order_of_use
 from chaffinch.gradients.packing import Packing
 from chaffinch.gradients.piece import Piece, materialise
-from chaffinch.gradients.recorder import call, evaluating, hooked, recording
+from chaffinch.gradients.recorder import call, evaluating, recording
 from chaffinch.gradients.rules import rule_for
 
 Form: TypeAlias = Literal["auto", "factored", "dense"]
@@ -121,11 +122,13 @@ def stream(
     objective, start = loss or cross_entropy, 0
     if not length(data):
         return
-    plan = _plan(model, data, layers, objective)
+    with torch.inference_mode(False):
+        plan = _plan(model, data, layers, objective)
     for x, y in batches(data, model, batch_size):
-        pieces = _pieces(plan, plan.arrange(x), y, start)
+        with torch.inference_mode(False):
+            block = _formed(_pieces(plan, plan.arrange(x), y, start), dtype, form)
         start += fallback.count(y)
-        yield _formed(pieces, dtype, form)
+        yield block
 
 
 def squared_norms(
@@ -159,14 +162,8 @@ def _plan(model: nn.Module, data: Any, layers: Layers, loss: Loss) -> Plan:
     """Choose parameters, and try the rules on the first two samples against plain autograd."""
     x, y = next(batches(data, model, 2, limit=2))
 
-    def order() -> list[nn.Module]:
-        used: list[nn.Module] = []
-        with hooked(model.modules(), lambda module, *_: used.append(module)):
-            call(model, fallback.row(x, 0))
-        return used
-
     with evaluating(model):
-        targets = tuple(choose(model, layers, order))
+        targets = tuple(choose(model, layers, lambda: order_of_use(model, (x, y), loss)))
     ruled = frozenset(
         target.name
         for target in targets

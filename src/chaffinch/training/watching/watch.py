@@ -162,6 +162,8 @@ class Watch(Reading):
         narrow = batch.logits.dtype not in (torch.float32, torch.float64)
         if tally is None or not (tally.steady and self._weighing.idle) or narrow:
             return None
+        if self._head.layer is not None and not (batch.head and batch.head.linear):
+            return None  # the next batch may be another case
         self._head.rest(outputs, batch.head)
         inputs = 0 if batch.head is None else batch.head.features.shape[1]
         left, step = sys.maxsize, self._before + self._clock.steps
@@ -178,6 +180,7 @@ class Watch(Reading):
             left,
         )
 
+    @torch.inference_mode(False)  # what is kept from batch to batch is written to in training
     def _prepare(self, outputs: Tensor) -> None:
         if not self._active:
             raise InputError("loss inside of 'with cf.watch(...)'", "it outside", "Use with")
@@ -198,7 +201,9 @@ class Watch(Reading):
         """The validation gradient, in steps that are sampled."""
         validation, layer = self._validation, self._head.layer
         step = self._before + self._clock.steps
-        if validation is None or layer is None or head is None or not self._sampled(step):
+        if validation is None or layer is None or head is None:
+            return None
+        if not (head.linear and self._sampled(step)):
             return None
         return validation.latest(self._model, layer, step)
 
@@ -210,6 +215,7 @@ class Watch(Reading):
         for one in self._observers:
             one.on_steps(record)
 
+    @torch.inference_mode(False)
     def _close_epoch(self) -> None:
         shown = None
         if self._validation is not None and (self._observers or not self._weighing.idle):
@@ -290,6 +296,7 @@ class Watch(Reading):
             "observers": kept,
         }
 
+    @torch.inference_mode(False)
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`; epochs recorded since then are forgotten.
 
