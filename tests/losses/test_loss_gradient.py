@@ -92,7 +92,7 @@ def test_blurry_turns_its_back_on_unlikely_labels(gamma):
     turn = math.exp(-1 / gamma)
     target = torch.tensor([0])
     for p, pulls in ((turn * 1.05, True), (turn / 1.05, False), (turn / 50, False)):
-        slope = gradient(losses.Blurry(gamma), logits_of(p), target)
+        slope = gradient(losses.Blurry(gamma, detach=False), logits_of(p), target)
         assert bool(slope[0, 0] < 0) == pulls
         held = gradient(losses.Blurry(gamma, detach=True), logits_of(p), target)
         plain = gradient(losses.CrossEntropy(), logits_of(p), target)

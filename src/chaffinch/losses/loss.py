@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from chaffinch.core.errors import InputError
 from chaffinch.core.types import Floats
 
+_LEAST_LOG = math.log(1e-8)
 _SLACK, _HALF_SLACK = 1e-3, 2e-2
 
 Numbers = Tensor | Floats | Sequence[float] | Sequence[Sequence[float]]
@@ -93,6 +94,15 @@ class Batch:
     def log_probabilities(self) -> Tensor:
         """(B, C) logarithms of the softmax."""
         return F.log_softmax(self.logits, dim=1)
+
+    @property
+    def bounded_log_probabilities(self) -> Tensor:
+        """(B, C) ``log(p + 1e-8)``, for terms that reward small probabilities.
+
+        Without the bound they would go on for ever, and nothing else be learnt.
+        """
+        least = self.logits.new_tensor(_LEAST_LOG)
+        return torch.logaddexp(self.log_probabilities, least)
 
     @property
     def distribution(self) -> Tensor:

@@ -95,3 +95,10 @@ def world_size() -> int:
     if not (dist.is_available() and dist.is_initialized()):
         return 1
     return int(dist.get_world_size())
+
+
+def process() -> int:
+    """The number of this process among those that train together."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return 0
+    return int(dist.get_rank())
