@@ -118,14 +118,18 @@ def early_learning(batch, i, k):
     return cross_entropy(batch, i, k) + 3 * math.log(1 - agreement)
 
 
+def bounded(lp):
+    return math.log(math.exp(lp) + 1e-8)
+
+
 def cores2(batch, i, k):
-    return cross_entropy(batch, i, k) - 2 * mean(-lp for lp in batch.logs[i])
+    return cross_entropy(batch, i, k) - 2 * mean(-bounded(lp) for lp in batch.logs[i])
 
 
 def cores2_prior(batch, i, k):
     count = len(batch.logs[i])
     prior = [2 * (j + 1) / (count * (count + 1)) for j in range(count)]
-    part = sum(-r * lp for r, lp in zip(prior, batch.logs[i], strict=True))
+    part = sum(-r * bounded(lp) for r, lp in zip(prior, batch.logs[i], strict=True))
     return cross_entropy(batch, i, k) - 0.5 * part
 
 
@@ -138,7 +142,7 @@ def label_smoothing(rate):
 
 def peer(batch, i, k):
     pairs = [
-        sum(-share * lp for share, lp in zip(label, logs, strict=True))
+        sum(-share * bounded(lp) for share, lp in zip(label, logs, strict=True))
         for label in batch.labels
         for logs in batch.logs
     ]
@@ -178,7 +182,7 @@ CASES = {
         backward_correction,
     ),
     "bi_tempered": (lambda C, **c: losses.BiTempered(0.7, 1.3, **c), bi_tempered),
-    "blurry": (lambda C, **c: losses.Blurry(0.4, **c), blurry),
+    "blurry": (lambda C, **c: losses.Blurry(0.4, False, **c), blurry),
     "cores2": (lambda C, **c: losses.CORES2(2, 0, None, **{"warm_up": 0, **c}), cores2),
     "cores2_prior": (
         lambda C, **c: losses.CORES2(0.5, 0, None, rising_prior(C), **{"warm_up": 0, **c}),

@@ -1,5 +1,7 @@
 """From a scan through a plan to versions that can be compared and restored."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -270,3 +272,15 @@ def test_a_ledger_is_found_here_or_beside_the_data(run, csv, tmp_path, monkeypat
         ledger_near("elsewhere.csv")
     monkeypatch.setenv("CHAFFINCH_LEDGER", str(tmp_path / ".chaffinch" / "ledger.db"))
     assert len(ledger_near("elsewhere.csv").table("run")) == 1
+
+
+def test_a_ledger_of_runs_in_a_folder_below_is_found(run, csv, tmp_path, monkeypatch):
+    work = tmp_path / "work"
+    shutil.copytree(tmp_path / ".chaffinch", work / "runs" / ".chaffinch")
+    monkeypatch.chdir(work)
+    for subjects in ((), ("elsewhere.csv",), ("elsewhere.csv", "later.csv")):
+        assert ledger_near(*subjects).database.place.startswith(str(work / "runs"))
+    assert ledger_near("no such version", csv).database.place.startswith(str(tmp_path / ".chaf"))
+    shutil.copytree(tmp_path / ".chaffinch", work / "other" / ".chaffinch")
+    with pytest.raises(InputError, match=r"one ledger; got 2: .*--ledger"):
+        ledger_near("elsewhere.csv")

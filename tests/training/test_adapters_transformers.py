@@ -111,8 +111,34 @@ def test_hugging_face_data_sets(tmp_path):
 def test_what_is_refused(tmp_path):
     with pytest.raises(InputError, match="compute_loss_func or label smoothing"):
         trainer(tmp_path, make_model(), label_smoothing_factor=0.1)
+    for task, width in (("multi_label_classification", 2), ("regression", 2), (None, 1)):
+        model = make_model()
+        model.config.problem_type, model.config.num_labels = task, width
+        with pytest.raises(InputError, match="one of several classes; got problem_type"):
+            trainer(tmp_path, model).train()
     bare = [{"input_ids": [1, 2, 3]} for _ in range(4)]
     with pytest.raises(InputError, match="the key 'labels'"):
         trainer(tmp_path, make_model(), bare).train()
     with pytest.raises(InputError, match="state of the watch"):
         trainer(tmp_path, make_model()).train(resume_from_checkpoint=str(tmp_path))
+
+
+@pytest.mark.parametrize("labels", ["weighted", "several"])
+def test_a_loss_of_the_models_own_is_not_replaced(tmp_path, labels):
+    class Weighted(transformers.BertForSequenceClassification):
+        def forward(self, input_ids=None, labels=None, **named):
+            outputs = super().forward(input_ids, labels=labels, **named)
+            if labels is not None:
+                weight = torch.tensor([1.0, 5.0])
+                outputs.loss = torch.nn.functional.cross_entropy(outputs.logits, labels, weight)
+            return outputs
+
+    model, data = make_model(), samples()
+    if labels == "weighted":
+        model = Weighted(model.config)
+    else:  # Transformers takes these for several labels a sample, and trains another loss
+        data = [{**one, "labels": [1.0 - one["labels"], float(one["labels"])]} for one in data]
+    with pytest.raises(InputError, match="own loss is the cross-entropy of its logits"):
+        trainer(tmp_path, model, data).train()
+    model = Weighted(make_model().config)
+    trainer(tmp_path, model, epochs=1, options={"loss": torch.nn.CrossEntropyLoss()}).train()

@@ -110,8 +110,8 @@ def test_a_source_without_outputs_is_judged_where_the_model_is_surest():
     assert raised("class_quality", before, snapshot(2, classes=(bad, bad, bad))) is None
 
 
-def held(loss, calibration=0.05, count=500):
-    return Validation(count, loss, 0.7, calibration)
+def held(loss, surplus=0.05, count=500):
+    return Validation(count, loss, 0.7, abs(surplus), surplus)
 
 
 def test_losses_that_are_not_finite():
@@ -139,6 +139,7 @@ def test_overfitting_and_overconfidence():
     assert "20 %" in raised("overconfidence", sure).reason
     assert raised("overconfidence", snapshot(1, validation=held(1.0, 0.2, 50))) is None
     assert raised("overconfidence", snapshot(1, validation=held(1.0, 0.1))) is None
+    assert raised("overconfidence", snapshot(1, validation=held(1.0, -0.4))) is None
 
 
 def test_gradient_that_few_samples_carry():

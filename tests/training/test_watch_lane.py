@@ -67,7 +67,7 @@ def test_the_hook_comes_off_where_autograd_keeps_the_inputs_and_back_where_it_do
     hooks = []
 
     def freeze(_watch, model, epoch, step):
-        hooks.append(len(model[2]._forward_pre_hooks))
+        hooks.append(len(model[2]._forward_hooks))
         model[2].requires_grad_(not (epoch == 2 and step >= 3))
 
     watch, _ = train(monkeypatch, True, change=freeze)

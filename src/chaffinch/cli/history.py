@@ -24,7 +24,7 @@ def history(
     from chaffinch.pipeline.history import history_of
     from chaffinch.pipeline.ledger import ledger_near
 
-    book = ledger_near(subject, ledger)
+    book = ledger_near(subject, url=ledger)
     found = history_of(book, subject)
     if subject is not None and not len(found):
         raise InputError(
@@ -52,7 +52,7 @@ def diff(
 
     if out is not None:
         free(out, overwrite)
-    book = ledger_near(before if Path(before).exists() else after, ledger)
+    book = ledger_near(before, after, url=ledger)
     first, second = versions_between(book, before, after)
     later = find(book, second)
     plan = None if pd.isna(later["plan"]) else str(later["plan"])
@@ -76,7 +76,7 @@ def restore(
     from chaffinch.pipeline.ledger import ledger_near
     from chaffinch.store.version import restore_version
 
-    typer.echo(str(restore_version(ledger_near(out, ledger), version, out)))
+    typer.echo(str(restore_version(ledger_near(out, url=ledger), version, out)))
 
 
 def show(frame: pd.DataFrame) -> None:

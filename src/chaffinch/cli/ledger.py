@@ -85,7 +85,7 @@ def _near(subject: str | None, url: str | None) -> "Ledger":
 
     if subject is not None and "://" not in subject and not Path(subject).expanduser().exists():
         raise InputError("a run or data that are there", repr(subject), "Check the path")
-    return ledger_near(subject, url)
+    return ledger_near(subject, url=url)
 
 
 def _decisions(subject: str, url: str | None, only_disagreements: bool) -> None:
@@ -130,7 +130,7 @@ def _keep(subject: str, url: str | None, options: dict[str, Any]) -> None:
     # First of all: bad data shall not leave an empty ledger behind, which later commands find.
     data = open_data(subject, trainable=False, **options)
     try:
-        book = ledger_near(subject, url)
+        book = ledger_near(subject, url=url)
         book.need_whole()
     except NoLedgerError:
         made = ledger_for("here", url)

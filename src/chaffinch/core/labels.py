@@ -68,6 +68,13 @@ class Labels:
             )
         series = pd.Series(values if isinstance(values, np.ndarray | pd.Series) else list(values))
         series = series.astype(object)
+        several = next((v for v in series if _holds_several(v)), None)
+        if several is not None:
+            raise InputError(
+                f"one label a sample in {what}",
+                f"a {type(several).__name__} of several",
+                "Pass class labels, not one-hot rows, probabilities or lists of labels",
+            )
         if series.empty:
             raise InputError(f"at least one sample in {what}", "none", "Check the data")
         missing = int(series.isna().sum())
@@ -106,6 +113,11 @@ class Labels:
                 f"{lonely.size} with one, such as {self.names[lonely[0]]!r}",
                 "Merge or drop those classes, or check that the label column holds classes",
             )
+
+
+def _holds_several(value: Any) -> bool:
+    collections = list, tuple, set, frozenset, dict
+    return isinstance(value, collections) or bool(getattr(value, "ndim", 0))
 
 
 def class_named(word: str, names: Collection[str]) -> str:

@@ -153,7 +153,10 @@ def _is_missing(value: Any) -> bool:
 def _labels(y: Any) -> NDArray[Any] | pd.Series:
     if isinstance(y, pd.Series):
         return y
-    array = y.to_numpy() if isinstance(y, pd.DataFrame) else to_numpy(y)
+    try:
+        array = y.to_numpy() if isinstance(y, pd.DataFrame) else to_numpy(y)
+    except ValueError:  # lists of several labels, of different lengths, which `Labels` refuses
+        return pd.Series(list(y), dtype=object)
     if array.ndim == 1 and isinstance(y, list | tuple) and array.dtype.kind in "US":
         return pd.Series(list(y), dtype=object)  # numpy makes text of mixed lists
     return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array

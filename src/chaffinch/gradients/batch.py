@@ -117,4 +117,7 @@ def _move(part: Any, device: torch.device, dtype: torch.dtype) -> Any:
         return tuple(_move(value, device, dtype) for value in part)
     if not isinstance(part, Tensor):
         return part
+    if part.is_inference():  # such tensors have no place in a backward pass
+        with torch.inference_mode(False):
+            part = part.clone()
     return part.to(device, dtype) if part.is_floating_point() else part.to(device)

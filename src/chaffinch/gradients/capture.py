@@ -17,9 +17,10 @@ from chaffinch.gradients.collector import Collector
 from chaffinch.gradients.fallback import GradientFallbackWarning
 from chaffinch.gradients.layer import Layers, choose
 from chaffinch.gradients.objective import Loss, cross_entropy
+from chaffinch.gradients.order import order_of_use
 from chaffinch.gradients.piece import Piece, materialise
 from chaffinch.gradients.plan import Plan
-from chaffinch.gradients.recorder import call, evaluating, hooked
+from chaffinch.gradients.recorder import call, evaluating
 from chaffinch.gradients.rules import rule_for
 
 Form: TypeAlias = Literal["auto", "factored", "dense"]
@@ -105,12 +106,14 @@ def stream(
     objective, start = loss or cross_entropy, 0
     if not length(data):
         return
-    plan = _plan(model, data, layers, objective, batch_size)
+    with torch.inference_mode(False):
+        plan = _plan(model, data, layers, objective, batch_size)
     proved = _Batches(plan)
     for x, y in batches(data, model, batch_size):
-        pieces = proved.pieces(plan.arrange(x), y, start)
+        with torch.inference_mode(False):
+            block = _formed(proved.pieces(plan.arrange(x), y, start), dtype, form)
         start += fallback.count(y)
-        yield _formed(pieces, dtype, form)
+        yield block
 
 
 def squared_norms(
@@ -145,15 +148,9 @@ def _plan(model: nn.Module, data: Any, layers: Layers, loss: Loss, batch_size: i
     first, *others = alone.first_positions(length(data), batch_size)
     x, y = drawn(data, model, first)
 
-    def order() -> list[nn.Module]:
-        used: list[nn.Module] = []
-        with hooked(model.modules(), lambda module, *_: used.append(module)):
-            call(model, fallback.row(x, 0))
-        return used
-
     with evaluating(model):
         alone.refuse_batch_statistics(model)
-        targets = tuple(choose(model, layers, order))
+        targets = tuple(choose(model, layers, lambda: order_of_use(model, (x, y), loss)))
     ruled = frozenset(
         target.name
         for target in targets

@@ -54,7 +54,8 @@ def choose(model: nn.Module, layers: Layers, order: Callable[[], list[nn.Module]
             "last_block", the last of the largest list of equal blocks; names or globs of modules
             or parameters; module types; or a function of name and module. A chosen module brings
             all modules inside it.
-        order: Modules in the order of use, asked for only if "last" is wanted.
+        order: Modules in the order of use, those on which the loss depends; asked for only if
+            "last" is wanted.
 
     Raises:
         InputError: Something that matches no layer, or layers without trainable parameters.
@@ -63,8 +64,8 @@ def choose(model: nn.Module, layers: Layers, order: Callable[[], list[nn.Module]
     if layers == "all":
         chosen = targets
     elif layers == "last":
-        last = _last(order() or list(model.modules()))
-        chosen = [t for t in targets if any(use.module is last for use in t.uses)]
+        last = {id(m) for m in _with_parametrizations(_last(order() or list(model.modules())))}
+        chosen = [t for t in targets if any(id(use.module) in last for use in t.uses)]
     elif isinstance(layers, str) and layers in _NAMED and layers not in _names(model):
         chosen = _NAMED[layers](model, targets)
     elif callable(layers) and not isinstance(layers, type):
@@ -96,7 +97,8 @@ def _trainable(model: nn.Module) -> list[Target]:
 
 def _last(order: list[nn.Module]) -> nn.Module | None:
     def trains(module: nn.Module, axes: int) -> bool:
-        own = module.parameters(recurse=False)
+        owners = _with_parametrizations(module)
+        own = [one for owner in owners for one in owner.parameters(recurse=False)]
         return any(one.requires_grad and one.ndim >= axes for one in own)
 
     for axes in (2, 0):  # a layer with a weight matrix, else any with parameters
@@ -104,6 +106,14 @@ def _last(order: list[nn.Module]) -> nn.Module | None:
             if trains(module, axes):
                 return module
     return None
+
+
+def _with_parametrizations(module: nn.Module | None) -> list[nn.Module]:
+    """A module, and what its weights are made from (`torch.nn.utils.parametrize`)."""
+    if module is None:
+        return []
+    made = module._modules.get("parametrizations")
+    return [module] if made is None else [module, *made.modules()]
 
 
 def _names(model: nn.Module) -> set[str]:

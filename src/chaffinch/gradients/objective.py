@@ -6,9 +6,11 @@ from typing import Any, TypeAlias
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch._C._functorch import is_batchedtensor
 
 from chaffinch.core.errors import InputError
 from chaffinch.gradients.rows import widen
+from chaffinch.losses.loss import check_distributions
 
 Loss: TypeAlias = Callable[[Any, Any], Tensor]
 
@@ -21,7 +23,8 @@ def cross_entropy(outputs: Any, targets: Tensor) -> Tensor:
         targets: (N,) class codes, or (N, C) class probabilities.
 
     Raises:
-        InputError: Outputs of another shape, or codes outside 0..C-1.
+        InputError: Outputs of another shape, codes outside 0..C-1, or rows of targets that are
+            negative or do not sum to 1.
     """
     logits = getattr(outputs, "logits", outputs)
     if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[1] < 2:
@@ -32,6 +35,7 @@ def cross_entropy(outputs: Any, targets: Tensor) -> Tensor:
             "Pass loss=, a function of outputs and targets that returns one loss a sample",
         )
     if targets.is_floating_point() and targets.shape == logits.shape:
+        check_distributions(targets)
         return F.cross_entropy(widen(logits), widen(targets), reduction="none")
     if not _are_codes(targets, logits.shape[1]):
         raise InputError(
@@ -78,4 +82,6 @@ def sample_losses(
 def _are_codes(targets: Tensor, classes: int) -> bool:
     if targets.ndim != 1 or targets.is_floating_point():
         return False
+    if is_batchedtensor(targets):  # inside vmap no value can be looked at
+        return True
     return not len(targets) or 0 <= int(targets.min()) <= int(targets.max()) < classes

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
+from chaffinch.core.errors import InputError
+
 
 @dataclass(frozen=True)
 class Call:
@@ -64,19 +66,37 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     """Eval mode with gradients on; afterwards every module has the mode that it had.
 
     Blocks of Transformers that recompute their activations do so in training mode only: they keep
-    it, and everything inside them is in eval mode.
+    it, and everything inside them is in eval mode. Inference mode, which knows no gradients, is
+    left for as long.
+
+    Raises:
+        InputError: Parameters or buffers that were made in inference mode.
     """
     modes = [(module, module.training) for module in model.modules()]
+    if any(one.is_inference() for one in model.parameters()):
+        raise _of_inference_mode("parameters")
     try:
         model.eval()
         for module, _ in modes:
             if _recomputes(module):
                 module.training = True
-        with torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad():
             yield
+    except RuntimeError as error:
+        if "nference tensor" in str(error):
+            raise _of_inference_mode("tensors") from error
+        raise
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+def _of_inference_mode(what: str) -> InputError:
+    return InputError(
+        "a model whose tensors can have gradients",
+        f"{what} that were made in torch.inference_mode()",
+        "Make or load the model outside of it",
+    )
 
 
 def call(model: nn.Module, x: Any) -> Any:

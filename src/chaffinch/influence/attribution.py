@@ -138,10 +138,11 @@ def estimate(
         InfluenceWarning: A solver that did not converge, or signs that mean nothing.
     """
     configured = ESTIMATORS[estimator].configured(options)
-    if targets is None:
-        values, diagnostics = _diagonal(tasks, configured)
-    else:
-        values, diagnostics = _matrix(tasks, targets, configured)
+    with torch.inference_mode(False):
+        if targets is None:
+            values, diagnostics = _diagonal(tasks, configured)
+        else:
+            values, diagnostics = _matrix(tasks, targets, configured)
     warn(diagnostics, estimator, targets is not None and same_data(tasks.data, targets.data))
     return Attribution(values, diagnostics, estimator)
 

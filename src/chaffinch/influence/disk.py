@@ -69,7 +69,8 @@ def attribute_to_disk(
     shape = length(data), target_columns(chosen)
     key = _fingerprint(tasks, targets, f"{configured!r} {layers!r} {shape}")
     draft, diagnostics, number = Draft(Path(path), shape, key), Diagnostics(), 0
-    with track("influence", shape[0] * shape[1] * len(tasks)) as advance:
+    everything = shape[0] * shape[1] * len(tasks)
+    with track("influence", everything) as advance, torch.inference_mode(False):
         for turn, (weight, influence) in enumerate(configured.influences(tasks)):
             for strip in influence.strips(chosen):
                 solved = None

@@ -1,5 +1,7 @@
 """The last linear layer under cross-entropy: everything its gradients and curvature need."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +13,8 @@ from chaffinch.gradients import GradientBlock
 from chaffinch.gradients.batch import batches
 from chaffinch.gradients.recorder import call, evaluating, hooked
 from chaffinch.gradients.rows import Array, Index, as_tensor, pick, row_blocks, widen
+from chaffinch.losses.loss import check_distributions
+from chaffinch.models.layers import has_own_weight, is_linear
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,32 +128,85 @@ class LastLayer:
 def find_last_layer(model: nn.Module, data: Any) -> str | None:
     """The name of the linear layer whose output, used once, is the model's output.
 
+    It goes by values: what the layer gave has to be what the model gave, and the gradient of two
+    samples' outputs by the layer has to be that of a linear layer.
+
     Returns:
-        None where the model ends in something else, or where a part of the layer is frozen or
-        shared with another layer: then its gradient is not that of the layer alone.
+        None where the model ends in something else (a scale in place, a layer under a
+        parametrization or with a ``forward`` of its own), or where a part of the layer is frozen
+        or shared with another layer: then its gradient is not that of the layer alone.
     """
     names = {module: name for name, module in model.named_modules()}
     linear = [module for module in names if isinstance(module, nn.Linear)]
-    calls: list[tuple[nn.Module, Tensor]] = []
     x, _ = next(batches(data, model, 2, limit=2))
-    with (
-        evaluating(model),
-        torch.no_grad(),
-        hooked(linear, lambda module, _args, _kwargs, output: calls.append((module, output))),
-    ):
+    with evaluating(model), _heard(linear) as passes:
         outputs = call(model, x)
-    if not isinstance(outputs, Tensor) or outputs.ndim != 2 or outputs.shape[1] < 2:
+        if not isinstance(outputs, Tensor) or outputs.ndim != 2 or outputs.shape[1] < 2:
+            return None
+        last = [one for one in passes if one.gave(outputs) and _has_its_gradient(one, outputs)]
+    if len(last) != 1 or [one.layer for one in passes].count(last[0].layer) != 1:
         return None
-    last = [module for module, output in calls if output is outputs]
-    if len(last) != 1 or [module for module, _ in calls].count(last[0]) != 1:
-        return None
-    own = {id(parameter) for parameter in last[0].parameters()}
+    layer = last[0].layer
+    own = {id(parameter) for parameter in layer.parameters()}
     uses = [id(p) for m in names for p in m.parameters(recurse=False) if id(p) in own]
-    trains = all(parameter.requires_grad for parameter in last[0].parameters())
-    return names[last[0]] if trains and len(uses) == len(own) else None
+    return names[layer] if len(uses) == len(own) else None
 
 
-def observe(model: nn.Module, data: Any, name: str, batch_size: int = 256) -> LastLayer:
+@dataclass(frozen=True, eq=False)
+class _Pass:
+    """A linear layer in one forward pass: what went in, and a copy of what came out."""
+
+    layer: nn.Linear
+    given: Tensor
+    output: Tensor
+
+    def gave(self, outputs: Tensor) -> bool:
+        """Whether the model's outputs are the layer's, and these those of its weight and bias."""
+        same = outputs.shape == self.output.shape
+        same = same and torch.equal(self.output.to(outputs.dtype), outputs.detach())
+        return same and is_linear(self.layer, self.given, self.output)
+
+
+@contextmanager
+def _heard(layers: list[nn.Linear]) -> Iterator[list[_Pass]]:
+    """Record the passes of linear layers while open."""
+    passes: list[_Pass] = []
+
+    def keep(module: Any, args: Any, kwargs: Any, output: Tensor) -> None:
+        given = (args[0] if args else kwargs["input"]).detach()
+        # Copies: what follows may work in place.
+        passes.append(_Pass(module, given.clone(), output.detach().clone()))
+
+    with hooked(layers, keep):
+        yield passes
+
+
+def _has_its_gradient(heard: _Pass, outputs: Tensor) -> bool:
+    """Whether the gradient of the outputs by all the layer's parameters is that of a linear layer.
+
+    Zeros that are scaled, reversed gradients and the like do not show in the outputs.
+    """
+    layer = heard.layer
+    trained = has_own_weight(layer) and all(one.requires_grad for one in layer.parameters())
+    if not (trained and outputs.requires_grad):
+        return False
+    # Numbers of which none is another's multiple, so that nothing cancels.
+    errors = torch.arange(1.0, outputs.numel() + 1, device=outputs.device).sqrt().view_as(outputs)
+    parameters = list(layer.parameters())
+    found = torch.autograd.grad(
+        outputs, parameters, errors.to(outputs.dtype), retain_graph=True, allow_unused=True
+    )
+    inputs = widen(heard.given.to_dense())
+    errors = errors.to(inputs.dtype)
+    expected = [errors.T @ inputs, errors.sum(0)][: len(parameters)]
+    slack = 0.05 if outputs.element_size() < 4 or layer.weight.element_size() < 4 else 1e-3
+    return all(
+        got is not None and bool((widen(got) - true).norm() <= slack * true.norm())
+        for got, true in zip(found, expected, strict=True)
+    )
+
+
+def observe(model: nn.Module, data: Any, name: str, batch_size: int = 256) -> LastLayer | None:
     """Run a model over data once, forward only, and keep what its last layer saw.
 
     Args:
@@ -157,19 +214,21 @@ def observe(model: nn.Module, data: Any, name: str, batch_size: int = 256) -> La
         data: A torch Dataset of (x, y), or (X, y), with codes (N,) or class probabilities (N, C).
         name: Name of the layer, from `find_last_layer`.
         batch_size: Samples in one forward pass.
+
+    Returns:
+        None where the outputs of some batch are not those of the layer (a clamp, a branch).
     """
-    layer = model.get_submodule(name)
+    layer: Any = model.get_submodule(name)
     probabilities, errors, features = [], [], list[Tensor]()
-
-    def keep(_module: Any, args: Any, kwargs: Any, _output: Any) -> None:
-        features.append(widen((args[0] if args else kwargs["input"]).detach().clone()))
-
-    with hooked([layer], keep):
-        for x, y in batches(data, model, batch_size):
-            with evaluating(model), torch.no_grad():
-                p = torch.softmax(widen(call(model, x)), 1)
+    for x, y in batches(data, model, batch_size):
+        with evaluating(model), torch.no_grad(), _heard([layer]) as passes:
+            outputs = call(model, x)
+            if len(passes) != 1 or not passes[0].gave(outputs):
+                return None
+            p = torch.softmax(widen(outputs), 1)
             probabilities.append(p)
             errors.append(p - _distribution(y, p))
+            features.append(widen(passes[0].given))
     if not features:
         raise InputError("at least one sample", "none", "Pass data that are not empty")
     bias = getattr(layer, "bias", None) is not None
@@ -185,6 +244,7 @@ def _distribution(y: Tensor, p: Tensor) -> Tensor:
         InputError: Neither codes of the model's classes nor probabilities of them.
     """
     if y.is_floating_point() and y.shape == p.shape:
+        check_distributions(y)
         return y.to(p.dtype)
     if y.is_floating_point() or y.ndim != 1 or not 0 <= int(y.min()) <= int(y.max()) < p.shape[1]:
         raise InputError(

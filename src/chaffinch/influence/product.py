@@ -1,12 +1,14 @@
 """Products of a curvature with vectors, without the matrix."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, grad, vjp, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from chaffinch.core.errors import InputError
 from chaffinch.gradients.batch import batches
@@ -21,6 +23,7 @@ Parameters: TypeAlias = dict[str, Tensor]
 
 CURVATURES = ("hessian", "ggn", "fisher")
 _vjp: Any = vjp  # its type is a union over whether it has auxiliary outputs
+_NO_SECOND = ("derivative for", "differentiate twice", "double backward")
 _COLUMNS = 16
 """Vectors that go through one batched backward pass."""
 
@@ -89,7 +92,7 @@ def _over_batches(
 ) -> Tensor:
     parameters = chosen_parameters(task)
     total = torch.zeros_like(vectors)
-    with evaluating(task.model), warnings.catch_warnings():
+    with evaluating(task.model), twice_differentiable(task.model), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="There is a performance drop")
         for batch in batches(task.data, task.model, task.batch_size):
             product = vmap(prepare(task, parameters, batch))
@@ -98,6 +101,32 @@ def _over_batches(
                 flat = torch.cat([part.detach().flatten(1) for part in result.values()], 1)
                 total[:, columns] += flat.T.to(total.dtype)
     return total / len(task)
+
+
+@contextmanager
+def twice_differentiable(model: nn.Module) -> Iterator[None]:
+    """Compute attention and recurrent layers by kernels that have a second derivative.
+
+    Raises:
+        InputError: The model uses another operation without one.
+    """
+    recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
+    slow = torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
+    try:
+        with sdpa_kernel(SDPBackend.MATH), slow:
+            yield
+    except (RuntimeError, NotImplementedError) as error:
+        # "derivative for ... is not implemented", "trying to differentiate twice a function that
+        # was marked with @once_differentiable", "... does not support double backward"
+        said = str(error)
+        if not any(word in said for word in _NO_SECOND):
+            raise
+        raise InputError(
+            "a model whose outputs can be differentiated twice",
+            " ".join(said.split())[:200],
+            "Use curvature='fisher', or an estimator without second derivatives such as ekfac, "
+            "datainf or grad_dot",
+        ) from error
 
 
 def _hessian(

@@ -89,7 +89,14 @@ class Task:
         if seen is not None:
             return seen.block
         chosen = self.loss if loss is None else loss
-        return capture(self.model, data, self.layers, chosen, batch_size=self.batch_size, form=form)
+        return capture(
+            self.model, data, self.chosen_layers, chosen, batch_size=self.batch_size, form=form
+        )
+
+    @property
+    def chosen_layers(self) -> Layers:
+        """The layers, the last one by its name where that is known."""
+        return self.layers if self._last_name is None else [self._last_name]
 
     def stationarity(self) -> Diagnostics:
         """``|sum g|``, alone and against ``sum |g|``."""

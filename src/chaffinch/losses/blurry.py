@@ -19,16 +19,17 @@ def blurry(log_p: Tensor, gamma: float, detach: bool) -> Tensor:
 class Blurry(CrossEntropy):
     """``-p_y^gamma log p_y``: what the model thinks unlikely teaches less.
 
-    Below ``p_y = exp(-1 / gamma)`` its gradient points the other way: such samples are pushed away
-    from their labels. With `detach` they are only held weakly.
+    With `detach` the weight is a constant to the gradient: unlikely samples are held weakly.
+    Without it, as in the paper, the gradient points the other way below ``exp(-1 / gamma)``: such
+    samples are pushed away from their labels, right ones of an untrained model too.
 
     Args:
         gamma: How fast the weight falls with the probability; 0 is cross-entropy.
         detach: Whether the weight is a constant to the gradient.
-        common: See `CrossEntropy`; a warm-up is advised, as every label is unlikely at first.
+        common: See `CrossEntropy`; without `detach` warm up, as every label is unlikely at first.
     """
 
-    def __init__(self, gamma: float = 0.3, detach: bool = False, **common: Unpack[Common]) -> None:
+    def __init__(self, gamma: float = 0.3, detach: bool = True, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.gamma = check_number("gamma", gamma, 0)
         self.detach = detach

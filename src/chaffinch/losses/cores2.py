@@ -9,25 +9,29 @@ from chaffinch.losses.cross_entropy import CrossEntropy, loss
 from chaffinch.losses.loss import Batch, Common, Numbers, as_tensor, check_count, check_number
 
 
-def confidence_regularized(log_p: Tensor, beta: float, prior: Tensor | None = None) -> Tensor:
-    """(B, C) ``-log p_y - beta sum_k r_k (-log p_k)`` for each class y; r is 1 / C or `prior`."""
-    mean = log_p.mean(1, keepdim=True) if prior is None else (log_p * prior).sum(1, keepdim=True)
-    return beta * mean - log_p
+def confidence_regularized(batch: Batch, beta: float, prior: Tensor | None = None) -> Tensor:
+    """(B, C) ``-log p_y + beta sum_k r_k log(p_k + 1e-8)`` for each class y; r is 1 / C or `prior`.
+
+    As in the authors' code, the regulariser is bounded by 1e-8.
+    """
+    bounded = batch.bounded_log_probabilities
+    weighted = bounded.mean(1) if prior is None else bounded @ prior
+    return beta * weighted[:, None] - batch.log_probabilities
 
 
 def passes_sieve(batch: Batch) -> Tensor:
     """(B,) bool, labels no less likely than the geometric mean over the classes."""
-    losses = -batch.log_probabilities.detach()
-    return batch.at_label(losses - losses.mean(1, keepdim=True)) <= 0
+    mean = batch.bounded_log_probabilities.detach().mean(1)
+    return batch.at_label(-batch.log_probabilities.detach()) <= -mean
 
 
 @loss("cores2", "Cheng et al., ICLR 2021")
 class CORES2(CrossEntropy):
-    """``CE - beta_e mean_k(-log p_k)``, beta_e rising from 0 in the epoch e after the warm-up.
+    """``CE - beta_e mean_k(-log(p_k + 1e-8))``, beta_e rising from 0 after the warm-up.
 
     From epoch `sieve` on, samples whose label loses more than the classes on average are left out,
     in training mode; they may come back in any later batch. The mean is that of the others. The
-    loss has no lower bound. The defaults are the paper's for 100 epochs: with others, scale them.
+    loss may be below 0. The defaults are the paper's for 100 epochs: with others, scale them.
 
     Args:
         beta: What beta_e grows to.
@@ -69,7 +73,7 @@ class CORES2(CrossEntropy):
                 "Give the share of each class",
             )
         beta = self.beta * self.ramp(self.ramp_epochs)
-        return confidence_regularized(batch.log_probabilities, beta, prior)
+        return confidence_regularized(batch, beta, prior)
 
     def kept(self, batch: Batch) -> Tensor | None:
         """(B,) bool, the samples that pass the sieve; None while it does not act."""

@@ -9,10 +9,14 @@ from typing import Literal, TypedDict
 import numpy as np
 import torch
 from torch import Tensor
+from torch._C._functorch import is_batchedtensor
 from torch.nn import functional as F
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.types import Floats
+
+_LEAST_LOG = math.log(1e-8)
+_SLACK, _HALF_SLACK = 1e-3, 2e-2
 
 Numbers = Tensor | Floats | Sequence[float] | Sequence[Sequence[float]]
 
@@ -67,6 +71,8 @@ class Batch:
                 f"a target of shape {tuple(target.shape)}, {target.dtype}",
                 "Give one label a row of the logits",
             )
+        if soft:
+            check_distributions(target)
         target = target.to(logits.dtype) if soft else target.long()
         # On an accelerator a look at the values would make every step wait for it.
         if not soft and target.device.type == "cpu":
@@ -90,6 +96,15 @@ class Batch:
         return F.log_softmax(self.logits, dim=1)
 
     @property
+    def bounded_log_probabilities(self) -> Tensor:
+        """(B, C) ``log(p + 1e-8)``, for terms that reward small probabilities.
+
+        Without the bound they would go on for ever, and nothing else be learnt.
+        """
+        least = self.logits.new_tensor(_LEAST_LOG)
+        return torch.logaddexp(self.log_probabilities, least)
+
+    @property
     def distribution(self) -> Tensor:
         """(B, C) the labels as distributions over the classes."""
         if self.soft:
@@ -101,6 +116,29 @@ class Batch:
         if self.soft:
             return (self.target * class_losses).sum(1)
         return class_losses.gather(1, self.target[:, None])[:, 0]
+
+
+def check_distributions(target: Tensor) -> None:
+    """Refuse soft labels (B, C) that are no distributions over the classes, such as multi-hot rows.
+
+    Raises:
+        InputError: Negative entries, or rows that do not sum to 1.
+    """
+    if not target.numel() or is_batchedtensor(target):  # inside vmap no value can be looked at
+        return
+    target = target.detach()
+    sums = target.sum(1, dtype=torch.promote_types(target.dtype, torch.float32))
+    slack = _SLACK if target.element_size() > 2 else _HALF_SLACK  # nobody rounds rows to sum to 1
+    least, off = float(target.min()), (sums - 1).abs()
+    if least >= -slack and float(off.max()) <= slack:
+        return
+    row = int(off.nan_to_num(nan=torch.inf).argmax())
+    raise InputError(
+        "soft labels (B, C) that are at least 0 and sum to 1 in each row, one class being meant",
+        f"entries from {least:g} and a row that sums to {float(sums[row]):g}",
+        "Divide counts or votes by their sum; labels of several classes at once (multi-label) "
+        "need another loss",
+    )
 
 
 def check_range(what: str, values: Tensor, size: int) -> None:

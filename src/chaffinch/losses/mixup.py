@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from chaffinch.core.errors import InputError
-from chaffinch.losses.loss import check_number, check_range
+from chaffinch.losses.loss import check_distributions, check_number, check_range
 
 
 def mixup(
@@ -33,7 +33,8 @@ def mixup(
         (B, ...) blended inputs and (B, C) soft labels, in the type of the inputs.
 
     Raises:
-        InputError: Inputs are no floating-point numbers, or labels do not fit them.
+        InputError: Inputs are no floating-point numbers, or labels do not fit them or are no
+            distributions.
     """
     if not inputs.is_floating_point():
         raise InputError("inputs in floating point", str(inputs.dtype), "Blend embeddings instead")
@@ -44,7 +45,9 @@ def mixup(
             f"shape {tuple(target.shape)}",
             "Give one label a sample",
         )
-    if not soft:
+    if soft:
+        check_distributions(target)
+    else:
         check_range("codes", target, num_classes)
         target = F.one_hot(target.long(), num_classes)
     target = target.to(inputs.dtype)

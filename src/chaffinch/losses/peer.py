@@ -11,14 +11,14 @@ from chaffinch.losses.loss import Batch, Common, check_count, check_number
 
 
 def peer_losses(batch: Batch, samples: Tensor, labels: Tensor) -> Tensor:
-    """(B,) cross-entropy of the predictions at `samples` and the labels at `labels`, both (B,)."""
+    """(B,) ``-log(p_y + 1e-8)`` of predictions at `samples` and labels at `labels`, both (B,)."""
     other = Batch(batch.logits[samples], batch.target[labels], None)
-    return other.at_label(-batch.log_probabilities[samples])
+    return other.at_label(-batch.bounded_log_probabilities[samples])
 
 
 def mean_peer_loss(batch: Batch) -> Tensor:
     """() mean of `peer_losses` over all pairs of a sample and a label of the batch."""
-    return -(batch.distribution.mean(0) * batch.log_probabilities.mean(0)).sum()
+    return -(batch.distribution.mean(0) * batch.bounded_log_probabilities.mean(0)).sum()
 
 
 @loss("peer", "Liu and Guo, ICML 2020")
@@ -27,7 +27,8 @@ class Peer(CrossEntropy):
 
     x1 and y2 are drawn apart from each other, by two permutations of the batch: large batches with
     many classes serve best. In evaluation mode the second term is its mean over all draws. The
-    state of the draws goes with the state dict. The loss has no lower bound.
+    state of the draws goes with the state dict. As in the authors' code, the second term has
+    ``log(p + 1e-8)``: it is bounded, and the loss may be below 0.
 
     Args:
         alpha: What alpha_e grows to; 0 is cross-entropy.

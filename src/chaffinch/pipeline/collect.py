@@ -30,6 +30,7 @@ from chaffinch.training.threads import threads_for
 
 STATE = "state"
 CHECKPOINTS = "checkpoints"
+_PROBED = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +165,7 @@ def collect_by_training(work: Work) -> tuple[Evidence, nn.Module]:
         _train_folds(work, (recorder, spoilt), advance)
         beside = train_beside(work, work.task, store, advance)
     names = ["logits", "learning_rates"] + ["held_out_logits"] * bool(work.folds)
-    layer = last_linear(model, inputs.batch(torch.arange(1)).to(work.device))
+    layer = last_linear(model, _some(inputs).to(work.device))
     names += recorder.records_of(layer)
     records: dict[str, Any] = {name: store.open(name) for name in names} | beside
     return _finish(work, store, records, (model, layer)), model
@@ -193,7 +194,7 @@ class _FullRun:
 
     def __call__(self, epoch: int, model: nn.Module, rate: float) -> None:
         device = next(model.parameters()).device
-        layer = last_linear(model, self.inputs.batch(torch.arange(1)).to(device))
+        layer = last_linear(model, _some(self.inputs).to(device))
         self.recorder.record(epoch, model, layer)
         self.recorder.record_rate(epoch, rate)
         self.spoilt.record(epoch, model, layer)
@@ -227,7 +228,7 @@ def collect_from_trained(
     check_outputs(model, inputs, size[2])
     store = EvidenceFolder(work.folder / "evidence")
     recorder = Recorder(store, size, inputs, wanted=work.wanted)
-    layer = last_linear(model, inputs.batch(torch.arange(1)).to(work.device))
+    layer = last_linear(model, _some(inputs).to(work.device))
     with track("scoring checkpoints", size[0]) as advance:
         for number in range(size[0]):
             if checkpoints:
@@ -238,6 +239,12 @@ def collect_from_trained(
     records: dict[str, Any] = {name: store.open(name) for name in names}
     records["learning_rates"] = np.full(size[0], 1 / size[0], dtype=np.float32)
     return _finish(work, store, records, (model, layer)), model
+
+
+def _some(inputs: Any) -> Tensor:
+    """A few samples, to find the last layer by."""
+    batch: Tensor = inputs.batch(torch.arange(min(_PROBED, len(inputs))))
+    return batch
 
 
 def _finish(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from chaffinch import report
@@ -81,6 +82,7 @@ def scan(
     return scan_prompts(PromptRequest.of(data, model, validation), checked)
 
 
+@torch.inference_mode(False)  # the models of a scan are trained
 def perform(request: Request) -> Findings:
     """Do the work of a scan: collect evidence, judge, and keep the run where asked."""
     options = request.options

@@ -8,6 +8,7 @@ the same signal of the validation samples themselves (`excess`). Without validat
 isolated samples show.
 """
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,10 @@ _COMPANIONS = 20
 _PURE = 0.95  # share of its own label around a sample of a far cluster
 _LIKE = 0.4  # how far corrupted samples of one class may gather among other corrupted ones
 _FEWEST = 5
+_FEWEST_REFERENCES = 3  # so that the second neighbour of each is another one
+_MOST = 0.5  # share of unlike samples above which validation is another sort of data
+
+_LOG = logging.getLogger("chaffinch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +112,14 @@ def unlike_validation(
         reference: (M, K) validation samples in the same space.
         seed: Of foldings and tests.
         labels: (N,) and (M,) labels, for crowds under one label.
+
+    Returns:
+        Zeros where most samples are unlike: then it is validation that is of another sort. Also
+        where there are too few validation samples to have neighbours among themselves.
     """
     found = np.zeros(len(rows))
+    if len(reference) < _FEWEST_REFERENCES:
+        return found
     left = np.arange(len(rows))
     for number in range(_LOOKS):
         pair = None if labels is None else (labels[0][left], labels[1])
@@ -117,6 +128,15 @@ def unlike_validation(
         if not (now > _LIKELY).any():
             break
         left = left[now <= _LIKELY]
+        if not len(left):
+            break
+    if np.mean(found > _LIKELY) > _MOST:
+        _LOG.warning(
+            "%s of the training samples look unlike all validation samples (other units, sources "
+            "or preparation?): the two cannot be compared, and no group is taken for strange",
+            f"{np.mean(found > _LIKELY):.0%}",
+        )
+        return np.zeros(len(rows))
     return found
 
 

@@ -58,7 +58,7 @@ class GradientProduct:
             squares = task.last_layer.block.self_dot()
         else:
             squares = squared_norms(
-                task.model, task.data, task.layers, task.loss, batch_size=task.batch_size
+                task.model, task.data, task.chosen_layers, task.loss, batch_size=task.batch_size
             )
         return (squares > 0).to(squares) if self._cosine else squares, Diagnostics()
 

@@ -142,7 +142,7 @@ def _book(subject: str | Path, url: str | None) -> Ledger | None:
     try:
         if is_run(subject):
             return ledger_for(subject, url, create=False)
-        return ledger_near(subject, url)
+        return ledger_near(subject, url=url)
     except NoLedgerError:  # one that cannot be opened is another matter
         if url is not None:
             raise

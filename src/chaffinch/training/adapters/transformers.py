@@ -2,6 +2,7 @@
 # mypy: disable-error-code="misc,override,unused-ignore"
 # The types that Transformers gives are not the same from version to version.
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from chaffinch.core.errors import InputError, MissingExtraError
 from chaffinch.training.loop import save_whole
+from chaffinch.training.watching.criterion import cross_entropy
 from chaffinch.training.watching.identified import ID_COLUMN, with_ids
 from chaffinch.training.watching.options import WatchOptions
 from chaffinch.training.watching.watch import Watch, watch
@@ -20,6 +22,8 @@ except ImportError as error:
     raise MissingExtraError("the watched Trainer", "text", "transformers") from error
 
 _STATE = "watch.pt"
+_COMPARED = 20
+"""First steps in which the model's own loss is looked at, too."""
 _last_checkpoint: Any = trainer_utils.get_last_checkpoint
 
 
@@ -40,6 +44,8 @@ class WatchedTrainer(Trainer):
 
     Raises:
         InputError: No training set with a length, label smoothing, or a loss of the Trainer's own.
+            `train` refuses models for regression or several labels a sample, and, unless
+            ``watch_options`` name a loss, those whose own loss is no plain cross-entropy.
     """
 
     def __init__(
@@ -52,6 +58,8 @@ class WatchedTrainer(Trainer):
                 "a Trainer with compute_loss_func or label smoothing",
                 "Pass watch_options={'loss': ...}; see cf.losses.LabelSmoothing",
             )
+        own = not (watch_options or {}).get("loss") and _takes_labels(self.model)
+        self._compared = _COMPARED if own else 0
         self.train_dataset = with_ids(self.train_dataset)
         # The watch returns a mean: the Trainer divides it by the steps of an accumulation.
         self.model_accepts_loss_kwargs = False
@@ -63,6 +71,7 @@ class WatchedTrainer(Trainer):
 
     def train(self, resume_from_checkpoint: Any = None, *arguments: Any, **named: Any) -> Any:
         """Train as ever, inside of the watch."""
+        _check_task(getattr(self.model, "config", None))
         folder = resume_from_checkpoint
         if folder is True:
             folder = _last_checkpoint(self.args.output_dir)
@@ -89,7 +98,12 @@ class WatchedTrainer(Trainer):
             raise InputError(
                 "batches with the key 'labels'", f"{sorted(kept)}", "Name the column of labels so"
             )
-        outputs = model(**kept)
+        if self._compared:
+            self._compared -= 1
+            outputs = model(**kept, labels=labels)
+            _check_loss(outputs, labels)
+        else:
+            outputs = model(**kept)
         loss = self.watch.loss(outputs.logits, labels, ids)
         return (loss, outputs) if return_outputs else loss
 
@@ -98,6 +112,35 @@ class WatchedTrainer(Trainer):
         columns: Any = self._signature_columns
         if columns is not None and ID_COLUMN not in columns:
             columns.append(ID_COLUMN)
+
+
+def _check_task(config: Any) -> None:
+    task = getattr(config, "problem_type", None)
+    if task not in (None, "single_label_classification") or getattr(config, "num_labels", 2) == 1:
+        raise InputError(
+            "a model that gives each sample one of several classes",
+            f"problem_type {task or 'regression (num_labels=1)'}",
+            "Train it by the Trainer of Transformers: a watch knows no such labels",
+        )
+
+
+def _takes_labels(model: Any) -> bool:
+    return "labels" in inspect.signature(model.forward).parameters
+
+
+def _check_loss(outputs: Any, labels: Tensor) -> None:
+    """Refuse a model that would train on another loss than the watch does."""
+    own = outputs.get("loss")
+    if own is None:
+        return
+    plain = cross_entropy(outputs.logits.detach(), labels, "mean")
+    near = {"rtol": 0.02, "atol": 0.02} if outputs.logits.element_size() < 4 else {"rtol": 1e-5}
+    if not torch.allclose(own.detach().float().mean(), plain.float(), equal_nan=True, **near):
+        raise InputError(
+            f"a model whose own loss is the cross-entropy of its logits ({float(plain):.4g})",
+            f"{float(own.detach().mean()):.4g}",
+            "Name the loss to train with by watch_options={'loss': ...}",
+        )
 
 
 class _Reporter(TrainerCallback):

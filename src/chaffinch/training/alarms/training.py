@@ -62,14 +62,14 @@ def overfitting(history: History) -> Raised | None:
 
 @alarm("overconfidence", about="training", severity="note")
 def overconfidence(history: History) -> Raised | None:
-    """The model is surer than right on the validation samples."""
+    """The model is surer than right on the validation samples: confidence above accuracy."""
     found = history[-1].validation
-    if found is None or found.count < 100 or not found.calibration >= OVERCONFIDENT:
+    if found is None or found.count < 100 or not found.overconfidence >= OVERCONFIDENT:
         return None
     return Raised(
-        f"answers for validation samples are off by {share(found.calibration)} in confidence "
-        f"(expected calibration error), at {share(found.accuracy)} accuracy",
-        {"calibration": found.calibration, "accuracy": found.accuracy},
+        f"confidence on validation samples is {share(found.overconfidence)} above their accuracy "
+        f"of {share(found.accuracy)}",
+        {"overconfidence": found.overconfidence, "accuracy": found.accuracy},
     )
 
 

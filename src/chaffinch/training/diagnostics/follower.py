@@ -278,4 +278,5 @@ def _validation(record: EpochRecord) -> Validation | None:
     confidence = shifted.max(axis=1) / shifted.sum(axis=1)
     met = logits.argmax(axis=1) == found.labels
     error = expected_calibration_error(confidence, met)
-    return Validation(len(met), float(found.loss), _mean(met), error)
+    surplus = float(np.mean(confidence - met)) if len(met) else float("nan")
+    return Validation(len(met), float(found.loss), _mean(met), error, surplus)

@@ -35,13 +35,15 @@ class Validation:
         count: M.
         loss: Mean cross-entropy.
         accuracy: Share of labels met, 0..1.
-        calibration: Expected calibration error, 0..1.
+        calibration: Expected calibration error, 0..1, whichever way the model errs.
+        overconfidence: Mean confidence less accuracy, -1..1; positive = surer than right.
     """
 
     count: int
     loss: float
     accuracy: float
     calibration: float
+    overconfidence: float
 
 
 @dataclass(frozen=True, eq=False)

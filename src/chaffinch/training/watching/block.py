@@ -40,9 +40,9 @@ class Arrivals(NamedTuple):
     def read(self) -> "HeadRead":
         """What is needed of the last layer's inputs, which are large."""
         if self.head is None:
-            return HeadRead(None, None, True)
+            return HeadRead(None, None, True, True)
         projected = None if self.gradient is None else project(self.head, self.gradient)
-        return HeadRead(self.head.lengths(), projected, self.head.bias)
+        return HeadRead(self.head.lengths(), projected, self.head.bias, self.head.linear)
 
 
 class HeadRead(NamedTuple):
@@ -52,11 +52,13 @@ class HeadRead(NamedTuple):
         norms: (B,) L2 norms of its inputs, or None.
         projected: (B, C) its inputs times the validation gradient, or None.
         bias: Whether it has one.
+        linear: See `Head`.
     """
 
     norms: Tensor | None
     projected: Tensor | None
     bias: bool
+    linear: bool
 
 
 Passing = tuple[Tensor, Tensor, Tensor, Tensor | None, int, int, int, int, Arrivals | None]
@@ -181,7 +183,12 @@ class Block:
         missing = torch.full_like(loss, torch.nan)
         feature_norms = self._column([one.norms for one in reads], missing)
         bias = all(one.bias for one in reads)
-        norms = gradient_norms(found.residuals, feature_norms, bias)
+        known = [
+            None if one.linear or one.norms is None else torch.full_like(one.norms, torch.nan)
+            for one in reads
+        ]
+        lengths = self._column(known, feature_norms)
+        norms = gradient_norms(found.residuals, lengths, bias)
         weight = self._column([one.weights for one in self._batches], torch.ones_like(loss))
         influence = missing
         if self.sampled:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from chaffinch.core.errors import InputError
+from chaffinch.losses.loss import check_distributions
 
 
 def check_samples(num_samples: Any) -> int:
@@ -77,6 +78,15 @@ def check_batch(outputs: Any, labels: Any, ids: Any, num_samples: int) -> NDArra
             f"labels {got} and {len(rows)} ids",
             "Call watch.loss(outputs, labels, ids)",
         )
+    soft = labels.is_floating_point()
+    if tuple(labels.shape) != tuple(outputs.shape if soft else outputs.shape[:1]):
+        raise InputError(
+            f"labels ({len(outputs)},) as whole numbers, or soft labels {tuple(outputs.shape)}",
+            f"{labels.dtype} of shape {tuple(labels.shape)}",
+            "A watch is for classifiers: give each sample one class, or its probabilities",
+        )
+    if soft:
+        check_distributions(labels)
     return rows
 
 
@@ -85,3 +95,10 @@ def world_size() -> int:
     if not (dist.is_available() and dist.is_initialized()):
         return 1
     return int(dist.get_world_size())
+
+
+def process() -> int:
+    """The number of this process among those that train together."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return 0
+    return int(dist.get_rank())

@@ -39,6 +39,8 @@ class EpochClock:
         self.epoch = 0
         self.steps = 0
         self.inferred = 0
+        self._rows = 0
+        self._usual = 0  # steps of the latest finished epoch
         self._seen = np.zeros(num_samples, dtype=np.bool_)
 
     def ends_before(self, ids: Tensor) -> bool:
@@ -66,13 +68,28 @@ class EpochClock:
         elif self.boundary != "told" and self.steps >= int(self.boundary):
             return False
         self.steps += 1
+        self._rows += len(ids)
         return True
 
     def step(self, ids: Tensor) -> None:
         """A batch of the present epoch came."""
         self.steps += 1
+        self._rows += len(ids)
         if self.boundary == "inferred":
             self._seen[ids.numpy()] = True
+
+    def complete(self, processes: int) -> bool:
+        """Whether the epoch under way has all its batches, as far as can be told from their number.
+
+        Those of the epoch before it; in the first epoch, as many samples as there are.
+        """
+        if not self.steps:
+            return False
+        if isinstance(self.boundary, int):
+            return self.steps >= self.boundary
+        if self._usual:
+            return self.steps >= self._usual
+        return 0 <= self._rows * processes - len(self._seen) < processes
 
     def tell(self) -> None:
         """Boundaries will be told from now on.
@@ -92,17 +109,19 @@ class EpochClock:
     def turn(self) -> None:
         """The next epoch begins."""
         self.epoch += 1
-        self.steps = 0
+        self.steps, self._rows, self._usual = 0, 0, self.steps
         self._seen[:] = False
 
     def state_dict(self) -> dict[str, Any]:
         """What goes on after a restart."""
         seen = torch.from_numpy(self._seen.copy())
         known = {"epoch": self.epoch, "steps": self.steps, "inferred": self.inferred}
+        known |= {"rows": self._rows, "usual": self._usual}
         return {**known, "boundary": self.boundary, "seen": seen}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
         self.epoch, self.steps = int(state["epoch"]), int(state["steps"])
         self.inferred, self.boundary = int(state["inferred"]), state["boundary"]
+        self._rows, self._usual = int(state.get("rows", 0)), int(state.get("usual", 0))
         self._seen[:] = state["seen"].numpy()

@@ -114,6 +114,10 @@ class Ledger:
             self._tally.load_state_dict(self._waiting)
             self._waiting = None
 
+    def waiting(self) -> dict[str, Tensor] | None:
+        """Sums of an epoch under way that were loaded, until outputs come; None for none."""
+        return self._waiting
+
     def add(self, epoch: int, step: int, rows: Arrivals) -> None:
         """Write a batch down; see `Tally.add`."""
         if self._tally is None:

@@ -15,10 +15,12 @@ class Head(NamedTuple):
     Attributes:
         features: (B, I) what went into the layer.
         bias: Whether the layer has a bias.
+        linear: Whether the model's outputs are those of the layer, so that gradients follow.
     """
 
     features: Tensor
     bias: bool
+    linear: bool = True
 
     def lengths(self) -> Tensor:
         """(B,) L2 norms of the features, in single precision at least."""

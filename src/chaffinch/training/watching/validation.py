@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.randomness import stream
 from chaffinch.losses.loss import check_number
-from chaffinch.models.layers import InputListener, evaluation
+from chaffinch.models.layers import InputListener, evaluation, is_linear
 from chaffinch.training.watching.measures import Head, head_gradient, measure, widened
 from chaffinch.training.watching.observer import ValidationRecord
 from chaffinch.training.watching.options import WatchOptions
@@ -43,7 +43,7 @@ class Validation:
 
     def __init__(self, samples: Any, seed: int = 0) -> None:
         x, y = _gather(samples)
-        self._codes = torch.as_tensor(y).long()
+        self._codes = _codes(y)
         if self._codes.ndim != 1 or not len(self._codes) or len(self._codes) != _length(x):
             raise InputError(
                 "validation samples (X, y) with one code a sample",
@@ -90,6 +90,13 @@ class Validation:
                     "Name another layer by cf.watch(layer=...)",
                 )
             features = widened(listener.latest.flatten(1))
+            if not is_linear(layer, features, logits):
+                raise InputError(
+                    "a model whose outputs on validation samples are those of its last linear "
+                    "layer, as they are in training",
+                    "others (such as probabilities in evaluation mode)",
+                    "Return the same logits in both modes, or watch without influence",
+                )
         residuals = measure(logits, self._codes[rows].to(logits.device)).residuals
         self.gradient = head_gradient(residuals, Head(features, layer.bias is not None))
         self._turns += 1
@@ -135,6 +142,18 @@ def _gather(samples: Any) -> tuple[Any, Any]:
     if isinstance(x, Mapping):
         return {str(key): torch.as_tensor(values) for key, values in x.items()}, y
     return torch.as_tensor(x), y
+
+
+def _codes(y: Any) -> Tensor:
+    given = torch.as_tensor(y)
+    codes = given.long()
+    if given.is_floating_point() and not torch.equal(codes.to(given.dtype), given):
+        raise InputError(
+            "validation samples (X, y) with one code a sample as y",
+            f"{given.dtype} of shape {tuple(given.shape)} with fractions",
+            "Give the class of each sample as a whole number",
+        )
+    return codes
 
 
 def _length(x: Any) -> int:

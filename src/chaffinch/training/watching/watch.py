@@ -13,7 +13,13 @@ from chaffinch.losses.loss import check_number
 from chaffinch.training.policies.policy import PolicyBatch, Setting
 from chaffinch.training.policies.stack import PolicyStack
 from chaffinch.training.watching.block import Arrivals
-from chaffinch.training.watching.checks import check_batch, check_ids, check_samples, world_size
+from chaffinch.training.watching.checks import (
+    check_batch,
+    check_ids,
+    check_samples,
+    process,
+    world_size,
+)
 from chaffinch.training.watching.clock import EpochClock
 from chaffinch.training.watching.criterion import Criterion, cross_entropy
 from chaffinch.training.watching.head import HeadListener
@@ -80,6 +86,7 @@ class Watch(Reading):
         looked_at = any(getattr(one, "every_step", True) for one in self._observers)
         self._ledger = Ledger(self.num_samples, options, self._show if looked_at else None)
         self._waiting: dict[str, Any] | None = None
+        self._loaded: Tensor | None = None  # (N,) which samples the loaded part of an epoch has
         self._before = 0  # steps of finished epochs
         self._lane: Lane | None = None
         self._active = False
@@ -96,7 +103,7 @@ class Watch(Reading):
         try:
             self._lane = None
             if kind is None and self._clock.steps:
-                self._close_epoch()
+                self._finish_loaded()
             whole = kind is None and self._clock.epoch and self._options.get("out") is not None
             if whole and self._ledger.keeps_logits and in_charge():
                 self.evidence()
@@ -141,6 +148,7 @@ class Watch(Reading):
             return self._weighing.plain(outputs, labels, ids)
         if self._clock.ends_before(ids):
             self._close_epoch()
+        self._check_goes_on(ids)
         seen, shown, weights = outputs.detach(), None, None
         head = self._head.take(outputs)
         if self._weighing.idle:
@@ -156,12 +164,34 @@ class Watch(Reading):
         self._lane = self._open_lane(batch, outputs)
         return mean
 
+    def _check_goes_on(self, ids: Tensor) -> None:
+        """Refuse to add an epoch that begins anew to the part of it that was loaded."""
+        known, self._loaded = self._loaded, None
+        if known is None or self._clock.boundary == "inferred" or not bool(known[ids].all()):
+            return
+        raise InputError(
+            f"the batches of epoch {self._clock.epoch + 1} that were left when the state was saved",
+            f"samples that came before its {self._clock.steps} steps were saved",
+            "Save the state after watch.epoch_end(), or skip the batches that were done",
+        )
+
+    def _finish_loaded(self) -> None:
+        """Close the epoch under way, be it that all of it was loaded and no batch came since."""
+        waiting, classes = self._ledger.waiting(), self._ledger.num_classes
+        if waiting is not None and classes is not None:
+            device = next((p.device for p in self._model.parameters()), torch.device("cpu"))
+            self._prepare(waiting["sums"].new_empty(0, classes).to(device))
+        self._loaded = None
+        self._close_epoch()
+
     def _open_lane(self, batch: Arrivals, outputs: Tensor) -> Lane | None:
         """A short way for batches like this one, if there may be more of them."""
         tally = self._ledger.tally
         narrow = batch.logits.dtype not in (torch.float32, torch.float64)
         if tally is None or not (tally.steady and self._weighing.idle) or narrow:
             return None
+        if self._head.layer is not None and not (batch.head and batch.head.linear):
+            return None  # the next batch may be another case
         self._head.rest(outputs, batch.head)
         inputs = 0 if batch.head is None else batch.head.features.shape[1]
         left, step = sys.maxsize, self._before + self._clock.steps
@@ -178,6 +208,7 @@ class Watch(Reading):
             left,
         )
 
+    @torch.inference_mode(False)  # what is kept from batch to batch is written to in training
     def _prepare(self, outputs: Tensor) -> None:
         if not self._active:
             raise InputError("loss inside of 'with cf.watch(...)'", "it outside", "Use with")
@@ -198,7 +229,9 @@ class Watch(Reading):
         """The validation gradient, in steps that are sampled."""
         validation, layer = self._validation, self._head.layer
         step = self._before + self._clock.steps
-        if validation is None or layer is None or head is None or not self._sampled(step):
+        if validation is None or layer is None or head is None:
+            return None
+        if not (head.linear and self._sampled(step)):
             return None
         return validation.latest(self._model, layer, step)
 
@@ -210,6 +243,7 @@ class Watch(Reading):
         for one in self._observers:
             one.on_steps(record)
 
+    @torch.inference_mode(False)
     def _close_epoch(self) -> None:
         shown = None
         if self._validation is not None and (self._observers or not self._weighing.idle):
@@ -234,7 +268,7 @@ class Watch(Reading):
         """
         self._clock.tell()
         if self._clock.steps:
-            self._close_epoch()
+            self._finish_loaded()
 
     def epochs(self, number: int) -> Iterator[int]:
         """Count the epochs of the loop, in place of ``range(number)``; after a restart, the rest.
@@ -242,12 +276,16 @@ class Watch(Reading):
         A loop over these tells the watch where epochs end.
         """
         self._clock.tell()
+        if self._clock.complete(world_size()):
+            self._finish_loaded()  # the state was saved at the end of the loop's body
         while self._clock.epoch < number:
-            before = self._clock.epoch
+            before, done = self._clock.epoch, self._clock.steps
             yield before
-            if self._clock.steps:
+            if self._clock.epoch != before:
+                continue
+            if self._clock.steps > done:
                 self._close_epoch()
-            elif self._clock.epoch == before:
+            else:
                 raise InputError(
                     f"a call of watch.loss in epoch {before + 1}", "none", "Check the data loader"
                 )
@@ -284,21 +322,32 @@ class Watch(Reading):
         return {
             "clock": self._clock.state_dict(),
             "steps": self._before + self._clock.steps,
+            "process": process(),
             "ledger": self._ledger.state_dict(),
             "weighing": weighing,
             "validation": None if self._validation is None else self._validation.state_dict(),
             "observers": kept,
         }
 
+    @torch.inference_mode(False)
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`; epochs recorded since then are forgotten.
 
         Raises:
-            InputError: The state is of another number of samples.
+            InputError: The state is of another number of samples, or of another process within an
+                epoch.
             RunError: The folder lacks epochs that the checkpoint had.
         """
+        if int(state["clock"]["steps"]) and state.get("process", process()) != process():
+            raise InputError(
+                f"a state of this process ({process()}) within an epoch, or one between epochs",
+                f"that of process {state['process']}",
+                "Save the state after watch.epoch_end(), or in every process",
+            )
         self._ledger.load_state_dict(state["ledger"], int(state["clock"]["epoch"]))
         self._clock.load_state_dict(state["clock"])
+        tally = state["ledger"]["tally"]
+        self._loaded = tally["counts"][0].cpu() > 0 if tally and self._clock.steps else None
         self._before, self._lane = int(state["steps"]) - self._clock.steps, None
         if self._ledger.ready and state["weighing"] is not None:
             self._weighing.load_state_dict(state["weighing"])

@@ -71,7 +71,7 @@ class Weighing:
             with torch.no_grad():
                 shown = cross_entropy(outputs, labels)
         norms = None
-        if "gradient_norms" in self.policies.needs and head is not None:
+        if "gradient_norms" in self.policies.needs and head is not None and head.linear:
             norms = _norms(losses, outputs, head)
         index = batch.ids.to(outputs.device)
         seen = PolicyBatch(batch.epoch, index, outputs, labels, shown, norms)
