@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from chaffinch.core.array import scalar, to_numpy
 from chaffinch.core.errors import InputError
 from chaffinch.core.types import Codes
 
@@ -58,8 +59,10 @@ class Labels:
         Raises:
             InputError: No label, a missing one, or an array that is not one-dimensional.
         """
-        if hasattr(values, "__array__") and not isinstance(values, pd.Series):
-            values = np.asarray(values)  # tensors too: one by one they would all be different
+        if isinstance(values, list | tuple):
+            values = [None if value is np.ma.masked else scalar(value) for value in values]
+        elif not isinstance(values, pd.Series) and hasattr(values, "__array__"):
+            values = to_numpy(values)  # tensors too: one by one they would all be different
         if isinstance(values, np.ndarray) and values.ndim != 1:
             raise InputError(
                 f"one label a sample in {what}",
@@ -67,7 +70,7 @@ class Labels:
                 "Pass class labels, not one-hot rows or probabilities",
             )
         series = pd.Series(values if isinstance(values, np.ndarray | pd.Series) else list(values))
-        series = series.astype(object)
+        series = series.astype(object).map(scalar)
         if series.empty:
             raise InputError(f"at least one sample in {what}", "none", "Check the data")
         missing = int(series.isna().sum())
@@ -77,7 +80,14 @@ class Labels:
                 f"{missing} missing of {len(series)}",
                 "Drop those rows or label them first",
             )
-        unique = list(pd.unique(series))
+        try:
+            unique = list(pd.unique(series))
+        except TypeError as error:  # lists, mappings, arrays
+            raise InputError(
+                f"one label a sample in {what}",
+                f"cells that are no labels ({error})",
+                "Unpack them",
+            ) from error
         try:
             unique.sort()
         except TypeError:  # mixed types have no order of their own

@@ -90,10 +90,11 @@ def _expand(codes: NDArray[Any], uniques: "pd.Index[Any]") -> Words:
 
 
 def _number_words(column: "pd.Series[Any]") -> Words:
-    if column.dtype.kind in "iu" and not column.hasnans:
-        whole = column.to_numpy()
-        if len(whole) and (whole.max() > _EXACT or whole.min() < -_EXACT):
-            return np.asarray([_whole_word(int(value)) for value in whole], np.uint64)
+    if column.dtype.kind in "iu" and len(column) and not column.isna().all():
+        if column.max() > _EXACT or column.min() < -_EXACT:
+            cells = column.to_numpy(object, na_value=None)
+            found = [_MISSING if one is None else _whole_word(int(one)) for one in cells]
+            return np.asarray(found, np.uint64)
     if str(column.dtype).lower() in ("float32", "float16"):
         single = column.to_numpy(np.float32, na_value=np.nan)
         text = pa.array(single).cast(pa.string())

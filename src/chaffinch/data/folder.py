@@ -31,7 +31,7 @@ def open_folder(root: Path, columns: Columns) -> ImageData:
         Columns(text=columns.text).refuse(f"the folder {root}")
     table = next((root / name for name in LABEL_TABLES if (root / name).is_file()), None)
     if table is not None:
-        frame = read_table(str(table), (columns.id,) if columns.id else ())
+        frame = read_table(str(table), columns)
         return open_listed(frame, root, columns, str(table))
     if columns.label is not None:
         raise InputError(

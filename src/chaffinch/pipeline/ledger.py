@@ -16,6 +16,7 @@ from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.plan import Plan
 from chaffinch.data import open_data
 from chaffinch.pipeline.labelled import need_labels
+from chaffinch.pipeline.options import OPENING
 from chaffinch.pipeline.repaired import repaired_rows
 from chaffinch.pipeline.snapshot import location_of, snapshot
 from chaffinch.store.ledger import FILE, FOLDER, LEDGER, Ledger, NoLedgerError, default_ledger
@@ -249,7 +250,7 @@ def open_run_data(run: RunFolder, location: str | None = None) -> Dataset:
             "data that were in memory",
             "Name them with --data, or call the function with the data in Python",
         )
-    options = {key: found.configuration.get(key) for key in ("id_column", "text_column")}
+    options = {key: found.configuration.get(key) for key in OPENING}
     return open_data(place, label=origin.label, trainable=False, **options)
 
 

@@ -13,6 +13,7 @@ from chaffinch.pipeline.ledger import (
     record_verification,
     run_id,
 )
+from chaffinch.pipeline.options import OPENING
 from chaffinch.pipeline.outcome import findings_of
 from chaffinch.pipeline.verification import Outcome, verify
 from chaffinch.pipeline.verification.page import PAGE, write_page
@@ -25,7 +26,6 @@ REPAIR = "repair.json"
 """File of the plan in a run folder."""
 
 _TRAINING = ("epochs", "batch_size", "learning_rate", "weight_decay", "embedder", "length")
-_OPENING = ("id_column", "text_column")
 
 
 def propose_run(
@@ -174,7 +174,7 @@ def _data_of(record: RunRecord, data: str | None) -> str:
 def _opening(record: RunRecord) -> dict[str, Any]:
     """How the run opened its data."""
     label = record.origin.label if record.origin is not None else None
-    return {"label": label, **{name: record.configuration.get(name) for name in _OPENING}}
+    return {"label": label, **{name: record.configuration.get(name) for name in OPENING}}
 
 
 def _groups(column: str, place: str) -> Any:
