@@ -12,6 +12,8 @@ from chaffinch.core.array import scalar, to_numpy
 from chaffinch.core.errors import InputError
 from chaffinch.core.types import Codes
 
+_MOST_NUMBERS = 20
+
 
 @dataclass(frozen=True, eq=False)
 class Labels:
@@ -110,12 +112,31 @@ class Labels:
                 "Check that the right label column was chosen",
             )
         lonely = np.flatnonzero(self.counts == 1)
+        if self._is_measured(len(lonely)):
+            shown = ", ".join(self.names[:3])
+            raise InputError(
+                f"classes in {what}",
+                f"a regression target: {len(self.classes):,} different numbers ({shown}, ...)",
+                "Regression is not supported yet: bin the numbers into a few classes first, such "
+                "as by pandas.qcut(y, 5, labels=False), or name another label column",
+            )
         if lonely.size:
             raise InputError(
                 f"at least two samples of every class in {what}",
                 f"{lonely.size} with one, such as {self.names[lonely[0]]!r}",
-                "Merge or drop those classes, or check that the label column holds classes",
+                "Merge or drop those classes, or check that the label column holds classes and "
+                "that none is misspelt",
             )
+
+    def _is_measured(self, lonely: int) -> bool:
+        """Whether labels are numbers on a scale rather than classes.
+
+        Many numbers of which some have decimals, or whole ones of which many come only once.
+        """
+        kind, many = self.classes.dtype.kind, len(self.classes) > _MOST_NUMBERS
+        if kind == "f":
+            return many and bool((self.classes % 1 != 0).any())
+        return kind in "iu" and many and lonely > len(self.classes) / 10
 
 
 def class_named(word: str, names: Collection[str]) -> str:

@@ -63,7 +63,7 @@ def plain_column(column: "pd.Series[Any]") -> "pd.Series[Any]":
     cells: Any = None
     if isinstance(dtype, pd.ArrowDtype):
         values: Any = column.array
-        cells = frame_of_arrow(pa.table({"values": pa.chunked_array(values)}))["values"].array
+        cells = frame_of_arrow(pa.table({"values": pa.array(values)}))["values"].array
     elif isinstance(dtype, pd.SparseDtype):
         cells = np.asarray(column)
     elif isinstance(dtype, pd.PeriodDtype):
