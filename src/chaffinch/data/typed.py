@@ -50,14 +50,15 @@ def type_cells(
         if column in keep:
             continue
         cells = cells_of(frame[column])
-        kind = _comma_kind(cells, decimal)
+        known = _known(cells)
+        kind = _comma_kind(known, decimal)
         if kind is not None:
             commas[column] = (cells, kind)
             continue
-        found = typed(cells)
+        found = _typed(cells, known)
         if found is not None:
             made[column] = found
-        notes += _remarks(column, cells, found, name)
+        notes += _remarks(column, known, found, name)
     kinds = {kind for _, kind in commas.values()}
     sign = decimal or ("," if "," in kinds else ".")
     clear = decimal is not None or bool(kinds - {"unclear"})
@@ -84,7 +85,10 @@ def typed(cells: pa.Array) -> "pd.Series[Any] | None":
         (N,) int64, uint64, float64, bool, or a nullable type where that alone keeps whole numbers;
         None where the column is text.
     """
-    known = _known(cells)
+    return _typed(cells, _known(cells))
+
+
+def _typed(cells: pa.Array, known: pa.Array) -> "pd.Series[Any] | None":
     if not len(known):
         return pd.Series(np.full(len(cells), np.nan)) if cells.null_count == len(cells) else None
     first = known[:64]
@@ -132,9 +136,8 @@ def _numbers(cells: pa.Array, known: pa.Array) -> "pd.Series[Any] | None":
     return None  # more than 64 bits: as text every digit stays
 
 
-def _comma_kind(cells: pa.Array, decimal: str | None) -> Literal[",", ".", "unclear"] | None:
+def _comma_kind(known: pa.Array, decimal: str | None) -> Literal[",", ".", "unclear"] | None:
     """What commas in a column of numbers mean; None for other columns."""
-    known = _known(cells)
     if not len(known):
         return None
     if decimal == ",":  # dots then stand between thousands
@@ -178,9 +181,8 @@ def _comma_notes(
     ]
 
 
-def _remarks(column: Any, cells: pa.Array, found: Any, name: str) -> list[str]:
+def _remarks(column: Any, known: pa.Array, found: Any, name: str) -> list[str]:
     """What a reader of a column should know: rounded numbers, or numbers spoilt by some words."""
-    known = _known(cells)
     if found is not None:
         if found.dtype == np.float64 and _any(known, _LONG):
             return [
@@ -196,7 +198,7 @@ def _remarks(column: Any, cells: pa.Array, found: Any, name: str) -> list[str]:
         return []
     odd = known.filter(pc.invert(number))
     return [
-        f"Column {str(column)!r} of {name} is text because of {len(odd):,} of {len(cells):,} cells "
+        f"Column {str(column)!r} of {name} is text because of {len(odd):,} of {len(known):,} cells "
         f"that are no numbers, such as {odd[0].as_py()[:40]!r}."
     ]
 
