@@ -199,7 +199,7 @@ def test_a_missing_label_names_the_likeliest_columns():
         InputError, match=r"'species' \(3 values\) or 'c' \(the last column, 2 values\) may be it"
     ):
         open_data(frame)
-    with pytest.raises(InputError, match="'b' .the last column, 30 values"):
+    with pytest.raises(InputError, match=r"'b' \(the last column, 30 values"):
         open_data(frame[["a", "b"]])
 
 

@@ -20,6 +20,7 @@ from chaffinch.data.frame import Opened, open_features, open_frame, png_of
 from chaffinch.data.image import ImageData
 from chaffinch.data.table import TableData
 from chaffinch.data.text import TextData
+from chaffinch.data.typed import column_of
 
 SAMPLE_KEYS = ("x", "data", "images", "features", "x_train", "train_images")
 """Keys of the samples in an .npz file or a mapping, in upper or lower case."""
@@ -131,10 +132,15 @@ def _open_samples(x: Any, labels: Labels, ids: Strings | None, source: str) -> O
     if array.ndim == 1 and _is_text(array):
         return TextData.of(array.tolist(), labels, ids=ids, source=source)
     if array.ndim == 2:
-        frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
+        names = [f"x{i}" for i in range(array.shape[1])]
+        if array.dtype == object:
+            columns = zip(names, array.T.tolist(), strict=True)
+            frame = pd.DataFrame({name: column_of(cells) for name, cells in columns})
+        else:
+            frame = pd.DataFrame(array, columns=names)
         if array.dtype.kind == "f" and not masked:
             _check_finite(array, source)
-        return TableData.of(frame.infer_objects(), labels, ids=ids, source=source)
+        return TableData.of(frame, labels, ids=ids, source=source)
     if array.ndim in (3, 4) and masked and np.ma.getmaskarray(x).any():
         raise InputError(
             f"images without masked pixels in {source}",

@@ -24,7 +24,7 @@ from chaffinch.core.errors import InputError
 from chaffinch.core.place import need_path
 from chaffinch.data.arrow import frame_of_arrow
 from chaffinch.data.column import Columns
-from chaffinch.data.typed import EXACT, type_cells
+from chaffinch.data.typed import column_of, type_cells
 from chaffinch.data.written import SEPARATORS, decode, find_separator
 
 Place = Path | io.BytesIO
@@ -301,7 +301,7 @@ def _read_json(place: Place, reading: Reading) -> pd.DataFrame:
             found = {name: list(column.values()) for name, column in found.items()}
         lengths = {len(one) if isinstance(one, list) else -1 for one in found.values()}
         if len(lengths) == 1 and -1 not in lengths:
-            return pd.DataFrame({name: _values(column) for name, column in found.items()})
+            return pd.DataFrame({name: column_of(column) for name, column in found.items()})
     if isinstance(found, list) and all(isinstance(record, dict) for record in found):
         return _frame_of_records(found)
     raise InputError(wanted, f"a {type(found).__name__} of other values", "Write it as records")
@@ -309,21 +309,9 @@ def _read_json(place: Place, reading: Reading) -> pd.DataFrame:
 
 def _frame_of_records(records: list[dict[str, Any]]) -> pd.DataFrame:
     names = list(dict.fromkeys(name for record in records for name in record))
-    return pd.DataFrame({name: _values([record.get(name) for record in records]) for name in names})
-
-
-def _values(cells: list[Any]) -> Any:
-    """One column; whole numbers that float64 cannot hold stay whole beside empty cells."""
-    large = any(type(cell) is int and abs(cell) > EXACT for cell in cells)
-    if not large:
-        return pd.Series(cells)
-    if all(cell is None or type(cell) is int for cell in cells):
-        for dtype in ("Int64", "UInt64"):
-            try:
-                return pd.array(cells, dtype=dtype)
-            except (OverflowError, TypeError, ValueError):
-                continue
-    return pd.Series(cells, dtype=object)
+    return pd.DataFrame(
+        {name: column_of([record.get(name) for record in records]) for name in names}
+    )
 
 
 def _rewind(place: Place) -> Place:

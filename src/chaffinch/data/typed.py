@@ -118,6 +118,19 @@ def whole_numbers(values: pa.Array) -> Any:
     return dtype.__from_arrow__(values.cast(pa.int64() if signed else pa.uint64()))
 
 
+def column_of(cells: list[Any]) -> Any:
+    """A column of values; whole numbers that float64 cannot hold stay whole beside empty cells."""
+    if not any(isinstance(cell, int) and abs(cell) > EXACT for cell in cells):
+        return pd.Series(cells)
+    if all(cell is None or type(cell) is int for cell in cells):
+        for dtype in ("Int64", "UInt64"):
+            try:
+                return pd.array(cells, dtype=dtype)
+            except (OverflowError, TypeError, ValueError):
+                continue
+    return pd.Series(cells, dtype=object)
+
+
 def _numbers(cells: pa.Array, known: pa.Array) -> "pd.Series[Any] | None":
     cells = pc.if_else(pc.is_in(cells, value_set=_words(cells.type)), None, cells)
     cells = pc.replace_substring_regex(pc.utf8_trim_whitespace(cells), r"^\+", "")
