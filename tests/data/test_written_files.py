@@ -149,3 +149,24 @@ def test_lists_of_texts(tmp_path):
         open_data(path)
     path.write_text("n\tlabel\n1\ta\n2\tb\n3\ta\n4\tb\n")
     assert open_data(path).frame["n"].tolist() == [1, 2, 3, 4]
+
+
+def test_labels_that_are_one_number_are_told(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("x,label\n1,1\n2,1.0\n3,2\n4,1\n5,2\n")
+    data = open_data(path)
+    assert data.labels.names == ["1.0", "2.0"]
+    assert data.notes[0].endswith("taken for one class: '1' (2), '1.0' (1).")
+    path.write_text("x,label\n1,01\n2,1.0\n3,01\n4,1.0\n")
+    assert open_data(path).labels.names == ["01", "1.0"]
+
+
+def test_lines_without_names_and_other_separators_are_told(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("5.1,3.5,a\n4.9,3.0,b\n5.2,3.1,a\n")
+    with pytest.raises(InputError, match=r"first line with the names .* looks like data: '5\.1'"):
+        open_data(path)
+    path.write_text("a b label\n1 2 x\n2 3 y\n3 4 x\n4 4 y\n")
+    with pytest.raises(InputError, match=r"several columns .* --sep space"):
+        open_data(path)
+    assert open_data(path, sep="space").frame["b"].tolist() == [2, 3, 4, 4]

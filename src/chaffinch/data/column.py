@@ -132,6 +132,14 @@ def need_name(names: Sequence[str], wanted: str, role: str, source: str) -> str:
     )
 
 
+def usual_label(names: Sequence[str], wanted: str | None) -> str | None:
+    """The label column that is named, or the only one with a usual name; None for neither."""
+    if wanted is not None:
+        return wanted if wanted in names else None
+    found = [name for name in names if name.lower() in LABEL_NAMES]
+    return found[0] if len(found) == 1 else None
+
+
 def choose_label(
     names: Sequence[str], wanted: str | None, source: str, frame: pd.DataFrame | None = None
 ) -> str:
@@ -148,14 +156,22 @@ def choose_label(
     """
     if wanted is not None:
         return need_name(names, wanted, "label", source)
+    usual = usual_label(names, None)
+    if usual is not None:
+        return usual
     found = [name for name in names if name.lower() in LABEL_NAMES]
-    if len(found) == 1:
-        return found[0]
     if found:
         raise InputError(
             f"one label column in {source}",
             f"several that may be it: {few(found)}",
             "Name the right one with --label (label= in Python)",
+        )
+    numbers = sum(bool(re.fullmatch(r"[-+]?[\d.,]+(\.\d+)?", name)) for name in names)
+    if numbers > len(names) / 2 and frame is not None:
+        raise InputError(
+            f"a first line with the names of the columns in {source}",
+            f"what looks like data: {few(names)}",
+            "Add a line of names, or name the right column with --label (label= in Python)",
         )
     likely = [] if frame is None else _candidates(frame)
     listed = f"; {' or '.join(likely)} may be it" if likely else ""

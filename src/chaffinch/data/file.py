@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import re
 import warnings
 import zlib
 from collections.abc import Callable
@@ -23,14 +24,15 @@ from pyarrow import feather, parquet
 from chaffinch.core.errors import InputError
 from chaffinch.core.place import need_path
 from chaffinch.data.arrow import frame_of_arrow
-from chaffinch.data.column import Columns
-from chaffinch.data.typed import column_of, type_cells
+from chaffinch.data.column import Columns, usual_label
+from chaffinch.data.typed import column_of, merged_labels, type_cells
 from chaffinch.data.written import SEPARATORS, decode, find_separator
 
 Place = Path | io.BytesIO
 
 LISTED_LABEL = "__label__"  # before each label in the format of fastText
 _BLOCK = 1 << 24
+_ODD_SEPARATORS = re.compile(r"\w[ :^~#]+\w")
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,12 @@ def _read_csv(place: Place, reading: Reading, separator: str = ",") -> pd.DataFr
         reading.notes.append(f"{name} was read with {SEPARATORS[sep]} between its cells (--sep).")
     source = _rewind(place) if text is None else io.StringIO(text)
     header = _read_header(source, name, sep)
+    if len(header) == 1 and _ODD_SEPARATORS.search(header[0]):
+        raise InputError(
+            f"several columns in {name}",
+            f"one, {header[0][:80]!r}",
+            "Name the sign between the cells by --sep (sep= in Python), such as --sep space",
+        )
     with warnings.catch_warnings():
         # Rows longer than the header would lose cells.
         warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -181,8 +189,12 @@ def _read_csv(place: Place, reading: Reading, separator: str = ",") -> pd.DataFr
             ) from error
     del text
     keep = frozenset(reading.columns.as_text)
-    frame, told = type_cells(frame, keep, written.decimal, name)
+    raw = frame
+    frame, told = type_cells(raw, keep, written.decimal, name)
     reading.notes.extend(told)
+    label = usual_label(header, reading.columns.label)
+    if label in frame.columns:
+        reading.notes.extend(merged_labels(raw[label], frame[label], name))
     # What pandas writes first where the index was not left out: a row number, no feature.
     if not header[0] and np.array_equal(frame.iloc[:, 0].to_numpy(), np.arange(len(frame))):
         frame = frame.iloc[:, 1:]

@@ -14,7 +14,7 @@ EXACT = 2**53
 # elsewhere "None" or "NA" may well be a category or a class.
 _EMPTY_WORDS = ("NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None", "?")
 _WHOLE = r"^[+-]?\d+$"
-_PADDED = r"^[+-]?0\d+$"
+_PADDED = r"^[+-]?0\d"
 _LONG = r"^[+-]?\d{17,}$"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
 _TRUTH = r"^(True|TRUE|true|False|FALSE|false)$"
@@ -23,6 +23,7 @@ _BLANKS = "[ '\u00a0\u202f]"
 _COMMA = rf"^[+-]?((\d+|\d{{1,3}}((\.|{_BLANKS})\d{{3}})+)(,\d*)?|,\d+)([eE][+-]?\d+)?$"
 _GROUPED = rf"^[+-]?[1-9]\d{{0,2}}(,\d{{3}})+(\.\d*)?$|{_NUMBER}"
 _MOSTLY = 0.9
+_MOST_LISTED = 8
 
 
 def type_cells(
@@ -118,6 +119,17 @@ def whole_numbers(values: pa.Array) -> Any:
     return dtype.__from_arrow__(values.cast(pa.int64() if signed else pa.uint64()))
 
 
+def merged_labels(raw: "pd.Series[Any]", found: "pd.Series[Any]", name: str) -> list[str]:
+    """A note on labels that are one number, such as 1 and 1.0; none where there are no such."""
+    if not pd.api.types.is_numeric_dtype(found) or raw.nunique() == found.nunique():
+        return []
+    texts = raw.str.strip()
+    several = texts.groupby(found).nunique()
+    alike = texts[found.isin(several.index[several > 1])].value_counts()
+    listed = ", ".join(f"{text!r} ({count:,})" for text, count in alike.head(_MOST_LISTED).items())
+    return [f"Labels of {name} that are the same number were taken for one class: {listed}."]
+
+
 def column_of(cells: list[Any]) -> Any:
     """A column of values; whole numbers that float64 cannot hold stay whole beside empty cells."""
     if not any(isinstance(cell, int) and abs(cell) > EXACT for cell in cells):
@@ -134,10 +146,10 @@ def column_of(cells: list[Any]) -> Any:
 def _numbers(cells: pa.Array, known: pa.Array) -> "pd.Series[Any] | None":
     cells = pc.if_else(pc.is_in(cells, value_set=_words(cells.type)), None, cells)
     cells = pc.replace_substring_regex(pc.utf8_trim_whitespace(cells), r"^\+", "")
-    if not _all(known[:64], _WHOLE) or not _all(known, _WHOLE):
-        return pd.Series(cells.cast(pa.float64()).to_numpy(zero_copy_only=False))
     if _any(known, _PADDED):
         return None
+    if not _all(known[:64], _WHOLE) or not _all(known, _WHOLE):
+        return pd.Series(cells.cast(pa.float64()).to_numpy(zero_copy_only=False))
     for width in (pa.int64(), pa.uint64()):
         try:
             values = cells.cast(width)
@@ -203,11 +215,11 @@ def _remarks(column: Any, known: pa.Array, found: Any, name: str) -> list[str]:
                 f"{name} are rounded."
             ]
         return []
-    if not len(known) or _all(known, _WHOLE):
+    if not len(known):
         return []
     number = pc.match_substring_regex(known, _NUMBER)
     share = pc.mean(number).as_py() or 0.0
-    if share < _MOSTLY:
+    if not _MOSTLY <= share < 1:  # all numbers: leading zeros, which are told apart as text
         return []
     odd = known.filter(pc.invert(number))
     return [
