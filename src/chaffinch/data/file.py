@@ -3,7 +3,6 @@
 import codecs
 import gzip
 import io
-import json
 import os
 import re
 import warnings
@@ -25,7 +24,8 @@ from chaffinch.core.errors import InputError
 from chaffinch.core.place import need_path
 from chaffinch.data.arrow import frame_of_arrow
 from chaffinch.data.column import Columns, usual_label
-from chaffinch.data.typed import column_of, merged_labels, type_cells
+from chaffinch.data.json_table import frame_of_json, frame_of_lines
+from chaffinch.data.typed import merged_labels, type_cells
 from chaffinch.data.written import SEPARATORS, decode, find_separator
 
 Place = Path | io.BytesIO
@@ -271,59 +271,17 @@ def _read_arrow(place: Place, reading: Reading) -> pd.DataFrame:
 
 
 def _read_json_lines(place: Place, reading: Reading) -> pd.DataFrame:
-    name = reading.name
-    text, _, told = decode(_content(place), reading.columns.written.encoding, name)
-    reading.notes.extend(told)
-    records = []
-    # Not splitlines(): it also breaks at signs that JSON allows inside of a string.
-    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(
-                f"one JSON object a line in {name}", f"line {number}: {error}", "Mend that line"
-            ) from error
-        if not isinstance(record, dict):
-            raise InputError(
-                f"one JSON object a line in {name}",
-                f"a {type(record).__name__} in line {number}",
-                'Write each row as {"column": value, ...}',
-            )
-        records.append(record)
-    return _frame_of_records(records)
+    return frame_of_lines(_text(place, reading), reading.name)
 
 
 def _read_json(place: Place, reading: Reading) -> pd.DataFrame:
-    """Read a list of records, or columns as lists or, as pandas writes them, by row."""
+    return frame_of_json(_text(place, reading), reading.name)
+
+
+def _text(place: Place, reading: Reading) -> str:
     text, _, told = decode(_content(place), reading.columns.written.encoding, reading.name)
     reading.notes.extend(told)
-    wanted = f'[{{"column": value, ...}}, ...] in {reading.name}'
-    try:
-        found = json.loads(text.removeprefix("\ufeff"))
-    except json.JSONDecodeError as error:
-        remedy = "Give one object a line the ending .jsonl, or mend the file"
-        raise InputError(wanted, str(error), remedy) from error
-    if isinstance(found, dict) and isinstance(found.get("data"), list):
-        found = found["data"]
-    if isinstance(found, dict) and found:
-        columns = list(found.values())
-        if all(isinstance(column, dict) for column in columns):
-            found = {name: list(column.values()) for name, column in found.items()}
-        lengths = {len(one) if isinstance(one, list) else -1 for one in found.values()}
-        if len(lengths) == 1 and -1 not in lengths:
-            return pd.DataFrame({name: column_of(column) for name, column in found.items()})
-    if isinstance(found, list) and all(isinstance(record, dict) for record in found):
-        return _frame_of_records(found)
-    raise InputError(wanted, f"a {type(found).__name__} of other values", "Write it as records")
-
-
-def _frame_of_records(records: list[dict[str, Any]]) -> pd.DataFrame:
-    names = list(dict.fromkeys(name for record in records for name in record))
-    return pd.DataFrame(
-        {name: column_of([record.get(name) for record in records]) for name in names}
-    )
+    return text.removeprefix("\ufeff")
 
 
 def _rewind(place: Place) -> Place:
