@@ -158,7 +158,7 @@ def test_whole_numbers_with_empty_cells_keep_their_ids(tmp_path):
         ("t.csv", b"a,label\n1,x,2\n", r"as many cells as the header \(2\) in t\.csv"),
         ("t.csv", b"a,label\n1,x\n1,x,2\n", r"as many cells as the header .* line 3, saw 3"),
         ("t.csv", b"label\nx\ny\n", "at least one column of features .* got none beside the label"),
-        ("t.csv", b"a,label\n\xff,x\n", r"text in UTF-8 in t\.csv"),
+        ("t.csv", b"a,label\n\x83e\x83L\x83X\x83g,x\n", r"text in UTF-8 in t\.csv.*--encoding"),
         ("t.csv", b"a,label\ninf,x\n1,x\n", r"finite numbers .* in t\.csv; .* in 'a'"),
         ("t.csv.gz", b"a,label\n", r"a \.csv file that can be read; got t\.csv\.gz \(Not a gz"),
         ("t.csv.gz", CUT_OFF, r"t\.csv\.gz \(Compressed file ended"),
@@ -182,6 +182,34 @@ def test_a_missing_path_and_other_objects_are_refused(tmp_path):
         open_data(7)
     with pytest.raises(InputError, match="got a tuple of 3"):
         open_data(([[1]], [1], [1]))
+
+
+def test_the_nearest_path_is_named(tmp_path):
+    (tmp_path / "train.csv").write_text("a,label\n1,x\n2,y\n")
+    for wrong in (tmp_path / "trian.csv", tmp_path / "Train.CSV"):
+        with pytest.raises(InputError, match=r"Did you mean '.*/train\.csv'\? Check the path"):
+            open_data(wrong)
+
+
+def test_a_missing_label_names_the_likeliest_columns():
+    frame = pd.DataFrame(
+        {"a": np.arange(30) / 7, "species": list("abc") * 10, "b": range(30), "c": list("xy") * 15}
+    )
+    with pytest.raises(
+        InputError, match=r"'species' \(3 values\) or 'c' \(the last column, 2 values\) may be it"
+    ):
+        open_data(frame)
+    with pytest.raises(InputError, match=r"'b' \(the last column, 30 values"):
+        open_data(frame[["a", "b"]])
+
+
+def test_text_beside_other_columns_is_told(tmp_path):
+    beside = TEXTS.assign(price=[1.5, 2.5] * 3)
+    assert "'price' left out: name --text review" in open_data(beside).notes[0]
+    assert not open_data(beside, text_column="review").notes
+    table = open_data(beside, text_column="none")
+    assert isinstance(table, TableData)
+    assert list(table.frame.columns) == ["review", "price"]
 
 
 def test_a_dataset_comes_back_as_it_is():

@@ -191,3 +191,91 @@ def test_every_table_becomes_finite_rows_that_stay_apart_from_each_other(rows):
     assert np.abs(matrix).max() <= 10
     # A row is encoded by itself, whatever stands beside it.
     np.testing.assert_array_equal(encoder.encode(frame.iloc[::-1]).tensor.numpy(), matrix[::-1])
+
+
+@pytest.mark.parametrize(
+    ("cells", "order"),
+    [
+        (["2020-01-31", "2021-2-1", None, "2020-01-31 12:30"], "year, month, day"),
+        (["2020/01/31", "2021/02/01"], "year, month, day"),
+        (["31.01.2020", "1.2.2021", "3.4.2021"], "day, month, year"),
+        (["31/01/2020", "01/02/2021"], "day, month, year"),
+        (["01/31/2020", "02/01/2021"], "month, day, year"),
+        (["01/02/2020", "03/04/2021"], "though the month may come first"),
+        (["31 Jan 2020", "1 February 2021"], "name of the month"),
+    ],
+)
+def test_dates_in_text_are_points_in_time(cells, order):
+    encoder = TableEncoder(one(*cells * 5))
+    assert "read as dates" in encoder.notes[0]
+    assert order in encoder.notes[0]
+    known = [cell for cell in cells if cell is not None]
+    matrix = encoder.encode(one(*known)).tensor.numpy()
+    assert matrix.shape[1] == 1 + (None in cells)
+    assert np.all(np.diff(matrix[:2, 0]) > 0)
+    if order == "year, month, day":
+        stamps = pd.to_datetime(pd.Series(known[:2]), format="mixed")
+        np.testing.assert_allclose(encoder.encode(stamps.to_frame("x")).tensor, matrix[:2])
+
+
+def test_other_text_is_no_date():
+    for cells in (
+        ["2020-13-45", "2021-14-01"],
+        ["1.2", "3.4"],
+        ["x", "2020-01-01"],
+        ["13/13/2020"],
+    ):
+        assert not any("dates" in note for note in TableEncoder(one(*cells * 3)).notes)
+
+
+def test_days_of_arrow_and_python_are_numbers():
+    days = pd.Series(pd.date_range("2020-01-01", periods=30))
+    expected = encode(days.to_frame("x"))
+    for column in (days.dt.date, days.astype("date32[pyarrow]").astype(object)):
+        np.testing.assert_allclose(encode(column.to_frame("x")), expected)
+    assert encode((days - days[0]).to_frame("x")).shape == (30, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "left_out"),
+    [
+        ("a", np.random.default_rng(0).permutation(50), True),
+        ("customer_id", np.arange(50) ** 2, True),
+        ("orderNumber", np.arange(50) ** 2, True),
+        ("a", np.arange(50) + 10**17, True),
+        ("a", np.arange(50) + np.arange(50) // 9, True),
+        ("a", np.arange(50) ** 2, False),
+        ("width", np.arange(50) ** 2, False),
+        ("id", np.arange(50) // 2, False),
+        ("id", np.arange(50) / 7, False),
+    ],
+)
+def test_numbers_that_name_rows_are_left_out_with_a_note(name, values, left_out):
+    frame = pd.DataFrame({name: values, "x": np.random.default_rng(1).normal(size=50)})
+    encoder = TableEncoder(frame)
+    assert encoder.encode(frame).shape == (1 if left_out else 2,)
+    assert any(f"--id {name}" in note for note in encoder.notes) == left_out
+    alone = frame[[name]]
+    assert TableEncoder(alone).encode(alone).shape == (1,)
+
+
+def test_text_beside_numbers_is_used():
+    good, bad = "this was a good and lovely day", "the service was awful and far too slow"
+    texts = [f"{(good, bad)[n % 2]} number{n} in town" for n in range(120)]
+    frame = pd.DataFrame({"text": texts, "x": np.random.default_rng(0).normal(size=120)})
+    encoder = TableEncoder(frame)
+    matrix = encoder.encode(frame).tensor.numpy()
+    assert encoder.left_out == []
+    assert "--text text uses it alone" in encoder.notes[0]
+    even, odd = matrix[::2, :-1], matrix[1::2, :-1]
+    apart = np.abs(even.mean(axis=0) - odd.mean(axis=0)).max()
+    assert apart > 5 * max(even.std(axis=0).max(), odd.std(axis=0).max())
+    np.testing.assert_allclose(encoder.encode(frame.iloc[:3]).tensor, matrix[:3], atol=1e-6)
+    empty = encoder.encode(pd.DataFrame({"text": [None], "x": [0.0]})).tensor.numpy()
+    assert bool(np.isfinite(empty).all())
+
+
+@pytest.mark.parametrize("size", [1e150, 1e300, 1.7e308])
+def test_huge_numbers_are_standardised_like_small_ones(size):
+    small = np.random.default_rng(0).uniform(-1, 1, 40)
+    np.testing.assert_allclose(encode(one(*small * size)), encode(one(*small)), rtol=1e-5)

@@ -25,6 +25,7 @@ from chaffinch.cli import (
 )
 from chaffinch.cli import ledger as ledger_command
 from chaffinch.core.errors import ChaffinchError, InputError
+from chaffinch.core.place import check_path
 
 app = typer.Typer(
     help="Chaffinch finds the chaff in your training data.",
@@ -62,8 +63,13 @@ def scan(
     out: Annotated[Path | None, typer.Option(help="Run folder; by default DATA.chaffinch.")] = None,
     id_column: Annotated[str | None, typer.Option("--id", help="Column of unique keys.")] = None,
     text: Annotated[
-        str | None, typer.Option(help="Text column, or several with commas between.")
+        str | None, typer.Option(help="Text column, several with commas between, or none.")
     ] = None,
+    sep: Annotated[
+        str | None, typer.Option(help="Character between the cells of a text file; or tab.")
+    ] = None,
+    decimal: Annotated[str | None, typer.Option(help="Decimal sign of its numbers, . or ,")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Its encoding, such as cp1252.")] = None,
     prompt: Annotated[str | None, typer.Option(help="Column of prompts without labels.")] = None,
     response: Annotated[str | None, typer.Option(help="Column of their responses.")] = None,
     lora: Annotated[Path | None, typer.Option(help="Adapters of a causal --model.")] = None,
@@ -116,10 +122,15 @@ def scan(
     ] = None,
 ) -> None:
     """Find the samples that do harm, say why, and write a report."""
+    check_path(data)
+    check_path(validation)
     options: dict[str, Any] = {
         "checkpoints": checkpoints,
         "id_column": id_column,
         "text_column": text,
+        "sep": sep,
+        "decimal": decimal,
+        "encoding": encoding,
         "embedder": embedder,
         "length": length,
         "prompt": prompt,

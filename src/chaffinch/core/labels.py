@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from chaffinch.core.array import scalar, to_numpy
 from chaffinch.core.errors import InputError
 from chaffinch.core.types import Codes
+
+_MOST_NUMBERS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +61,10 @@ class Labels:
         Raises:
             InputError: No label, a missing one, or an array that is not one-dimensional.
         """
-        if hasattr(values, "__array__") and not isinstance(values, pd.Series):
-            values = np.asarray(values)  # tensors too: one by one they would all be different
+        if isinstance(values, list | tuple):
+            values = [None if value is np.ma.masked else scalar(value) for value in values]
+        elif not isinstance(values, pd.Series) and hasattr(values, "__array__"):
+            values = to_numpy(values)  # tensors too: one by one they would all be different
         if isinstance(values, np.ndarray) and values.ndim != 1:
             raise InputError(
                 f"one label a sample in {what}",
@@ -67,7 +72,7 @@ class Labels:
                 "Pass class labels, not one-hot rows or probabilities",
             )
         series = pd.Series(values if isinstance(values, np.ndarray | pd.Series) else list(values))
-        series = series.astype(object)
+        series = series.astype(object).map(scalar)
         several = next((v for v in series if _holds_several(v)), None)
         if several is not None:
             raise InputError(
@@ -84,7 +89,14 @@ class Labels:
                 f"{missing} missing of {len(series)}",
                 "Drop those rows or label them first",
             )
-        unique = list(pd.unique(series))
+        try:
+            unique = list(pd.unique(series))
+        except TypeError as error:  # lists, mappings, arrays
+            raise InputError(
+                f"one label a sample in {what}",
+                f"cells that are no labels ({error})",
+                "Unpack them",
+            ) from error
         try:
             unique.sort()
         except TypeError:  # mixed types have no order of their own
@@ -107,12 +119,31 @@ class Labels:
                 "Check that the right label column was chosen",
             )
         lonely = np.flatnonzero(self.counts == 1)
+        if self._is_measured(len(lonely)):
+            shown = ", ".join(self.names[:3])
+            raise InputError(
+                f"classes in {what}",
+                f"a regression target: {len(self.classes):,} different numbers ({shown}, ...)",
+                "Regression is not supported yet: bin the numbers into a few classes first, such "
+                "as by pandas.qcut(y, 5, labels=False), or name another label column",
+            )
         if lonely.size:
             raise InputError(
                 f"at least two samples of every class in {what}",
                 f"{lonely.size} with one, such as {self.names[lonely[0]]!r}",
-                "Merge or drop those classes, or check that the label column holds classes",
+                "Merge or drop those classes, or check that the label column holds classes and "
+                "that none is misspelt",
             )
+
+    def _is_measured(self, lonely: int) -> bool:
+        """Whether labels are numbers on a scale rather than classes.
+
+        Many numbers of which some have decimals, or whole ones of which many come only once.
+        """
+        kind, many = self.classes.dtype.kind, len(self.classes) > _MOST_NUMBERS
+        if kind == "f":
+            return many and bool((self.classes % 1 != 0).any())
+        return kind in "iu" and many and lonely > len(self.classes) / 10
 
 
 def _holds_several(value: Any) -> bool:

@@ -7,17 +7,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
+from PIL import Image
 
+from chaffinch.core.array import to_numpy
 from chaffinch.core.errors import InputError
 from chaffinch.core.labels import Labels
 from chaffinch.core.types import Strings
+from chaffinch.data.arrow import frame_of, is_arrow_table, series_of
 from chaffinch.data.column import Columns, few, need_name, read_ids
-from chaffinch.data.frame import Opened, open_features, open_frame
+from chaffinch.data.frame import Opened, open_features, open_frame, png_of
 from chaffinch.data.image import ImageData
 from chaffinch.data.table import TableData
 from chaffinch.data.text import TextData
+from chaffinch.data.typed import column_of
 
 SAMPLE_KEYS = ("x", "data", "images", "features", "x_train", "train_images")
 """Keys of the samples in an .npz file or a mapping, in upper or lower case."""
@@ -41,6 +44,8 @@ def open_pair(x: Any, y: Any, columns: Columns, source: str = "arrays in memory"
             which labels or samples are refused.
     """
     labels = Labels.of(_labels(y), f"the labels of {source}")
+    if is_arrow_table(x):
+        x = frame_of(x)
     if isinstance(x, pd.DataFrame):
         return _open_frame_x(x, labels, columns, source)
     columns.refuse(source)
@@ -56,7 +61,7 @@ def open_mapping(arrays: Mapping[str, Any], columns: Columns, source: str) -> Op
     """
     keys = [str(key) for key in arrays]
     samples = [key for key in keys if key.lower() in SAMPLE_KEYS and key != columns.label]
-    if not samples and keys and all(np.ndim(arrays[key]) == 1 for key in keys):
+    if not samples and keys and all(_ndim(arrays[key]) == 1 for key in keys):
         return open_frame(_to_frame(arrays, source), columns, source)
     if columns.text is not None:
         Columns(text=columns.text).refuse(source)
@@ -69,7 +74,7 @@ def open_mapping(arrays: Mapping[str, Any], columns: Columns, source: str) -> Op
     ids = None
     if columns.id is not None:
         key = need_name(keys, columns.id, "id", source)
-        ids = read_ids(pd.Series(np.asarray(arrays[key]).ravel()), key)
+        ids = read_ids(pd.Series(to_numpy(arrays[key]).ravel()), key)
     return _open_samples(
         arrays[x], Labels.of(_labels(arrays[y]), f"{y!r} of {source}"), ids, source
     )
@@ -93,21 +98,14 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
         ) from error
 
 
-def to_numpy(values: Any) -> NDArray[Any]:
-    """Turn a tensor, a list or an array into an array."""
-    if isinstance(values, torch.Tensor):
-        array: NDArray[Any] = values.detach().cpu().numpy()
-        return array
-    return np.asarray(values)
-
-
 def _open_frame_x(x: pd.DataFrame, labels: Labels, columns: Columns, source: str) -> Opened:
     if columns.label is not None:
         Columns(label=columns.label).refuse(f"labels in {source}")
     ids = None
     _check_length(len(x), labels, source)
     if columns.id is not None:
-        name = need_name([str(column) for column in x.columns], columns.id, "id", source)
+        x = x.set_axis([str(column) for column in x.columns], axis=1)
+        name = need_name(list(x.columns), columns.id, "id", source)
         ids, x = read_ids(x[name], name), x.drop(columns=[name])
     return open_features(x, labels, ids, columns.text, source)
 
@@ -116,8 +114,16 @@ def _open_samples(x: Any, labels: Labels, ids: Strings | None, source: str) -> O
     if isinstance(x, list | tuple) and len(x) and all(isinstance(one, Path) for one in x):
         _check_length(len(x), labels, source)
         return ImageData.of_files(x, labels, ids=ids, source=source)
+    if isinstance(x, list | tuple) and len(x) and isinstance(x[0], Image.Image):
+        _check_length(len(x), labels, source)
+        files = [png_of(one, row, source) for row, one in enumerate(x)]
+        return ImageData.of_files(files, labels, ids=ids, source=source)
+    column = series_of(x)
+    masked = isinstance(x, np.ma.MaskedArray)
     try:
-        array = x.to_numpy() if isinstance(x, pd.Series) else to_numpy(x)
+        array = to_numpy(x if column is None else column)
+    except InputError:
+        raise
     except ValueError as error:  # rows of different lengths
         raise InputError(
             f"samples of one shape in {source}", str(error).rstrip("."), "Pad or resize them"
@@ -126,10 +132,21 @@ def _open_samples(x: Any, labels: Labels, ids: Strings | None, source: str) -> O
     if array.ndim == 1 and _is_text(array):
         return TextData.of(array.tolist(), labels, ids=ids, source=source)
     if array.ndim == 2:
-        frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
-        if array.dtype.kind == "f":
+        names = [f"x{i}" for i in range(array.shape[1])]
+        if array.dtype == object:
+            columns = zip(names, array.T.tolist(), strict=True)
+            frame = pd.DataFrame({name: column_of(cells) for name, cells in columns})
+        else:
+            frame = pd.DataFrame(array, columns=names)
+        if array.dtype.kind == "f" and not masked:
             _check_finite(array, source)
-        return TableData.of(frame.infer_objects(), labels, ids=ids, source=source)
+        return TableData.of(frame, labels, ids=ids, source=source)
+    if array.ndim in (3, 4) and masked and np.ma.getmaskarray(x).any():
+        raise InputError(
+            f"images without masked pixels in {source}",
+            f"{int(np.ma.getmaskarray(x).sum())} masked ones",
+            "Fill them in (x.filled(value)) or leave those images out",
+        )
     if array.ndim in (3, 4):
         return ImageData.of_arrays(array, labels, ids=ids, source=source)
     raise InputError(
@@ -150,9 +167,14 @@ def _is_missing(value: Any) -> bool:
     return value is None or value is pd.NA or (isinstance(value, float) and value != value)
 
 
-def _labels(y: Any) -> NDArray[Any] | pd.Series:
+def _labels(y: Any) -> Any:
     if isinstance(y, pd.Series):
         return y
+    column = series_of(y)
+    if column is not None:
+        return column
+    if is_arrow_table(y):
+        y = frame_of(y)
     try:
         array = y.to_numpy() if isinstance(y, pd.DataFrame) else to_numpy(y)
     except ValueError:  # lists of several labels, of different lengths, which `Labels` refuses
@@ -162,12 +184,23 @@ def _labels(y: Any) -> NDArray[Any] | pd.Series:
     return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
 
 
+def _ndim(values: Any) -> int:
+    return 1 if series_of(values) is not None else np.ndim(values)
+
+
 def _to_frame(arrays: Mapping[str, Any], source: str) -> pd.DataFrame:
     lengths = {key: len(values) for key, values in arrays.items()}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{key!r} with {length}" for key, length in list(lengths.items())[:12])
         raise InputError(f"columns of one length in {source}", listed, "Align them")
-    return pd.DataFrame({key: to_numpy(values) for key, values in arrays.items()})
+    return pd.DataFrame({key: _column(values) for key, values in arrays.items()})
+
+
+def _column(values: Any) -> Any:
+    if isinstance(values, pd.Series):
+        return values.reset_index(drop=True)
+    column = series_of(values)
+    return to_numpy(values) if column is None else column
 
 
 def _one(keys: list[str], found: list[str], known: tuple[str, ...], what: str, source: str) -> str:

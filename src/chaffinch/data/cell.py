@@ -90,10 +90,10 @@ def _expand(codes: NDArray[Any], uniques: "pd.Index[Any]") -> Words:
 
 
 def _number_words(column: "pd.Series[Any]") -> Words:
-    if column.dtype.kind in "iu" and not column.hasnans:
-        whole = column.to_numpy()
-        if len(whole) and (whole.max() > _EXACT or whole.min() < -_EXACT):
-            return np.asarray([_whole_word(int(value)) for value in whole], np.uint64)
+    if column.dtype.kind in "iu" and _is_beyond(column):
+        cells = zip(column.astype(object), column.isna(), strict=True)
+        found = [_MISSING if missing else _whole_word(int(one)) for one, missing in cells]
+        return np.asarray(found, np.uint64)
     if str(column.dtype).lower() in ("float32", "float16"):
         single = column.to_numpy(np.float32, na_value=np.nan)
         text = pa.array(single).cast(pa.string())
@@ -103,6 +103,11 @@ def _number_words(column: "pd.Series[Any]") -> Words:
     words: Words = (values + 0.0).view(np.uint64)  # + 0.0 makes -0.0 a plain zero
     words[np.isnan(values)] = _MISSING
     return words
+
+
+def _is_beyond(column: "pd.Series[Any]") -> bool:
+    known = column.dropna()
+    return bool(len(known)) and (int(known.max()) > _EXACT or int(known.min()) < -_EXACT)
 
 
 def _whole_word(value: int) -> int:

@@ -1,11 +1,14 @@
-"""Table files: CSV, TSV, Parquet, Arrow and JSON lines, on disk or at a URL."""
+"""Table files: CSV, TSV, Parquet, Arrow, JSON and JSON lines, on disk or at a URL."""
 
+import codecs
 import gzip
 import io
-import json
+import os
+import re
 import warnings
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,19 +21,27 @@ import pyarrow as pa
 from pyarrow import feather, parquet
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.place import need_path
+from chaffinch.data.arrow import frame_of_arrow
+from chaffinch.data.column import Columns, usual_label
+from chaffinch.data.json_table import frame_of_json, frame_of_lines
+from chaffinch.data.typed import merged_labels, type_cells
+from chaffinch.data.written import SEPARATORS, decode, find_separator
 
 Place = Path | io.BytesIO
 
-# The same numbers as in Parquet, to the last bit: what pandas does by itself from 3.1 on.
-_EXACT: dict[str, Any] = (
-    {"float_precision": "round_trip"}
-    if tuple(int(part) for part in pd.__version__.split(".")[:2]) < (3, 1)
-    else {}
-)
+LISTED_LABEL = "__label__"  # before each label in the format of fastText
+_BLOCK = 1 << 24
+_ODD_SEPARATORS = re.compile(r"\w[ :^~#]+\w")
 
-# Words that stand for an empty cell, but only in a column that otherwise holds numbers:
-# elsewhere "None" or "NA" may well be a category or a class.
-_EMPTY_WORDS = ("NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None", "?")
+
+@dataclass(frozen=True)
+class Reading:
+    """A file that is being read: its name, what the user said of it, and notes for the user."""
+
+    name: str
+    columns: Columns
+    notes: list[str]
 
 
 def is_url(path: str) -> bool:
@@ -44,13 +55,22 @@ def suffix_of(path: str) -> str:
     return PurePosixPath(name.removesuffix(".gz")).suffix
 
 
-def read_table(path: str, text_columns: tuple[str, ...] = ()) -> pd.DataFrame:
+def is_text_file(data: Any) -> bool:
+    """Whether data are a path of a file that an encoding is needed for."""
+    return isinstance(data, str | os.PathLike) and suffix_of(os.fspath(data)) in _TEXT_FILES
+
+
+def read_table(
+    path: str, columns: Columns | None = None, notes: list[str] | None = None
+) -> pd.DataFrame:
     """Read a table file.
 
     Args:
         path: A path, or a URL that fsspec can open; the ending tells the format, one of those in
             `READERS`; ``.csv.gz`` and the like too.
-        text_columns: Columns of a CSV that are kept as text though they look like numbers.
+        columns: What the user said: the id and text columns of a CSV are kept as text though they
+            look like numbers, and how the file is written.
+        notes: Gets a sentence for each thing that was interpreted.
 
     Raises:
         InputError: Another ending, or a file that is missing, empty or damaged.
@@ -66,12 +86,15 @@ def read_table(path: str, text_columns: tuple[str, ...] = ()) -> pd.DataFrame:
         place = _fetch(path)
         if path.lower().endswith(".gz"):
             place = _unpack(place)
-        return READERS[suffix](place, name, text_columns)
+        reading = Reading(name, columns or Columns(), [] if notes is None else notes)
+        return READERS[suffix](place, reading)
     except FileNotFoundError as error:
-        raise InputError("a file that exists", repr(path), "Check the path") from error
-    except UnicodeDecodeError as error:
+        raise need_path(path) from error
+    except UnicodeEncodeError as error:
         raise InputError(
-            f"text in UTF-8 in {name}", f"other bytes ({error.reason})", "Save it as UTF-8"
+            f"whole letters in {name}",
+            f"half of a surrogate pair ({error.object[error.start : error.start + 1]!r})",
+            "Write the file again: such signs are cut emoji and cannot be saved",
         ) from error
     except (OSError, EOFError, ValueError, zlib.error, pa.ArrowException) as error:
         if isinstance(error, InputError):
@@ -103,44 +126,90 @@ def _unpack(place: Place) -> Place:
     return io.BytesIO(gzip.decompress(content))
 
 
-def _read_csv(
-    place: Place, name: str, text_columns: tuple[str, ...], separator: str = ","
-) -> pd.DataFrame:
-    header, separator = _read_header(place, name, separator)
+def _content(place: Place) -> bytes:
+    return place.read_bytes() if isinstance(place, Path) else place.getvalue()
+
+
+def _is_utf8(place: Place) -> bool:
+    """Block by block, for tables of many gigabytes; zeros are those of UTF-16."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with place.open("rb") if isinstance(place, Path) else io.BytesIO(place.getvalue()) as stream:
+        while block := stream.read(_BLOCK):
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError:
+                return False
+            if b"\0" in block:
+                return False
+        try:
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+def _read_csv(place: Place, reading: Reading, separator: str = ",") -> pd.DataFrame:
+    """Read cells as text and give the columns their types afterwards: pandas rounds."""
+    name, written = reading.name, reading.columns.written
+    text: str | None = None
+    if written.encoding is not None or not _is_utf8(place):
+        text, _, told = decode(_content(place), written.encoding, name)
+        reading.notes.extend(told)
+        text = text.removeprefix("\ufeff")
+    sep = written.sep or find_separator(_start(place) if text is None else text, separator)
+    if sep != separator and written.sep is None:
+        reading.notes.append(f"{name} was read with {SEPARATORS[sep]} between its cells (--sep).")
+    source = _rewind(place) if text is None else io.StringIO(text)
+    header = _read_header(source, name, sep)
+    if len(header) == 1 and _ODD_SEPARATORS.search(header[0]):
+        raise InputError(
+            f"several columns in {name}",
+            f"one, {header[0][:80]!r}",
+            "Name the sign between the cells by --sep (sep= in Python), such as --sep space",
+        )
     with warnings.catch_warnings():
         # Rows longer than the header would lose cells.
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
             frame: pd.DataFrame = pd.read_csv(
-                _rewind(place),
-                sep=separator,
+                _rewind(place) if text is None else io.StringIO(text),
+                sep=sep,
                 encoding="utf-8-sig",
                 index_col=False,
                 keep_default_na=False,
                 na_values=[""],
-                dtype={column: "str" for column in text_columns if column in header},
-                low_memory=False,
-                **_EXACT,
+                dtype=str,
             )
         except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
             raise InputError(
                 f"rows with as many cells as the header ({len(header)}) in {name}",
                 " ".join(str(error).split()).rstrip("."),
-                "Put cells that hold the separator in double quotes",
+                "Put cells that hold the separator in double quotes, or name another separator "
+                "by --sep",
             ) from error
-    for column in frame.columns.difference(list(text_columns)):
-        if isinstance(frame[column].dtype, pd.StringDtype) or frame[column].dtype == object:
-            frame[column] = _numbers_or_text(frame[column])
+    del text
+    keep = frozenset(reading.columns.as_text)
+    raw = frame
+    frame, told = type_cells(raw, keep, written.decimal, name)
+    reading.notes.extend(told)
+    label = usual_label(header, reading.columns.label)
+    if label in frame.columns:
+        reading.notes.extend(merged_labels(raw[label], frame[label], name))
     # What pandas writes first where the index was not left out: a row number, no feature.
     if not header[0] and np.array_equal(frame.iloc[:, 0].to_numpy(), np.arange(len(frame))):
         frame = frame.iloc[:, 1:]
     return frame
 
 
-def _read_header(place: Place, name: str, separator: str) -> tuple[list[str], str]:
+def _start(place: Place) -> str:
+    with place.open("rb") if isinstance(place, Path) else io.BytesIO(place.getvalue()) as stream:
+        return stream.read(_BLOCK // 64).decode("utf-8-sig", errors="ignore")
+
+
+def _read_header(source: Any, name: str, separator: str) -> list[str]:
     try:
         row = pd.read_csv(
-            _rewind(place),
+            source,
             sep=separator,
             encoding="utf-8-sig",
             header=None,
@@ -151,70 +220,68 @@ def _read_header(place: Place, name: str, separator: str) -> tuple[list[str], st
     except pd.errors.EmptyDataError as error:
         raise InputError(f"a header and rows in {name}", "an empty file", "Check it") from error
     header = [str(cell) for cell in row.iloc[0]]
-    if len(header) == 1 and separator != ";" and ";" in header[0]:
-        return _read_header(place, name, ";")
     repeated = sorted({cell for cell in header if header.count(cell) > 1})
     if repeated:
         raise InputError(
             f"a different name for every column of {name}",
             f"{', '.join(map(repr, repeated))} more than once",
-            "Rename the columns",
+            "Rename the columns, or add a first line of names if there is none",
         )
-    return header, separator
+    return header
 
 
-def _numbers_or_text(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    empty = column.isin(_EMPTY_WORDS)
-    if not empty.any():
-        return column
-    rest = column.where(~empty)
-    if rest.isna().all():
-        return column
-    try:
-        return pd.to_numeric(rest)
-    except (ValueError, TypeError):
-        return column
+def _read_list(place: Place, reading: Reading) -> pd.DataFrame:
+    """Read a .txt file: labels and texts as fastText has them, or a table with a separator."""
+    text, _, told = decode(_content(place), reading.columns.written.encoding, reading.name)
+    lines = [line for line in text.removeprefix("\ufeff").splitlines() if line.strip()]
+    if lines and all(line.startswith(LISTED_LABEL) for line in lines):
+        reading.notes.extend(told)
+        rows = [line.removeprefix(LISTED_LABEL).split(maxsplit=1) for line in lines]
+        several = sum(row[-1].startswith(LISTED_LABEL) for row in rows)
+        if several or any(len(row) < 2 for row in rows):
+            raise InputError(
+                f"one label and a text in each line of {reading.name}",
+                f"{several} lines with several labels" if several else "lines without a text",
+                "Mend these lines",
+            )
+        return pd.DataFrame(rows, columns=["label", "text"], dtype=str)
+    sep = reading.columns.written.sep or find_separator(text, "\t")
+    if len(lines) < 2 or sep not in lines[0]:
+        raise InputError(
+            f"a table with a header, or lines '{LISTED_LABEL}LABEL TEXT', in {reading.name}",
+            f"{len(lines)} lines without labels",
+            "Put texts and labels in two columns of a .csv or .tsv file, or name the sign between "
+            "its cells by --sep",
+        )
+    return _read_csv(place, reading, "\t")
 
 
-def _read_parquet(place: Place, name: str, text_columns: tuple[str, ...]) -> pd.DataFrame:
-    del name, text_columns
-    frame: pd.DataFrame = parquet.read_table(_rewind(place)).to_pandas()
-    return frame
+def _read_parquet(place: Place, reading: Reading) -> pd.DataFrame:
+    del reading
+    return frame_of_arrow(parquet.read_table(_rewind(place)))
 
 
-def _read_arrow(place: Place, name: str, text_columns: tuple[str, ...]) -> pd.DataFrame:
-    del name, text_columns
+def _read_arrow(place: Place, reading: Reading) -> pd.DataFrame:
+    del reading
     try:
         table = feather.read_table(_rewind(place))
     except pa.ArrowInvalid:  # a stream, as the datasets library writes
-        content = place.read_bytes() if isinstance(place, Path) else place.getvalue()
-        table = pa.ipc.open_stream(content).read_all()
-    frame: pd.DataFrame = table.to_pandas()
-    return frame
+        table = pa.ipc.open_stream(_content(place)).read_all()
+    return frame_of_arrow(table)
 
 
-def _read_json_lines(place: Place, name: str, text_columns: tuple[str, ...]) -> pd.DataFrame:
-    del text_columns
-    content = place.read_bytes() if isinstance(place, Path) else place.getvalue()
-    records = []
-    # Not splitlines(): it also breaks at signs that JSON allows inside of a string.
-    for number, line in enumerate(content.decode("utf-8-sig").split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(
-                f"one JSON object a line in {name}", f"line {number}: {error}", "Mend that line"
-            ) from error
-        if not isinstance(record, dict):
-            raise InputError(
-                f"one JSON object a line in {name}",
-                f"a {type(record).__name__} in line {number}",
-                'Write each row as {"column": value, ...}',
-            )
-        records.append(record)
-    return pd.DataFrame.from_records(records)
+def _read_json_lines(place: Place, reading: Reading) -> pd.DataFrame:
+    return frame_of_lines(_text(place, reading), reading.name)
+
+
+def _read_json(place: Place, reading: Reading) -> pd.DataFrame:
+    return frame_of_json(_text(place, reading), reading.name)
+
+
+def _text(place: Place, reading: Reading) -> str:
+    text, _, told = decode(_content(place), reading.columns.written.encoding, reading.name)
+    reading.notes.extend(told)
+    return text.removeprefix("\ufeff")
 
 
 def _rewind(place: Place) -> Place:
@@ -223,12 +290,19 @@ def _rewind(place: Place) -> Place:
     return place
 
 
-READERS: dict[str, Callable[[Place, str, tuple[str, ...]], pd.DataFrame]] = {
+READERS: dict[str, Callable[[Place, Reading], pd.DataFrame]] = {
     ".csv": _read_csv,
     ".tsv": partial(_read_csv, separator="\t"),
     ".parquet": _read_parquet,
     ".arrow": _read_arrow,
     ".feather": _read_arrow,
     ".jsonl": _read_json_lines,
+    ".json": _read_json,
+    ".txt": _read_list,
 }
 """The table formats by ending."""
+
+DELIMITED = (".csv", ".tsv", ".txt")
+"""Formats with one record a line and a sign between the cells."""
+
+_TEXT_FILES = (*DELIMITED, ".json", ".jsonl")

@@ -1,5 +1,6 @@
 """Folders of images: one subfolder a class, or a flat folder with a table of labels."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def open_folder(root: Path, columns: Columns) -> ImageData:
         Columns(text=columns.text).refuse(f"the folder {root}")
     table = next((root / name for name in LABEL_TABLES if (root / name).is_file()), None)
     if table is not None:
-        frame = read_table(str(table), (columns.id,) if columns.id else ())
+        frame = read_table(str(table), columns)
         return open_listed(frame, root, columns, str(table))
     if columns.label is not None:
         raise InputError(
@@ -53,6 +54,7 @@ def open_folder(root: Path, columns: Columns) -> ImageData:
             f"others in deeper folders ({deeper.parent})",
             "Move them up, or list all files in labels.csv with columns file,label",
         )
+    _check_names(name for name, _ in rows)
     frame = pd.DataFrame(rows, columns=["file", "label"])
     return open_listed(frame, root, Columns("label", columns.id), str(root))
 
@@ -102,6 +104,18 @@ def open_listed(frame: pd.DataFrame, root: Path, columns: Columns, source: str) 
             "Give paths relative to the folder of the table, with their ending",
         )
     return ImageData.of_files(files, labels, ids=ids, source=source)
+
+
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                "file names in UTF-8, as they become ids",
+                repr(name.encode(errors="surrogateescape")),
+                "Rename the file, such as by convmv",
+            ) from error
 
 
 def _path(root: Path, cell: Any) -> Path:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from chaffinch.core.errors import InputError
+from chaffinch.data.arrow import frame_of_arrow
 from chaffinch.data.column import Columns
 from chaffinch.data.frame import Opened, open_frame
 
@@ -46,6 +47,7 @@ def open_huggingface(data: Any, columns: Columns) -> Opened:
         if type(feature).__name__ == "Image" and getattr(feature, "decode", True):
             data = data.cast_column(name, type(feature)(decode=False))
     frame: pd.DataFrame = data.to_pandas()
+    _keep_digits(data, frame)
     for name, feature in features.items():
         if type(feature).__name__ == "ClassLabel":
             classes = list(feature.names)
@@ -53,3 +55,17 @@ def open_huggingface(data: Any, columns: Columns) -> Opened:
             codes = frame[name].to_numpy(np.float64, na_value=-1).astype(np.int64)
             frame[name] = [classes[code] if code >= 0 else None for code in codes]
     return open_frame(frame, columns, "Hugging Face data set")
+
+
+def _keep_digits(data: Any, frame: pd.DataFrame) -> None:
+    """Put whole numbers back of which empty cells beside them made rounded floats."""
+    rounded = [
+        name
+        for name, feature in data.features.items()
+        if str(getattr(feature, "dtype", "")) in ("int64", "uint64")
+        and getattr(frame[name].dtype, "kind", "") == "f"
+    ]
+    if rounded:
+        whole = frame_of_arrow(data.select_columns(rounded).with_format("arrow")[:])
+        for name in rounded:
+            frame[name] = whole[name]

@@ -1,12 +1,11 @@
 """One door for every kind of data."""
 
-import io
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
 import pandas as pd
-import pyarrow as pa
 from PIL import Image
 from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import IterableDataset
@@ -14,11 +13,13 @@ from torch.utils.data import IterableDataset
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.labels import Labels
+from chaffinch.core.place import need_path
 from chaffinch.data.array import open_mapping, open_pair, read_npz
+from chaffinch.data.arrow import frame_of, is_arrow_table
 from chaffinch.data.column import Columns
-from chaffinch.data.file import READERS, is_url, read_table, suffix_of
+from chaffinch.data.file import READERS, is_text_file, is_url, read_table, suffix_of
 from chaffinch.data.folder import lists_images, open_folder, open_listed
-from chaffinch.data.frame import open_frame
+from chaffinch.data.frame import open_frame, png_of
 from chaffinch.data.huggingface import (
     is_huggingface,
     is_split_mapping,
@@ -29,44 +30,65 @@ from chaffinch.data.image import ImageData
 from chaffinch.data.table import TableData
 from chaffinch.data.tensor import TensorData
 from chaffinch.data.text import TextData
+from chaffinch.data.written import Written
 
 
 def open_data(
     data: Any,
     *,
-    label: str | None = None,
-    id_column: str | None = None,
-    text_column: str | None = None,
+    label: object = None,
+    id_column: object = None,
+    text_column: object = None,
     trainable: bool = True,
+    **written: Any,
 ) -> Dataset:
     """Open labelled data of any kind.
 
     Args:
-        data: A path of a .csv, .tsv, .parquet, .arrow, .feather, .jsonl or .npz file, or a URL of
-            one of the tables; a folder ``root/class/name.png`` or one with ``labels.csv``; a
-            DataFrame, a pyarrow Table, ``(X, y)``, a mapping of arrays, a Hugging Face or torch
-            data set of (x, y); or a `Dataset`, which comes back as it is.
+        data: A path of a .csv, .tsv, .txt, .parquet, .arrow, .feather, .json, .jsonl or .npz file,
+            or a URL of one of the tables; a folder ``root/class/name.png`` or one with
+            ``labels.csv``; a DataFrame of pandas or polars, a pyarrow Table, ``(X, y)``, a mapping
+            of arrays, a Hugging Face or torch data set of (x, y); or a `Dataset`, which comes back
+            as it is.
         label: Column (or key) of the labels; by default the only one of label, labels, y, target,
             class.
         id_column: Column of unique keys; by default ids are made from the content.
         text_column: Column of the text, or several with commas between them, joined by " [SEP] ".
             By default the data are text where exactly one column reads like it (not numbers, at
             least 20 characters on average, more than 80% of the cells different) and at most two
-            further columns stand beside it; these are then left out. A column ``split`` of words
-            such as train and test is never a feature.
+            further columns stand beside it; these are then left out, with a note. "none" for a
+            table, whose encoder reads the text beside the other columns. A column ``split`` of
+            words such as train and test is never a feature.
         trainable: Whether to refuse labels that no classifier can be trained on; False for
             validation data.
+        **written: How a text file is written, where it is not found out: ``sep`` (one character
+            between cells), ``decimal`` ("." or ",") and ``encoding``.
 
     Returns:
-        The data as `TableData`, `TextData`, `ImageData` or `TensorData`.
+        The data as `TableData`, `TextData`, `ImageData` or `TensorData`; their ``notes`` say what
+        was interpreted.
 
     Raises:
         InputError: Data that cannot be read or are not usable; the message says why.
     """
-    opened = _open(data, Columns(label, id_column, text_column))
+    opened = _open(data, columns_of(label, id_column, text_column, **written))
     if trainable:
         opened.labels.check_trainable(f"the labels of {opened.source}")
     return opened
+
+
+def columns_of(
+    label: object = None, id_column: object = None, text_column: object = None, **written: Any
+) -> Columns:
+    """What the user said of columns and file; names of columns may be numbers.
+
+    Raises:
+        InputError: A separator, decimal sign or encoding that cannot be one.
+    """
+    label, key, text = (
+        None if name is None else str(name) for name in (label, id_column, text_column)
+    )
+    return Columns(label, key, text, Written.of(**written))
 
 
 def _open(data: Any, columns: Columns) -> Dataset:
@@ -74,10 +96,9 @@ def _open(data: Any, columns: Columns) -> Dataset:
         return data
     if isinstance(data, str | os.PathLike):
         return _open_path(os.fspath(data), columns)
+    columns.refuse_written("data in memory")
     if isinstance(data, pd.DataFrame):
         return open_frame(data, columns, "DataFrame in memory")
-    if isinstance(data, pa.Table):
-        return open_frame(data.to_pandas(), columns, "Arrow table in memory")
     if is_split_mapping(data):
         raise refuse_splits(data)
     if isinstance(data, dict):
@@ -88,6 +109,8 @@ def _open(data: Any, columns: Columns) -> Dataset:
         return open_huggingface(data, columns)
     if isinstance(data, TorchDataset):
         return _open_torch(data, columns)
+    if is_arrow_table(data):
+        return open_frame(frame_of(data), columns, f"{type(data).__name__} in memory")
     raise InputError(
         "a path, a DataFrame, (X, y), a mapping of arrays, or a torch or Hugging Face data set",
         f"a {type(data).__name__}" + (f" of {len(data)}" if isinstance(data, tuple | list) else ""),
@@ -107,8 +130,9 @@ def _open_path(path: str, columns: Columns) -> Dataset:
         if place.is_dir():
             return open_folder(place, columns)
         if not place.exists():
-            raise InputError("a file or folder that exists", repr(path), "Check the path")
+            raise need_path(path)
         if suffix_of(path) == ".npz":
+            columns.refuse_written(f"the archive {place.name}")
             return open_mapping(read_npz(place), columns, place.name)
     if suffix_of(path) not in READERS:
         raise InputError(
@@ -116,11 +140,20 @@ def _open_path(path: str, columns: Columns) -> Dataset:
             repr(place.name),
             "Convert it, or load it yourself and pass the DataFrame or arrays",
         )
-    as_text = [columns.id, *(columns.text or "").split(",")]
-    frame = read_table(path, tuple(name.strip() for name in as_text if name))
+    if not is_text_file(path):
+        columns.refuse_written(f"a {suffix_of(path)} file")
+    notes: list[str] = []
+    frame = read_table(path, columns, notes)
     if columns.text is None and not is_url(path) and lists_images(frame):
-        return open_listed(frame, place.parent, columns, place.name)
-    return open_frame(frame, columns, place.name)
+        return _noted(open_listed(frame, place.parent, columns, place.name), notes)
+    return _noted(open_frame(frame, columns, place.name), notes)
+
+
+def _noted(opened: Any, notes: list[str]) -> Dataset:
+    if notes and hasattr(opened, "notes"):
+        opened = replace(opened, notes=(*notes, *opened.notes))
+    made: Dataset = opened
+    return made
 
 
 def _open_torch(data: Any, columns: Columns) -> Dataset:
@@ -133,10 +166,5 @@ def _open_torch(data: Any, columns: Columns) -> Dataset:
     pairs = [data[row][:2] for row in range(len(data))]
     source = f"torch {type(data).__name__}"
     labels = Labels.of([label for _, label in pairs], f"the labels of {source}")
-    return ImageData.of_files([_png(image) for image, _ in pairs], labels, source=source)
-
-
-def _png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+    files = [png_of(image, row, source) for row, (image, _) in enumerate(pairs)]
+    return ImageData.of_files(files, labels, source=source)

@@ -11,7 +11,8 @@ import pandas as pd
 from chaffinch.core.errors import InputError
 from chaffinch.core.identity import digest, ids_from_digests, ids_from_keys
 from chaffinch.core.types import Strings
-from chaffinch.data.column import few, need_name
+from chaffinch.data.arrow import frame_of, is_arrow_table
+from chaffinch.data.column import Columns, few, need_name
 from chaffinch.data.file import read_table
 
 PROMPT_NAMES = ("prompt", "instruction", "question", "query")
@@ -70,13 +71,15 @@ def open_prompts(
             has an empty one, which is for the checks to find: in a CSV there is no other way to
             write it.
     """
+    if is_arrow_table(data):
+        data = frame_of(data)
     if isinstance(data, pd.DataFrame):
         frame, source = data.reset_index(drop=True), "DataFrame in memory"
     elif isinstance(data, str | os.PathLike):
         wanted = tuple(name for name in (prompt, response, id_column) if name)
         named = (*wanted, *PROMPT_NAMES, *RESPONSE_NAMES)
         source = os.path.basename(os.fspath(data))
-        frame = read_table(os.path.expanduser(os.fspath(data)), named)
+        frame = read_table(os.path.expanduser(os.fspath(data)), Columns(verbatim=named))
     else:
         raise InputError(
             "a path or a DataFrame of prompts and responses",

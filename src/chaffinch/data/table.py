@@ -13,6 +13,7 @@ from chaffinch.core.errors import InputError
 from chaffinch.core.identity import fingerprint, ids_from_digests
 from chaffinch.core.labels import Labels
 from chaffinch.core.types import Modality, Strings
+from chaffinch.data.arrow import plain_column
 from chaffinch.data.cell import holds_strings, row_digests, words_of
 from chaffinch.data.column import check_names, check_scalars, few
 
@@ -29,6 +30,7 @@ class TableData:
             in which pandas stores them matters, see `chaffinch.data.cell`.
         source: Where the rows came from, for people.
         frame: N x I features of any type, missing cells included; not to be written to.
+        notes: What was interpreted when they were read.
     """
 
     ids: Strings
@@ -36,6 +38,7 @@ class TableData:
     digests: tuple[str, ...]
     source: str
     frame: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
     modality: ClassVar[Modality] = "table"
 
@@ -73,8 +76,14 @@ class TableData:
                 "Check that the right file was chosen",
             )
         frame = check_names(frame, source).reset_index(drop=True)
+        changed = {}
         for name in frame.columns:
-            check_scalars(frame[name], f"column {name!r} of {source}")
+            given = frame[name]
+            check_scalars(given, f"column {name!r} of {source}")
+            column = plain_column(given)
+            if column is not given:
+                changed[name] = column
+        frame = frame.assign(**changed)
         _check_finite(frame, source)
         digests = row_digests({name: words_of(frame[name]) for name in frame.columns})
         return cls(

@@ -29,6 +29,7 @@ class TextData:
         digests: (N,) hash of each text, letter by letter.
         source: Where the texts came from, for people.
         texts: (N,) the texts, unchanged.
+        notes: What was interpreted when they were read.
     """
 
     ids: Strings
@@ -36,6 +37,7 @@ class TextData:
     digests: tuple[str, ...]
     source: str
     texts: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     modality: ClassVar[Modality] = "text"
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import default_collate
 
+from chaffinch.core.array import to_numpy
 from chaffinch.core.errors import InputError
 from chaffinch.gradients.rows import as_tensor
 
@@ -56,11 +57,13 @@ def length(data: Any) -> int:
                 "as many targets as inputs", f"{counts[1]} for {counts[0]}", "Align X and y"
             )
         return counts[0]
-    if isinstance(data, Tensor | np.ndarray | tuple | list) or not hasattr(data, "__getitem__"):
+    unsized = not hasattr(data, "__getitem__") or not hasattr(data, "__len__")
+    if isinstance(data, Tensor | np.ndarray | tuple | list) or unsized:
         raise InputError(
             "a torch Dataset of (x, y) or a pair (X, y)",
             type(data).__name__,
-            "Pass the targets with the inputs; of a DataLoader pass its dataset",
+            "Pass the targets with the inputs; of a DataLoader pass its dataset, of an iterable "
+            "dataset list(...) of its samples",
         )
     return len(data)
 
@@ -92,7 +95,16 @@ def _slice(part: Any, start: int, stop: int) -> Any:
     if isinstance(part, Mapping):
         return {name: _slice(value, start, stop) for name, value in part.items()}
     rows = part[start:stop]
-    return rows if isinstance(rows, Tensor) else as_tensor(np.asarray(rows))
+    if isinstance(rows, Tensor):
+        return rows
+    array = to_numpy(rows)
+    if array.dtype.kind not in "fiub":
+        raise InputError(
+            "numbers as inputs, and codes of classes as targets",
+            f"an array of {array.dtype}, such as {array.ravel()[:1].tolist()}",
+            "Encode labels as codes 0 to C-1 in the order of the model's classes",
+        )
+    return as_tensor(array)
 
 
 def _picked(part: Any, positions: Sequence[int]) -> Any:

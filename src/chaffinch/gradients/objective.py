@@ -40,7 +40,7 @@ def cross_entropy(outputs: Any, targets: Tensor) -> Tensor:
     if not _are_codes(targets, logits.shape[1]):
         raise InputError(
             f"targets (N,) with codes 0 to {logits.shape[1] - 1}",
-            f"shape {tuple(targets.shape)} of {targets.dtype}, such as {targets.flatten()[:1]}",
+            f"shape {tuple(targets.shape)} of {targets.dtype}{_odd(targets, logits.shape[1])}",
             "Encode the labels as codes of the model's classes",
         )
     return F.cross_entropy(widen(logits), targets.long(), reduction="none")
@@ -77,6 +77,13 @@ def sample_losses(
             "Look at that sample, or for a model that has diverged",
         )
     return losses
+
+
+def _odd(targets: Tensor, classes: int) -> str:
+    """The first value that is no code."""
+    values = targets.flatten()
+    odd = values[(values < 0) | (values >= classes) | (values != values.floor())]
+    return f", such as {(odd if len(odd) else values)[:1].tolist()}"
 
 
 def _are_codes(targets: Tensor, classes: int) -> bool:

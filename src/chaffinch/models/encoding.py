@@ -1,7 +1,6 @@
 """Encoders: from a table, pixels or texts to model inputs, without looking at labels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,99 +11,36 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from chaffinch.core.errors import InputError
-from chaffinch.core.types import Floats
+from chaffinch.models.column import (
+    MAX_CATEGORIES,
+    MAX_DEVIATIONS,
+    Categorical,
+    Encoder,
+    Numeric,
+    Prose,
+    is_identifier,
+    is_number,
+    is_prose,
+)
+from chaffinch.models.date import ORDERS, date_order
 from chaffinch.models.inputs import DenseInputs, SparseInputs
 
-MAX_CATEGORIES = 50
-MAX_DEVIATIONS = 10.0
 MAX_TERMS = 20_000
-
-
-@dataclass(frozen=True)
-class _Numeric:
-    """Standardised numbers; missing ones become the median, with a column that says so."""
-
-    name: str
-    median: float
-    mean: float
-    scale: float
-    indicator: bool
-
-    @classmethod
-    def fit(cls, column: "pd.Series[Any]") -> "_Numeric":
-        values = _numbers(column)
-        known = values[np.isfinite(values)]
-        median = float(np.median(known)) if known.size else 0.0
-        filled = np.where(np.isfinite(values), values, median)
-        scale = float(filled.std())
-        mean = float(filled.mean())
-        # A constant column has only rounding error for a spread.
-        constant = scale <= 1e-9 * abs(mean)
-        return cls(
-            str(column.name), median, mean, 1.0 if constant else scale, known.size < values.size
-        )
-
-    def encode(self, column: "pd.Series[Any]") -> Floats:
-        values = _numbers(column)
-        missing = ~np.isfinite(values)
-        scaled = (np.where(missing, self.median, values) - self.mean) / self.scale
-        scaled = np.clip(scaled, -MAX_DEVIATIONS, MAX_DEVIATIONS)
-        return np.column_stack([scaled, missing]) if self.indicator else scaled[:, None]
-
-
-@dataclass(frozen=True)
-class _Categorical:
-    """One column a category; rare and unseen categories share none of them."""
-
-    name: str
-    categories: tuple[str, ...]
-
-    @classmethod
-    def fit(cls, column: "pd.Series[Any]") -> "_Categorical":
-        counts = _texts(column).value_counts()
-        ranked = sorted(counts.items(), key=lambda item: (-int(item[1]), str(item[0])))
-        return cls(str(column.name), tuple(str(name) for name, _ in ranked[:MAX_CATEGORIES]))
-
-    def encode(self, column: "pd.Series[Any]") -> Floats:
-        place = {name: position for position, name in enumerate(self.categories)}
-        codes = _texts(column).map(place).fillna(-1).to_numpy(np.int64)
-        hot = np.zeros((len(codes), len(self.categories)))
-        known = codes >= 0
-        hot[np.flatnonzero(known), codes[known]] = 1
-        return hot
-
-
-def _numbers(column: "pd.Series[Any]") -> NDArray[np.float64]:
-    if pd.api.types.is_datetime64_any_dtype(column):
-        # One unit for all tables: a file may keep seconds where another keeps nanoseconds.
-        column = column.dt.as_unit("us").astype("int64").where(column.notna())
-    try:
-        return column.astype(object).where(column.notna(), np.nan).to_numpy(np.float64)
-    except (ValueError, TypeError) as error:
-        raise InputError(
-            f"numbers in the column {str(column.name)!r}, as in the training table",
-            str(error),
-            "Give both tables the same columns",
-        ) from error
-
-
-def _texts(column: "pd.Series[Any]") -> "pd.Series[str]":
-    return column.astype(object).where(column.notna(), "(missing)").astype(str)
-
-
-def _is_number(column: "pd.Series[Any]") -> bool:
-    types = pd.api.types
-    return types.is_numeric_dtype(column) or types.is_datetime64_any_dtype(column)
+_LARGEST = 1e15  # squares of larger float32 are not finite
 
 
 class TableEncoder:
-    """Turn mixed columns into standardised numbers and one-hot categories.
+    """Turn mixed columns into standardised numbers, one-hot categories and directions of texts.
 
-    Columns of text that hardly ever repeats (names, free remarks) are left out: they identify
-    rows and would only be memorised.
+    Dates in text count as dates. Columns that name the rows (row numbers, unique keys, names) are
+    left out: they would only be memorised.
 
     Args:
-        frame: (N, columns) the table whose means, spreads and categories are learned.
+        frame: (N, columns) the table whose means, spreads, categories and words are learned.
+
+    Attributes:
+        left_out: Columns of text that hardly ever repeats.
+        notes: What was left out or interpreted, for the user.
 
     Raises:
         InputError: No column is left to learn from.
@@ -112,22 +48,54 @@ class TableEncoder:
 
     def __init__(self, frame: pd.DataFrame) -> None:
         frame = frame.rename(columns=str)
-        self.left_out: list[str] = []
-        self._columns: list[_Numeric | _Categorical] = []
-        for name in frame.columns:
-            column = frame[name]
-            if _is_number(column):
-                self._columns.append(_Numeric.fit(column))
-            elif column.nunique() > max(MAX_CATEGORIES, len(frame) // 2):
-                self.left_out.append(str(name))
-            else:
-                self._columns.append(_Categorical.fit(column))
+        self.notes: list[str] = []
+        keys = [name for name in frame.columns if is_identifier(frame[name])]
+        rest = [name for name in frame.columns if name not in keys]
+        self._columns: list[Encoder]
+        self._columns, self.left_out = self._fit(frame[rest])
+        if not self._columns:
+            # Nothing else to learn from: then the numbers may mean something.
+            self._columns = [Numeric.fit(frame[name]) for name in keys]
+            keys = []
+        if keys:
+            self.notes.append(
+                f"Numbers that are all different and seem to name the rows were left out: "
+                f"{', '.join(keys)}. Take one for the ids by --id {keys[0]}, or turn it into "
+                "decimal numbers if it is a measurement."
+            )
+        if self.left_out:
+            self.notes.append(
+                "Columns of text that hardly ever repeats were left out: "
+                f"{', '.join(self.left_out)}."
+            )
         if not self._columns:
             raise InputError(
                 "at least one column of numbers or categories",
                 f"only columns of unique text ({', '.join(self.left_out) or 'none'})",
                 "Name the text column with --text to learn from it",
             )
+
+    def _fit(self, frame: pd.DataFrame) -> tuple[list[Encoder], list[str]]:
+        columns: list[Encoder] = []
+        left_out: list[str] = []
+        for name in frame.columns:
+            column = frame[name]
+            if is_number(column):
+                columns.append(Numeric.fit(column))
+            elif (order := date_order(column)) is not None:
+                columns.append(Numeric.fit(column, order))
+                self.notes.append(f"Text in {name!r} was read as dates ({ORDERS[order]}).")
+            elif column.nunique() <= max(MAX_CATEGORIES, len(frame) // 2):
+                columns.append(Categorical.fit(column))
+            elif (prose := _prose(column)) is not None:
+                columns.append(prose)
+                self.notes.append(
+                    f"The text in {name!r} was used beside the other columns, as {prose.width} "
+                    f"features made of its words; --text {name} uses it alone and in full."
+                )
+            else:
+                left_out.append(str(name))
+        return columns, left_out
 
     def encode(self, frame: pd.DataFrame) -> DenseInputs:
         """Encode a table with the same columns as (N, I) float32.
@@ -143,9 +111,21 @@ class TableEncoder:
                 f"a table without {', '.join(missing)}",
                 "Give both tables the same columns",
             )
-        parts = [column.encode(frame[column.name]) for column in self._columns]
-        matrix = np.concatenate(parts, axis=1).astype(np.float32)
+        matrix = np.empty((len(frame), sum(one.width for one in self._columns)), np.float32)
+        begin = 0
+        for column in self._columns:
+            matrix[:, begin : begin + column.width] = column.encode(frame[column.name])
+            begin += column.width
         return DenseInputs(torch.from_numpy(matrix))
+
+
+def _prose(column: "pd.Series[Any]") -> Prose | None:
+    if not is_prose(column):
+        return None
+    try:
+        return Prose(column)
+    except ValueError:  # no word occurs twice
+        return None
 
 
 class TextEncoder:
@@ -196,17 +176,25 @@ def encode_pixels(pixels: NDArray[np.uint8]) -> DenseInputs:
 class TensorEncoder:
     """Standardise tensors, feature by feature, with the spread of the training samples.
 
+    Features with huge values are divided by a power of two first, so that squares stay finite.
+
     Args:
         x: (N, ...) tensors of any type.
     """
 
     def __init__(self, x: torch.Tensor) -> None:
-        values = x.float()
+        peak = x.double().abs().amax(dim=0) if len(x) else torch.zeros(x.shape[1:])
+        self._huge = bool((peak > _LARGEST).any())
+        self._peak = torch.where(peak > _LARGEST, 2.0 ** torch.floor(torch.log2(peak)), 1.0)
+        values = self._tame(x)
         self._mean = values.mean(dim=0)
         spread = values.std(dim=0, correction=0)
         self._scale = torch.where(spread > 0, spread, torch.ones_like(spread))
 
+    def _tame(self, x: torch.Tensor) -> torch.Tensor:
+        return (x.double() / self._peak).float() if self._huge else x.float()
+
     def encode(self, x: torch.Tensor) -> DenseInputs:
         """Encode tensors of the same shape as float32."""
         limit = MAX_DEVIATIONS
-        return DenseInputs(((x.float() - self._mean) / self._scale).clamp(-limit, limit))
+        return DenseInputs(((self._tame(x) - self._mean) / self._scale).clamp(-limit, limit))

@@ -144,11 +144,7 @@ def _texts(data: Dataset) -> tuple[str, ...]:
 def _encoder(dataset: Dataset, own_model: bool) -> tuple[Encode, tuple[str, ...]]:
     if isinstance(dataset, TableData):
         table = TableEncoder(dataset.frame)
-        notes: tuple[str, ...] = ()
-        if table.left_out:
-            names = ", ".join(table.left_out)
-            notes = (f"Columns of text that hardly ever repeats were left out: {names}.",)
-        return lambda data: table.encode(data.frame), notes
+        return lambda data: table.encode(data.frame), tuple(table.notes)
     if isinstance(dataset, TextData):
         text = TextEncoder(dataset.texts, dense=own_model)
         return lambda data: text.encode(data.texts), ()

@@ -1,20 +1,19 @@
 """`judge`: findings from evidence that the user has already."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
-from chaffinch.core.labels import Labels
-from chaffinch.core.types import Floats
+from chaffinch.core.label_variants import label_notes
 from chaffinch.diagnosis.judgement import judge_evidence
 from chaffinch.diagnosis.selection import Threshold
+from chaffinch.pipeline.judge_inputs import JudgeInputs, names_of
 
-_SUM_TOLERANCE = 1e-2
 _OPTIONS = frozenset({"ids", "scorers", "seed", "select", "fdr"})
 
 
@@ -28,8 +27,10 @@ def judge(
     """Judge labels by evidence that you have already; nothing is trained.
 
     Args:
-        labels: (N,) given labels of any type. Columns of the other arrays are the classes in
-            sorted order; integer labels 0..C-1 may lack some classes.
+        labels: (N,) given labels of any type. Columns of arrays are the classes in sorted order;
+            integer labels 0..C-1 may lack some classes. Columns of a DataFrame are matched with
+            the classes by name, and its rows by index: with ``ids`` where there are some, else
+            with the index of labels that are a Series. A plain index 0, 1, 2... tells nothing.
         probabilities: (N, C) predicted by models that did **not** train on the sample
             (cross-validation); rows sum to 1.
         embeddings: (N, K) model-free description of the samples, such as sentence embeddings.
@@ -47,71 +48,20 @@ def judge(
         known = ", ".join(sorted(_OPTIONS))
         raise InputError(f"the options {known}", ", ".join(unknown), "Check the name")
     threshold = Threshold(options.get("select", "f1"), float(options.get("fdr", 0.1)))
-    held_out = None if probabilities is None else _probabilities(probabilities)
-    trained = None if logits is None else _floats(logits, "logits")
-    if trained is not None and trained.ndim == 2:
-        trained = trained[None]
-    width = next((a.shape[-1] for a in (held_out, trained) if a is not None), None)
-    given = _labels(labels, width)
-    given.check_trainable()
+    given = JudgeInputs(labels, options.get("ids"))
+    held_out = given.outputs(probabilities, "probabilities")
+    trained = given.outputs(logits, "logits")
+    features = given.features(embeddings)
+    given.labels.check_trainable()
     evidence = Evidence(
-        _ids(options.get("ids"), len(given)),
-        given,
+        given.ids,
+        given.labels,
         logits=trained,
-        held_out_logits=None if held_out is None else np.log(np.maximum(held_out, 1e-12))[None],
-        embeddings=None if embeddings is None else _floats(embeddings, "embeddings"),
+        held_out_logits=held_out,
+        embeddings=features,
     )
-    scorers: Sequence[str] | None = options.get("scorers")
     seed = int(options.get("seed", 0))
-    return judge_evidence(evidence, scorers, seed, threshold=threshold)
-
-
-def _labels(values: Iterable[Any], width: int | None) -> Labels:
-    labels = Labels.of(values)
-    present = labels.classes
-    are_columns = np.issubdtype(present.dtype, np.integer) and present.min() >= 0
-    if width is not None and are_columns and len(present) < width and present.max() < width:
-        # Column numbers of which some have no sample: the columns tell how many classes there are.
-        return Labels(labels.values.astype(np.int64), np.arange(width))
-    return labels
-
-
-def _ids(ids: Any, count: int) -> Any:
-    if ids is None:
-        return np.arange(count).astype(np.str_)
-    named = np.asarray([str(one) for one in ids], dtype=np.str_)
-    if len(named) != count or len(set(named.tolist())) != count:
-        raise InputError(
-            f"{count} different ids", f"{len(set(named.tolist()))} of {len(named)}", "Check ids"
-        )
-    return named
-
-
-def _floats(values: ArrayLike, name: str) -> Floats:
-    try:
-        array = np.asarray(values)
-        array = array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"numbers in {name}", str(error), "Pass one array of numbers") from error
-    return array
-
-
-def _probabilities(values: ArrayLike) -> Floats:
-    array = _floats(values, "probabilities")
-    if array.ndim != 2:
-        raise InputError(
-            "probabilities of shape (N, C)", f"shape {array.shape}", "Pass one row a sample"
-        )
-    if not np.isfinite(array).all():
-        return array  # the evidence says how many are not
-    sums = array.sum(axis=1)
-    wrong = np.abs(sums - 1) > _SUM_TOLERANCE
-    if wrong.any() or (array < 0).any():
-        row = int(np.flatnonzero(wrong | (array < 0).any(axis=1))[0])
-        raise InputError(
-            "probabilities of at least 0 whose rows sum to 1",
-            f"{int(wrong.sum())} rows that do not, such as row {row} with sum {sums[row]:.4g} and "
-            f"least entry {array[row].min():.4g}",
-            "Apply softmax first, or pass raw outputs as logits",
-        )
-    return array
+    scorers = names_of(options.get("scorers"))
+    findings = judge_evidence(evidence, scorers, seed, threshold=threshold)
+    notes = (*given.notes, *label_notes(given.labels))
+    return replace(findings, notes=(*notes, *findings.notes))

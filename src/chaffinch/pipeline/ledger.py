@@ -16,10 +16,11 @@ from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.plan import Plan
 from chaffinch.data import open_data
 from chaffinch.pipeline.labelled import need_labels
+from chaffinch.pipeline.options import OPENING
 from chaffinch.pipeline.repaired import repaired_rows
 from chaffinch.pipeline.snapshot import location_of, snapshot
 from chaffinch.store.ledger import FILE, FOLDER, LEDGER, Ledger, NoLedgerError, default_ledger
-from chaffinch.store.run import FINDINGS, RECORD, OriginRecord, RunFolder
+from chaffinch.store.run import FINDINGS, RECORD, OriginRecord, RunFolder, RunRecord
 from chaffinch.store.schema import RUN
 from chaffinch.store.version import record
 
@@ -263,8 +264,13 @@ def open_run_data(run: RunFolder, location: str | None = None) -> Dataset:
             "data that were in memory",
             "Name them with --data, or call the function with the data in Python",
         )
-    options = {key: found.configuration.get(key) for key in ("id_column", "text_column")}
-    return open_data(place, label=origin.label, trainable=False, **options)
+    return open_data(place, trainable=False, **opening_of(found))
+
+
+def opening_of(record: RunRecord) -> dict[str, Any]:
+    """How a run opened its data, as `open_data` takes it."""
+    label = record.origin.label if record.origin is not None else None
+    return {"label": label, **{name: record.configuration.get(name) for name in OPENING}}
 
 
 def _origin(run: RunFolder) -> OriginRecord:

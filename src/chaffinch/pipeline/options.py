@@ -26,7 +26,16 @@ def _listed(value: Any) -> Any:
     return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
 
+def _named(value: Any) -> Any:
+    return str(value) if isinstance(value, int) else value
+
+
 Count = Annotated[int, Field(ge=1)]
+Name = Annotated[str, BeforeValidator(_named)]
+"""Of a column; pandas numbers columns that have no name."""
+
+OPENING = ("id_column", "text_column", "sep", "decimal", "encoding")
+"""Options that decide how data are opened; later commands open them in the same way."""
 
 
 class FoldPlan(NamedTuple):
@@ -93,7 +102,10 @@ class ScanOptions(BaseModel):
         ensemble: How many models are trained for scorers that need an ensemble.
         dropout_passes: How many passes with dropout on are made for scorers that need them.
         id_column: Column of unique keys; ids come from the content by default.
-        text_column: Column(s) of the text.
+        text_column: Column(s) of the text; "none" for a table whatever its columns look like.
+        sep: The character between the cells of a text file; found out by default.
+        decimal: The decimal sign of its numbers, "." or ","; found out by default.
+        encoding: Its encoding; found out by default.
         embedder: Folder of a Transformers encoder that embeds texts; needs the extra ``[text]``.
         length: Most tokens of a text for the model in a folder: 128, and 512 of prompt and response
             together. Longer texts lose their end, longer prompts their beginning.
@@ -128,8 +140,11 @@ class ScanOptions(BaseModel):
     repeats: int = Field(default=1, ge=1)
     ensemble: int = Field(default=3, ge=2)
     dropout_passes: int = Field(default=5, ge=2)
-    id_column: str | None = None
-    text_column: str | None = None
+    id_column: Name | None = None
+    text_column: Name | None = None
+    sep: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
     embedder: Path | None = None
     length: int | None = Field(default=None, ge=2)
     prompt: str | None = None
@@ -141,6 +156,11 @@ class ScanOptions(BaseModel):
     out: Path | None = None
     overwrite: bool = False
     ledger: str | None = None
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """How a text file is written, as `open_data` takes it."""
+        return {"sep": self.sep, "decimal": self.decimal, "encoding": self.encoding}
 
     @property
     def threshold(self) -> Threshold:

@@ -8,6 +8,7 @@ from chaffinch.core.plan import Plan
 from chaffinch.pipeline.labelled import need_labels
 from chaffinch.pipeline.ledger import (
     ledger_for,
+    opening_of,
     record_plan,
     record_repair,
     record_verification,
@@ -25,7 +26,6 @@ REPAIR = "repair.json"
 """File of the plan in a run folder."""
 
 _TRAINING = ("epochs", "batch_size", "learning_rate", "weight_decay", "embedder", "length")
-_OPENING = ("id_column", "text_column")
 
 
 def propose_run(
@@ -100,7 +100,7 @@ def apply_run(
             "a place that does not hold the run", repr(str(out)), "Choose another --out"
         )
     book = ledger_for(run.path, ledger)  # one that cannot be opened is an error before the work
-    plan.apply(place, out=out, **_opening(run.record), **options)
+    plan.apply(place, out=out, **opening_of(run.record), **options)
     seed = int(options.get("seed", 0))
     try:
         record_repair(run.path, plan, out, book, data=place, seed=seed)
@@ -143,10 +143,12 @@ def verify_run(
         held,
         model=(origin.model if origin is not None else "") or None,
         findings=findings_of(run),
-        groups=None if group is None else _groups(group, held or _data_of(record, data)),
+        groups=None
+        if group is None
+        else _groups(group, held or _data_of(record, data), opening_of(record)),
         seed=record.seed,
         device=options.pop("device", "auto"),
-        **_opening(record),
+        **opening_of(record),
         **{name: kept[name] for name in _TRAINING if kept.get(name) is not None},
         **options,
     )
@@ -171,16 +173,11 @@ def _data_of(record: RunRecord, data: str | None) -> str:
     return place
 
 
-def _opening(record: RunRecord) -> dict[str, Any]:
-    """How the run opened its data."""
-    label = record.origin.label if record.origin is not None else None
-    return {"label": label, **{name: record.configuration.get(name) for name in _OPENING}}
-
-
-def _groups(column: str, place: str) -> Any:
+def _groups(column: str, place: str, opening: dict[str, Any]) -> Any:
     from chaffinch.data.column import need_name
     from chaffinch.data.file import read_table
+    from chaffinch.data.opening import columns_of
 
-    frame = read_table(place)
+    frame = read_table(place, columns_of(**opening))
     name = need_name([str(one) for one in frame.columns], column, "group", place)
     return frame[name].astype(str)

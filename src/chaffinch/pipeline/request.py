@@ -15,6 +15,7 @@ from chaffinch.core.errors import InputError
 from chaffinch.core.types import Mask
 from chaffinch.core.version import VERSION
 from chaffinch.data import open_data
+from chaffinch.data.file import is_text_file
 from chaffinch.models.checkpoint import find_checkpoints
 from chaffinch.models.factory import is_folder, source_of
 from chaffinch.models.language.classification import check_folder, folder_digest
@@ -74,7 +75,10 @@ def prepare(
             "Leave out --rounds, or let the scan train",
         )
     text = checked.text_column
-    dataset = open_data(data, label=label, id_column=checked.id_column, text_column=text)
+    label = None if label is None else str(label)
+    dataset = open_data(
+        data, label=label, id_column=checked.id_column, text_column=text, **checked.written
+    )
     if isinstance(model, Path):
         model = str(model)
     if is_folder(model):
@@ -119,15 +123,15 @@ def _place(data: Any) -> str:
 
 def _open_validation(data: Any, label: str | None, options: ScanOptions) -> Dataset:
     """Validation rows are never matched with others, so their key column may be missing."""
-    text = options.text_column
+    opening: dict[str, Any] = {"label": label, "text_column": options.text_column}
+    if is_text_file(data):
+        opening |= options.written
     try:
-        return open_data(
-            data, label=label, id_column=options.id_column, text_column=text, trainable=False
-        )
+        return open_data(data, id_column=options.id_column, trainable=False, **opening)
     except InputError:
         if options.id_column is None:
             raise
-        return open_data(data, label=label, text_column=text, trainable=False)
+        return open_data(data, trainable=False, **opening)
 
 
 def plan_of(request: Request) -> Plan:

@@ -15,6 +15,7 @@ from chaffinch import report
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
+from chaffinch.core.label_variants import label_notes
 from chaffinch.core.randomness import stream
 from chaffinch.diagnosis.canaries import CanaryEvidence
 from chaffinch.diagnosis.judgement import judge_evidence
@@ -112,7 +113,12 @@ def _collect_and_judge(request: Request, folder: Path) -> Outcome:
     options = request.options
     with watch.stage("encoding"):
         work = _prepare(request, folder)
-    inputs, notes = work.encoded.inputs, work.encoded.notes
+    inputs = work.encoded.inputs
+    notes = (
+        *getattr(request.dataset, "notes", ()),
+        *label_notes(request.dataset.labels),
+        *work.encoded.notes,
+    )
     with watch.stage("evidence"):
         evidence, model = _collect(request, work)
         beside = _repetitions(work, options.repeats)

@@ -18,6 +18,7 @@ from chaffinch.core.plan import Plan
 from chaffinch.data import ImageData, TableData, TensorData, TextData, open_data
 from chaffinch.data.column import Columns, choose_label, few
 from chaffinch.data.huggingface import is_huggingface
+from chaffinch.data.opening import columns_of
 from chaffinch.data.view import Overlay
 from chaffinch.repair.arrays import apply_mapping, apply_pair
 from chaffinch.repair.augmentation import copy_samples
@@ -26,7 +27,8 @@ from chaffinch.repair.files import apply_path
 from chaffinch.repair.frames import apply_arrow, apply_frame, apply_huggingface
 from chaffinch.repair.names import copy_ids
 
-_OPTIONS = ("label", "id_column", "text_column", "out", "links", "overwrite", "weights", "seed")
+_OPENING = ("label", "id_column", "text_column", "sep", "decimal", "encoding")
+_OPTIONS = (*_OPENING, "out", "links", "overwrite", "weights", "seed")
 
 
 def apply(plan: Plan, data: Any, **options: Any) -> Any:
@@ -34,7 +36,8 @@ def apply(plan: Plan, data: Any, **options: Any) -> Any:
 
     Args:
         plan: The plan. Samples are found by id, so rows may have moved.
-        data: What `open_data` takes; give ``label``, ``id_column`` and ``text_column`` as there.
+        data: What `open_data` takes; give ``label``, ``id_column``, ``text_column``, ``sep``,
+            ``decimal`` and ``encoding`` as there. A text file is written as it was.
         **options: ``out`` (where to write; needed for folders of images), ``overwrite`` (whether
             ``out`` may be there), ``links`` (hard links to images in place of copies),
             ``weights`` (whether items of a torch view hold their weight), ``seed`` (of changed
@@ -54,8 +57,8 @@ def apply(plan: Plan, data: Any, **options: Any) -> Any:
     unknown = sorted(set(options) - set(_OPTIONS))
     if unknown:
         raise InputError(f"the options {few(_OPTIONS)}", few(unknown), "Check the name")
-    opening = {name: options.get(name) for name in ("label", "id_column", "text_column")}
-    columns = Columns(opening["label"], opening["id_column"], opening["text_column"])
+    opening = {name: options.get(name) for name in _OPENING}
+    columns = columns_of(**opening)
     dataset = open_data(data, trainable=False, **opening)
     effect = resolve(plan, dataset)
     if isinstance(data, str | os.PathLike):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from chaffinch.core.errors import InputError
+from chaffinch.data.written import find_separator
 
 _BOM = "\ufeff"
 
@@ -32,14 +33,11 @@ class CsvRows:
     line_end: str
 
     @classmethod
-    def parse(cls, text: str, separator: str) -> "CsvRows":
-        """Cut a text; where a header has one column only and semicolons in it, these separate."""
+    def parse(cls, text: str, usual: str, given: str | None = None) -> "CsvRows":
+        """Cut a text at the separator that was given, or as the readers of tables do."""
         mark = _BOM if text.startswith(_BOM) else ""
+        separator = given or find_separator(text.removeprefix(_BOM), usual)
         found = _cut(text[len(mark) :], separator)
-        names = found[0][1] if found else []
-        if len(names) == 1 and separator != ";" and ";" in names[0]:
-            separator = ";"
-            found = _cut(text[len(mark) :], separator)
         if not found:
             raise InputError("a header and rows", "an empty file", "Check it")
         header = found[0][0]
@@ -56,6 +54,14 @@ class CsvRows:
     def cell(self, row: int, name: str) -> str:
         """The text of one cell."""
         return self._cells(row)[self.names.index(name)]
+
+    def columns_with(self, sign: str) -> set[str]:
+        """The columns of which a cell holds a sign."""
+        found: set[str] = set()
+        for row in range(len(self.records)):
+            cells = zip(self.names, self._cells(row), strict=False)
+            found |= {name for name, cell in cells if sign in cell}
+        return found
 
     def _cells(self, row: int) -> list[str]:
         lines = io.StringIO(self.records[row], newline="")

@@ -19,7 +19,8 @@ from chaffinch.core.errors import InputError
 from chaffinch.data import ImageData
 from chaffinch.data.array import read_npz
 from chaffinch.data.column import Columns, choose_label
-from chaffinch.data.file import is_url, read_table, suffix_of
+from chaffinch.data.file import DELIMITED, LISTED_LABEL, is_url, read_table, suffix_of
+from chaffinch.data.written import decode
 from chaffinch.repair.arrays import apply_mapping
 from chaffinch.repair.csv_rows import CsvRows
 from chaffinch.repair.effect import Effect
@@ -77,7 +78,7 @@ def _in_memory(path: str, opened: Opened, seed: int) -> Any:
     if suffix_of(path) == ".npz":
         arrays = read_npz(Path(path).expanduser())
         return apply_mapping(arrays, effect, dataset, columns, seed)
-    return apply_frame(read_table(path, _as_text(columns)), effect, dataset, columns, seed)
+    return apply_frame(read_table(path, columns), effect, dataset, columns, seed)
 
 
 def _check_out(path: str, out: Path, overwrite: bool) -> None:
@@ -135,10 +136,18 @@ def _write(path: str, opened: Opened, draft: Path, seed: int) -> None:
         with draft.open("wb") as file:
             np.savez_compressed(file, **made)
         return
-    if suffix in (".csv", ".tsv"):
-        _write_text(path, draft, lambda text: _csv(text, path, opened, seed))
+    encoding = columns.written.encoding
+    if suffix in DELIMITED:
+        _write_text(path, draft, encoding, lambda text: _csv(text, path, opened, seed))
     elif suffix == ".jsonl":
-        _write_text(path, draft, lambda text: _json_lines(text, path, opened, seed))
+        _write_text(path, draft, encoding, lambda text: _json_lines(text, path, opened, seed))
+    elif suffix == ".json":
+        raise InputError(
+            "a format that is written row by row",
+            f"the .json file {path}",
+            "Save it as .jsonl or .parquet and scan that, or take the DataFrame that comes back "
+            "without out=",
+        )
     else:
         table = _arrow(path)
         made = apply_arrow(table, effect, dataset, columns, seed)
@@ -154,20 +163,26 @@ def _arrow(path: str) -> pa.Table:
     return pa.Table.from_pandas(read_table(path), preserve_index=False)
 
 
-def _write_text(path: str, draft: Path, change: Callable[[str], str]) -> None:
+def _write_text(path: str, draft: Path, encoding: str | None, change: Callable[[str], str]) -> None:
+    """Change a text and write it in the encoding in which it came."""
     import fsspec
 
     with fsspec.open(path, "rb") as file:
         content: bytes = file.read()
     packed = path.lower().endswith(".gz")
-    text = (gzip.decompress(content) if packed else content).decode("utf-8")
-    made = change(text).encode("utf-8")
+    text, code, _ = decode(gzip.decompress(content) if packed else content, encoding, path)
+    made = change(text).encode(code)
     draft.write_bytes(gzip.compress(made, mtime=0) if packed else made)
 
 
 def _csv(text: str, path: str, opened: Opened, seed: int) -> str:
     dataset, effect, columns = opened
-    rows = CsvRows.parse(text, "\t" if suffix_of(path) == ".tsv" else ",")
+    if text.removeprefix("\ufeff").startswith(LISTED_LABEL):
+        raise InputError(
+            "a table with a header to write", f"the list {path}", "Save it as .csv and scan that"
+        )
+    usual = "," if suffix_of(path) == ".csv" else "\t"
+    rows = CsvRows.parse(text, usual, columns.written.sep)
     _check_count(len(rows.records), dataset, path)
     label = choose_label(rows.names, columns.label, path)
     extra = extra_columns(effect, dataset.labels)
@@ -188,12 +203,19 @@ def _csv(text: str, path: str, opened: Opened, seed: int) -> str:
 
 def _copies(rows: CsvRows, path: str, opened: Opened, seed: int) -> list[str]:
     dataset, effect, columns = opened
-    frame = read_table(path, _as_text(columns))
+    frame = read_table(path, columns)
     made = apply_frame(frame, effect, dataset, columns, seed).iloc[len(effect.rows) :]
     names = [*rows.names, *extra_columns(effect, dataset.labels)]
     cells = made.reindex(columns=names).astype(object)
+    commas = rows.columns_with(",")
+    signs = ["," if name in commas else "." for name in names]
     return [
-        rows.write(["" if pd.isna(cell) else _number(cell) for cell in record])
+        rows.write(
+            [
+                "" if pd.isna(cell) else _number(cell, sign)
+                for cell, sign in zip(record, signs, strict=True)
+            ]
+        )
         for record in cells.itertuples(index=False)
     ]
 
@@ -215,7 +237,7 @@ def _json_lines(text: str, path: str, opened: Opened, seed: int) -> str:
             line = json.dumps(record, ensure_ascii=False)
         made.append(line)
     if len(effect.extra_rows):
-        frame = apply_frame(read_table(path), effect, dataset, columns, seed)
+        frame = apply_frame(read_table(path, columns), effect, dataset, columns, seed)
         copies = frame.iloc[len(effect.rows) :].to_json(orient="records", lines=True)
         made += [line for line in copies.split("\n") if line.strip()]
     return "\n".join(made) + "\n"
@@ -230,12 +252,7 @@ def _check_count(found: int, dataset: Dataset, path: str) -> None:
         )
 
 
-def _number(value: Any) -> str:
-    return (
-        value if isinstance(value, str) else repr(value.item() if hasattr(value, "item") else value)
-    )
-
-
-def _as_text(columns: Columns) -> tuple[str, ...]:
-    wanted = [columns.id, *(columns.text or "").split(",")]
-    return tuple(name.strip() for name in wanted if name)
+def _number(value: Any, sign: str = ".") -> str:
+    if isinstance(value, str):
+        return value
+    return repr(value.item() if hasattr(value, "item") else value).replace(".", sign)

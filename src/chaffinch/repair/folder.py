@@ -16,6 +16,7 @@ from chaffinch.data import ImageData
 from chaffinch.data.column import choose_label
 from chaffinch.data.file import read_table, suffix_of
 from chaffinch.data.folder import FILE_NAMES, LABEL_TABLES
+from chaffinch.data.written import decode
 from chaffinch.repair.augmentation import change_images
 from chaffinch.repair.csv_rows import CsvRows
 from chaffinch.repair.effect import Effect
@@ -92,7 +93,7 @@ def _by_table(table: Path, opened: Any, draft: Path, links: bool, seed: int) -> 
         raise InputError(
             "a table of labels in CSV to change", table.name, "Save the table of labels as CSV"
         )
-    frame = read_table(str(table), (columns.id,) if columns.id else ())
+    frame = read_table(str(table), columns)
     named = [str(name) for name in frame.columns]
     file = next(n for n in named if n.lower() in FILE_NAMES and n != columns.label)
     _write_rows(table, (dataset, effect, columns), draft / table.name, (file, seed))
@@ -115,8 +116,8 @@ def _by_table(table: Path, opened: Any, draft: Path, links: bool, seed: int) -> 
 def _write_rows(table: Path, opened: Any, target: Path, named: tuple[str, int]) -> None:
     """The table of labels, row by row; rows of copies name their own file."""
     dataset, effect, columns = opened
-    separator = "\t" if table.suffix == ".tsv" else ","
-    rows = CsvRows.parse(table.read_bytes().decode("utf-8"), separator)
+    text, encoding, _ = decode(table.read_bytes(), columns.written.encoding, table.name)
+    rows = CsvRows.parse(text, "\t" if table.suffix == ".tsv" else ",", columns.written.sep)
     label = choose_label(rows.names, columns.label, table.name)
     extra = extra_columns(effect, dataset.labels)
     made = [rows.longer(rows.header, list(extra)) if extra else rows.header]
@@ -139,7 +140,7 @@ def _write_rows(table: Path, opened: Any, target: Path, named: tuple[str, int]) 
         if columns.id is not None:
             cells[columns.id] = name
         made.append(record(row, cells))
-    target.write_bytes((rows.mark + "".join(made)).encode("utf-8"))
+    target.write_bytes((rows.mark + "".join(made)).encode(encoding))
 
 
 def _numbered(effect: Effect) -> Iterator[tuple[int, int]]:

@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,14 @@ def train(task: Task, training: Training, on_epoch: OnEpoch, state_file: StateFi
     with torch.random.fork_rng(devices):
         torch.manual_seed(training.seed)
         model = task.factory().to(task.device)
-        optimizer = make_optimizer(schedule, [p for p in model.parameters() if p.requires_grad])
+        free = [p for p in model.parameters() if p.requires_grad]
+        if not free:
+            raise InputError(
+                "a model with parameters to train",
+                "one whose parameters are all frozen, or that has none",
+                "Set requires_grad for some, or score the model as it is: train=False in Python",
+            )
+        optimizer = make_optimizer(schedule, free)
         cycle = make_rates(schedule, optimizer, steps)
         parts = {"model": model, "optimizer": optimizer, "cycle": cycle}
         loss = _make_loss(task)
@@ -161,7 +169,8 @@ def train(task: Task, training: Training, on_epoch: OnEpoch, state_file: StateFi
             rate = 0.0
             for chunk in torch.tensor_split(order, steps):
                 rate += optimizer.param_groups[0]["lr"] / steps
-                _step((model, loss), task, chunk, optimizer)
+                with _whole_batches(len(chunk)):
+                    _step((model, loss), task, chunk, optimizer)
                 cycle.step()
             _check_finite(model, epoch)
             on_epoch(epoch, model, rate)
@@ -170,6 +179,21 @@ def train(task: Task, training: Training, on_epoch: OnEpoch, state_file: StateFi
                 final=epoch + 1 == schedule.epochs,
             )
     return model
+
+
+@contextmanager
+def _whole_batches(size: int) -> Iterator[None]:
+    """Say what to do where a layer cannot normalise a single sample."""
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise InputError(
+            "batches of at least two samples, which batch normalisation needs",
+            f"a batch of {size}",
+            "Raise the batch size (--batch-size)",
+        ) from error
 
 
 def _make_loss(task: Task) -> CrossEntropy | None:

@@ -1,10 +1,13 @@
 """The recorder: what models say of every sample, epoch by epoch, straight to disk."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from chaffinch.core.errors import InputError
@@ -24,14 +27,32 @@ class Outputs:
 
     Attributes:
         logits: (n, C) float32.
-        features: (n, I) float32 inputs of the last linear layer; None if the model has none.
+        features: (n, I) float32 inputs of the last linear layer; None if the model has none, or
+            nobody wanted them.
+        norms: (n,) float32 L2 norms of these inputs; None if the model has none.
     """
 
     logits: Floats
     features: Floats | None
+    norms: Floats | None
 
 
-def evaluate(model: nn.Module, inputs: Inputs, rows: Tensor, layer: nn.Linear | None) -> Outputs:
+Place = Callable[[tuple[int, ...]], NDArray[np.float32]]
+"""Makes the array for features, given its shape."""
+
+
+def in_memory(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """An array in memory."""
+    return np.empty(shape, np.float32)
+
+
+def evaluate(
+    model: nn.Module,
+    inputs: Inputs,
+    rows: Tensor,
+    layer: nn.Linear | None,
+    place: Place | None = in_memory,
+) -> Outputs:
     """Run a model over samples in eval mode without gradients; modes are restored.
 
     Args:
@@ -39,15 +60,33 @@ def evaluate(model: nn.Module, inputs: Inputs, rows: Tensor, layer: nn.Linear | 
         inputs: N encoded samples.
         rows: (n,) positions to evaluate.
         layer: The layer whose inputs are the features, or None for no features.
+        place: Where features go, batch by batch; None to keep none but their norms.
     """
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    logits, features = [], []
+    logits: Floats | None = None
+    features: Floats | None = None
+    norms: Floats | None = None
+    begin = 0
     with evaluation(model), torch.no_grad(), InputListener(layer) as listener:
         for chunk in torch.split(rows, _EVALUATION_BATCH):
-            logits.append(model(inputs.batch(chunk).to(device)).float().cpu().numpy())
-            if listener.latest is not None:
-                features.append(listener.latest.flatten(1).float().cpu().numpy())
-    return Outputs(np.concatenate(logits), np.concatenate(features) if features else None)
+            found = model(inputs.batch(chunk).to(device)).float().cpu().numpy()
+            part = slice(begin, begin + len(chunk))
+            begin += len(chunk)
+            if logits is None:
+                logits = in_memory((len(rows), *found.shape[1:]))
+            logits[part] = found
+            if listener.latest is None:
+                continue
+            latest = listener.latest.flatten(1).float().cpu().numpy()
+            if norms is None:
+                norms = in_memory((len(rows),))
+                features = None if place is None else place((len(rows), latest.shape[1]))
+            norms[part] = np.linalg.norm(latest.astype(np.float64), axis=1)
+            if features is not None:
+                features[part] = latest
+    if logits is None:
+        raise InputError("at least one sample to evaluate", "none", "Check the data")
+    return Outputs(logits, features, norms)
 
 
 def check_outputs(model: nn.Module, inputs: Inputs, num_classes: int) -> None:
@@ -158,15 +197,15 @@ class Recorder:
             self._checkpoints.mkdir(exist_ok=True)
             save_whole(model.state_dict(), self._checkpoints / f"epoch-{epoch + 1:04}.pt")
         epochs, samples, _classes = self._size
-        outputs = evaluate(model, self._inputs, self._all, layer)
+        place: Place | None = in_memory if "features_by_epoch" in self._wanted.by_epoch else None
+        if epoch == epochs - 1:
+            place = partial(self._folder.array, "features")  # no second copy in memory
+        outputs = evaluate(model, self._inputs, self._all, layer, place)
         self._write("logits", self._size, epoch, outputs.logits)
-        if outputs.features is not None:
-            norms = np.linalg.norm(outputs.features.astype(np.float64), axis=1)
-            self._write("feature_norms", (epochs, samples), epoch, norms.astype(np.float32))
-            if epoch == epochs - 1:
-                kept = self._folder.array("features", outputs.features.shape)
-                kept[:] = outputs.features
-                kept.flush()  # type: ignore[attr-defined]
+        if outputs.norms is not None:
+            self._write("feature_norms", (epochs, samples), epoch, outputs.norms)
+        if isinstance(outputs.features, np.memmap):
+            outputs.features.flush()
         self._record_wanted(epoch, outputs, (model, layer))
 
     def _record_wanted(

@@ -13,6 +13,7 @@ import pandas as pd
 from chaffinch.core.dataset import Dataset
 from chaffinch.data import open_data
 from chaffinch.data.file import READERS, read_table, suffix_of
+from chaffinch.data.opening import columns_of
 from chaffinch.pipeline.datasheet.about import About
 from chaffinch.pipeline.history import history_of
 from chaffinch.pipeline.labelled import need_labels
@@ -22,6 +23,7 @@ from chaffinch.pipeline.ledger import (
     ledger_for,
     ledger_near,
     open_run_data,
+    opening_of,
     run_id,
 )
 from chaffinch.pipeline.snapshot import files_of, location_of
@@ -108,7 +110,7 @@ def sheet_of(subject: str | Path, about: About, ledger: str | None = None, **ope
         record.data.fingerprint,
         dict(zip(record.data.classes, record.data.class_counts, strict=True)),
         files_of(location, data) if location and data is not None else None,
-        _columns(location) if location and data is not None else {},
+        _columns(location, opening_of(record)) if location and data is not None else {},
         record,
         _faults(run.findings, record),
         pd.DataFrame() if book is None else history_of(book, run.path),
@@ -172,7 +174,7 @@ def _of_data(data: Dataset, location: str | None, about: About, book: Ledger | N
         data.fingerprint,
         counts,
         files_of(location, data) if location else None,
-        _columns(location) if location else {},
+        _columns(location, {}) if location else {},
         history=pd.DataFrame() if book is None or not location else history_of(book, location),
     )
 
@@ -181,12 +183,12 @@ def _there(location: str) -> bool:
     return "://" in location or Path(location).exists()
 
 
-def _columns(location: str) -> dict[str, str]:
+def _columns(location: str, opening: dict[str, Any]) -> dict[str, str]:
     """Columns of CSV and Parquet files, which Croissant can address."""
-    if suffix_of(location) not in READERS or suffix_of(location) == ".jsonl":
+    if suffix_of(location) not in READERS or suffix_of(location) in (".json", ".jsonl", ".txt"):
         return {}
     words = {"i": "sc:Integer", "u": "sc:Integer", "f": "sc:Float", "b": "sc:Boolean"}
-    frame = read_table(location)
+    frame = read_table(location, columns_of(**opening))
     return {
         str(name): words.get(getattr(frame[name].dtype, "kind", "O"), "sc:Text")
         for name in frame.columns

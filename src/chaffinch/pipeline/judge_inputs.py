@@ -1,0 +1,280 @@
+"""What `judge` is given, as arrays whose rows are samples and whose columns are classes."""
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from chaffinch.core.array import to_numpy
+from chaffinch.core.errors import InputError
+from chaffinch.core.labels import Labels, class_named
+from chaffinch.core.types import Floats, Strings
+from chaffinch.data.arrow import frame_of, is_arrow_table, series_of
+from chaffinch.data.column import few
+
+_SUM_TOLERANCE = 1e-2
+_LARGEST = 1e15
+"""Squares of larger float32 numbers, and sums of these, are not finite."""
+
+
+class JudgeInputs:
+    """Labels, and what is matched with them.
+
+    Attributes:
+        ids: (N,) unique ids.
+        labels: The given labels; matching outputs may add classes without a sample.
+        notes: What was interpreted.
+
+    Args:
+        labels: The labels as they came.
+        ids: The ids as they came, or None.
+
+    Raises:
+        InputError: Labels that are none, fewer or more ids, or some that come twice.
+    """
+
+    def __init__(self, labels: Any, ids: Any) -> None:
+        column = series_of(labels)
+        labels = labels if column is None else column
+        self.labels = Labels.of(labels)
+        self.notes: list[str] = []
+        index = labels.index if isinstance(labels, pd.Series) else None
+        self._index = index if index is not None and _tells_rows(index) else None
+        self._given = ids is not None
+        count = len(self.labels)
+        self.ids: Strings = np.arange(count).astype(np.str_)
+        if ids is not None:
+            found = series_of(ids)
+            self.ids = np.asarray([str(one) for one in (ids if found is None else found)], np.str_)
+        different = len(set(self.ids.tolist()))
+        if len(self.ids) != count or different != count:
+            raise InputError(
+                f"{count} different ids", f"{different} of {len(self.ids)}", "Check ids"
+            )
+
+    def outputs(self, values: Any, what: str) -> Floats | None:
+        """Probabilities or logits, as (E, N, C) logits.
+
+        Raises:
+            InputError: Names that are no classes, other samples, or no such numbers.
+        """
+        if values is None:
+            return None
+        table = table_of(values)
+        if table is None:
+            array = floats(values, what)
+            if array.ndim:
+                self.labels = _with_columns(self.labels, array.shape[-1])
+        else:
+            self.labels, array, note = by_class(self._aligned(table, what), self.labels, what)
+            self.notes += [note] if note else []
+        if what == "probabilities":
+            return np.log(np.maximum(check_probabilities(array), 1e-12))[None]
+        if array.size and np.isfinite(array).all() and np.abs(array).max() > _LARGEST:
+            self.notes.append(f"Logits beyond {_LARGEST:.0e} were taken for that number.")
+            array = array.clip(-_LARGEST, _LARGEST)
+        return array[None] if array.ndim == 2 else array
+
+    def features(self, values: Any) -> Floats | None:
+        """Embeddings, which may be divided by a number to stay finite.
+
+        Raises:
+            InputError: Other samples, or no numbers.
+        """
+        if values is None:
+            return None
+        table = table_of(values)
+        array = floats(
+            values if table is None else self._aligned(table, "embeddings"), "embeddings"
+        )
+        array, notes = tame(array, "embeddings")
+        self.notes += notes
+        return array
+
+    def _aligned(self, table: pd.DataFrame, what: str) -> pd.DataFrame:
+        """Put the rows of a table in the order of the samples, by its index.
+
+        A plain index (0, 1, 2...) says nothing: then the rows are in order already.
+
+        Raises:
+            InputError: An index of other samples, or one that may mean either.
+        """
+        wanted = self.ids.tolist()
+        names = [str(one) for one in table.index]
+        if len(table) != len(wanted) or names == wanted:
+            return table  # of another length, the error about shapes says more
+        if not _tells_rows(table.index):
+            if self._given and set(names) == set(wanted):
+                raise InputError(
+                    f"rows of {what} whose order is clear",
+                    "a plain index 0, 1, 2... and ids that are the same numbers in another order",
+                    "Set the ids as its index (table.set_axis(ids)), or pass table.to_numpy() if "
+                    "its rows are in the order of the ids",
+                )
+            return table
+        if not self._given:
+            if self._index is None:
+                return table
+            wanted = [str(one) for one in self._index]
+        place = {name: row for row, name in enumerate(names)}
+        missing = [name for name in wanted if name not in place]
+        if missing or len(place) < len(names):
+            raise InputError(
+                f"{what} whose index holds the {'ids' if self._given else 'index of the labels'}",
+                f"{len(missing):,} samples without a row, such as {missing[0]!r}"
+                if missing
+                else "an index with repeated names",
+                "Mend the index, or pass table.to_numpy() if the rows are in order already",
+            )
+        if names == wanted:
+            return table
+        self.notes.append(f"Rows of the {what} were matched with the samples by index.")
+        return table.iloc[[place[name] for name in wanted]]
+
+
+def _with_columns(labels: Labels, width: int) -> Labels:
+    present = labels.classes
+    are_columns = np.issubdtype(present.dtype, np.integer) and present.min() >= 0
+    if are_columns and len(present) < width and present.max() < width:
+        # Column numbers of which some have no sample: the columns tell how many classes there are.
+        return Labels(labels.values.astype(np.int64), np.arange(width))
+    return labels
+
+
+def _tells_rows(index: "pd.Index[Any]") -> bool:
+    """Whether an index was chosen rather than counted."""
+    plain = isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
+    return not plain and not isinstance(index, pd.MultiIndex)
+
+
+def table_of(values: Any) -> pd.DataFrame | None:
+    """A table with names, or None for plain arrays."""
+    if isinstance(values, pd.DataFrame):
+        return values
+    return frame_of(values) if is_arrow_table(values) else None
+
+
+def floats(values: Any, name: str) -> Floats:
+    """Numbers as float32 or float64.
+
+    Raises:
+        InputError: Anything else, or masked entries.
+    """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
+        raise InputError(
+            f"numbers in {name}",
+            f"{int(np.ma.getmaskarray(values).sum()):,} masked entries",
+            "Fill them in, or leave those samples out",
+        )
+    try:
+        array = to_numpy(values)
+        array = array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
+    except (ValueError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"numbers in {name}", str(error), "Pass one array of numbers") from error
+    return array
+
+
+def by_class(table: pd.DataFrame, labels: Labels, what: str) -> tuple[Labels, Floats, str]:
+    """Match the columns of a table with the classes by name.
+
+    Args:
+        table: (N, C) one column a class; names without meaning (0, 1, 2...) are in sorted order.
+        labels: The given labels.
+        what: What the table holds.
+
+    Returns:
+        The labels, with all classes that have a column; (N, C) numbers; and a note, or "".
+
+    Raises:
+        InputError: A class without a column, or a name that comes twice.
+    """
+    columns = [str(name) for name in table.columns]
+    if len(set(columns)) < len(columns):
+        repeated = sorted({name for name in columns if columns.count(name) > 1})
+        raise InputError(
+            f"a column for each class in {what}", f"{few(repeated)} more than once", "Rename them"
+        )
+    present = set(labels.names)
+    named = [class_named(column, present) for column in columns]
+    counted = columns == [str(number) for number in range(len(columns))]
+    if counted and not present <= set(columns):
+        return labels, floats(table, what), ""  # numbers of columns, in sorted order
+    place = {name: position for position, name in enumerate(named)}
+    lacking = [name for name in labels.names if name not in place]
+    if lacking:
+        close = difflib.get_close_matches(lacking[0], columns, n=1, cutoff=0.5)
+        raise InputError(
+            f"a column named after each class in {what} ({few(labels.names)})",
+            f"the columns {few(columns)}, none for {few(lacking)}",
+            (f"Did you mean {close[0]!r} by {lacking[0]!r}? " if close else "")
+            + "Rename the columns, or pass table.to_numpy() with the classes in sorted order",
+        )
+    values = {str(value): value for value in labels.classes.tolist()}
+    every = Labels.of([values.get(name, _typed(name, labels)) for name in named]).classes
+    order = [place[str(value)] for value in every.tolist()]
+    code = {str(value): number for number, value in enumerate(every.tolist())}
+    codes = np.asarray([code[name] for name in labels.names], np.int64)[labels.codes]
+    note = "" if order == sorted(order) else f"Columns of the {what} were matched by class name."
+    return Labels(codes, every), floats(table.iloc[:, order], what), note
+
+
+def _typed(name: str, labels: Labels) -> Any:
+    """A class without a sample, in the type of the others."""
+    if labels.classes.dtype.kind in "iu":
+        try:
+            return int(name)
+        except ValueError:
+            return name
+    return name
+
+
+def check_probabilities(array: Floats) -> Floats:
+    """Refuse what cannot be probabilities.
+
+    Raises:
+        InputError: Another shape, negative entries, or rows that do not sum to 1.
+    """
+    if array.ndim != 2:
+        raise InputError(
+            "probabilities of shape (N, C)", f"shape {array.shape}", "Pass one row a sample"
+        )
+    if not np.isfinite(array).all():
+        return array  # the evidence says how many are not
+    sums = array.sum(axis=1)
+    wrong = np.abs(sums - 1) > _SUM_TOLERANCE
+    if wrong.any() or (array < 0).any():
+        row = int(np.flatnonzero(wrong | (array < 0).any(axis=1))[0])
+        raise InputError(
+            "probabilities of at least 0 whose rows sum to 1",
+            f"{int(wrong.sum())} rows that do not, such as row {row} with sum {sums[row]:.4g} and "
+            f"least entry {array[row].min():.4g}",
+            "Apply softmax first, or pass raw outputs as logits",
+        )
+    return array
+
+
+def tame(array: Floats, what: str) -> tuple[Floats, tuple[str, ...]]:
+    """Divide numbers that are too large to be squared, all by the same power of two.
+
+    Distances keep their proportions and angles stay as they are.
+    """
+    finite = np.isfinite(array)
+    if not array.size or not finite.all():
+        return array, ()
+    peak = float(np.abs(array).max())
+    if peak <= _LARGEST:
+        return array, ()
+    scaled = (array.astype(np.float64) / 2.0 ** np.floor(np.log2(peak))).astype(np.float32)
+    return scaled, (
+        f"The {what} hold numbers up to {peak:.2g}; all were divided by the same number, so that "
+        "distances between them stay finite.",
+    )
+
+
+def names_of(scorers: Any) -> Sequence[str] | None:
+    """Names of scorers, also in one text with commas between them."""
+    return [name.strip() for name in scorers.split(",")] if isinstance(scorers, str) else scorers
