@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+import torch
 
 import chaffinch as cf
 from chaffinch.core.errors import InputError, RunError
@@ -137,6 +138,65 @@ def test_lost_records_are_made_again(csv, tmp_path, monkeypatch, whole, damage):
         else:
             os.truncate(record, 500)
     cf.scan(csv, out=tmp_path / "run", **OPTIONS)
+    assert (tmp_path / "run" / "findings.parquet").read_bytes() == whole
+
+
+def interrupted(csv, out, monkeypatch):
+    """A scan stopped when the model trained on all samples and one fold of two are finished."""
+    monkeypatch.setattr(collect, "StateFile", lambda path, _seconds: StateFile(path, 0.0))
+    left, record = [4], Recorder.record_held_out
+
+    def stopping(self, *arguments):
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        record(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "record_held_out", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            cf.scan(csv, out=out, **OPTIONS)
+    return partial_folder(out)
+
+
+DAMAGES = {
+    "empty": lambda file: file.write_bytes(b""),
+    "cut": lambda file: os.truncate(file, file.stat().st_size // 2),
+    "garbage": lambda file: file.write_bytes(bytes(range(256)) * 9),
+    "a zip of nothing": lambda file: file.write_bytes(b"PK\x05\x06" + bytes(18)),
+    "another file of torch": lambda file: torch.save({"epoch": 1}, file),
+    "no epoch": lambda file: torch.save([1, 2], file),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["full", "fold-0"])
+def test_a_damaged_state_is_discarded_and_that_part_trained_again(
+    csv, tmp_path, monkeypatch, whole, name, damage, caplog
+):
+    partial = interrupted(csv, tmp_path / "run", monkeypatch)
+    DAMAGES[damage](partial / "state" / f"{name}.pt")
+    cf.scan(csv, out=tmp_path / "run", **OPTIONS)
+    assert f"{name}.pt is damaged: this training begins again" in caplog.text
+    assert (tmp_path / "run" / "findings.parquet").read_bytes() == whole
+
+
+@pytest.mark.parametrize("name", ["features", "feature_norms", "learning_rates", "canaries/logits"])
+@pytest.mark.parametrize("damage", [*list(DAMAGES)[:4], "lost"])
+def test_a_damaged_record_is_made_again(csv, tmp_path, monkeypatch, whole, name, damage):
+    partial = interrupted(csv, tmp_path / "run", monkeypatch)
+    file = partial / "evidence" / f"{name}.npy"
+    file.unlink() if damage == "lost" else DAMAGES[damage](file)
+    cf.scan(csv, out=tmp_path / "run", **OPTIONS)
+    assert (tmp_path / "run" / "findings.parquet").read_bytes() == whole
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"null", b"{}"])
+def test_a_damaged_plan_discards_what_was_begun(csv, tmp_path, monkeypatch, whole, content, caplog):
+    partial = interrupted(csv, tmp_path / "run", monkeypatch)
+    (partial / "plan.json").write_bytes(content)
+    cf.scan(csv, out=tmp_path / "run", **OPTIONS)
+    assert "run.partial is damaged" in caplog.text
     assert (tmp_path / "run" / "findings.parquet").read_bytes() == whole
 
 

@@ -1,6 +1,5 @@
 """The last entry of a ledger, noted beside its file, so that a file that lost its rows shows."""
 
-import os
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
+from chaffinch.core.durable import replace
 from chaffinch.store.chain import START
 from chaffinch.store.schema import ENTRY
 
@@ -55,11 +55,8 @@ class Head:
         # The entry is in the ledger: that it could not be noted is no reason to fail.
         with suppress(OSError):
             try:
-                with draft.open("w", encoding="ascii") as file:
-                    file.write(f"{entry.seq} {entry.hash}\n")
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(draft, self.file)
+                draft.write_text(f"{entry.seq} {entry.hash}\n", "ascii")
+                replace(draft, self.file)
             finally:
                 draft.unlink(missing_ok=True)
 

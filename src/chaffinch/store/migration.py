@@ -45,9 +45,20 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE decision ADD COLUMN source TEXT",
         "CREATE INDEX edit_plan ON edit (plan)",
     ),
+    (  # 3: SQLite refuses to replace rows, too
+        "GUARD migration",
+        "GUARD entry: seq, previous, hash",
+        "GUARD run: entry + position",
+        "GUARD finding: entry + position",
+        "GUARD decision: entry + position",
+        "GUARD version: entry + position",
+        "GUARD plan: entry + position",
+        "GUARD edit: entry + position",
+        "GUARD verification: entry + position",
+    ),
 )
 """The statements of each migration, valid in SQLite and in PostgreSQL alike; the first makes
-version 1 of an empty database."""
+version 1 of an empty database. GUARD names a table and its unique keys, see `_guard`."""
 
 NEWEST = len(MIGRATIONS)
 
@@ -58,7 +69,14 @@ def version_of(connection: Connection) -> int:
     """The version of the tables; 0 for a database without a ledger."""
     if not inspect(connection).has_table("migration"):
         return 0
-    return int(connection.execute(text("SELECT max(version) FROM migration")).scalar_one())
+    found = connection.execute(text("SELECT max(version) FROM migration")).scalar_one()
+    if not isinstance(found, int):
+        raise RunError(
+            "the number of a version in the ledger's table 'migration'",
+            repr(found),
+            "The ledger was damaged: bring it back from a copy",
+        )
+    return found
 
 
 def migrate(connection: Connection, target: int = NEWEST) -> None:
@@ -79,6 +97,9 @@ def migrate(connection: Connection, target: int = NEWEST) -> None:
         _protect(connection, "migration")
     for number in range(found + 1, target + 1):
         for statement in MIGRATIONS[number - 1]:
+            if statement.startswith("GUARD"):
+                _guard(connection, statement.removeprefix("GUARD "))
+                continue
             connection.execute(text(statement))
             if statement.startswith("CREATE TABLE"):
                 _protect(connection, statement.split()[2])
@@ -104,4 +125,25 @@ def _protect(connection: Connection, table: str) -> None:
     connection.exec_driver_sql(
         f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
         " FOR EACH STATEMENT EXECUTE FUNCTION chaffinch_refuse()"
+    )
+
+
+def _guard(connection: Connection, told: str) -> None:
+    """Let SQLite refuse INSERT OR REPLACE, which deletes rows without firing their triggers.
+
+    Args:
+        connection: An open transaction.
+        told: The table, and after a colon its unique keys; a plus joins the columns of one.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    table, _, keys = told.partition(":")
+    alike = ["rowid = NEW.rowid"]
+    for key in filter(None, keys.split(",")):
+        columns = (column.strip() for column in key.split("+"))
+        alike.append(f"({' AND '.join(f'{column} = NEW.{column}' for column in columns)})")
+    connection.exec_driver_sql(
+        f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table}"
+        f" WHEN EXISTS (SELECT 1 FROM {table} WHERE {' OR '.join(alike)})"
+        f" BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
     )
