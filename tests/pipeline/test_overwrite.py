@@ -90,6 +90,13 @@ def failing(draft):
     return replace
 
 
+def test_a_scan_killed_while_it_wrote_its_plan_is_begun_again(csv, tmp_path):
+    partial = partial_folder(tmp_path / "run")
+    partial.mkdir()
+    (partial / ".plan.json.0123456789ab.draft").write_text("{")
+    cf.scan(csv, out=tmp_path / "run", **QUICK)
+
+
 @pytest.mark.parametrize("url", ["memory://run", "s3://bucket/run"])
 def test_a_run_is_kept_on_this_computer(csv, url, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

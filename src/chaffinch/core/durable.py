@@ -6,12 +6,13 @@ disk first, and the entry in the folder afterwards.
 
 import errno
 import os
+import uuid
 from pathlib import Path
 
 _REAL = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
 """Faults of a disk; anything else only says that this file system cannot be asked."""
 
-_FEW = 64
+_FEW, _NAME = 64, 100
 
 
 def sync(path: Path) -> None:
@@ -44,6 +45,11 @@ def sync_tree(path: Path) -> None:
         return
     for file in (*inside, path):
         sync(file)
+
+
+def draft_of(path: Path) -> Path:
+    """A name beside a file that nobody has, for what is to become the file."""
+    return path.with_name(f".{path.name[:_NAME]}.{uuid.uuid4().hex[:12]}.draft")
 
 
 def replace(draft: Path, place: Path) -> None:

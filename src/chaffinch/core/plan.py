@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from chaffinch.core.durable import draft_of
 from chaffinch.core.durable import replace as replace_file
 from chaffinch.core.edit import ACTIONS, Edit
 from chaffinch.core.edit_row import COLUMNS, check_columns, edits_of, row_of, separator_of
@@ -248,7 +249,7 @@ def _read(path: Path) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    draft = path.with_name(path.name + ".draft")
+    draft = draft_of(path)
     try:
         draft.write_text(text, "utf-8")
         replace_file(draft, path)

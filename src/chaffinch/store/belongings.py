@@ -69,13 +69,15 @@ def _begun_by_us(folder: Path) -> bool:
                     return True
         except OSError:
             continue
-    begun = any((folder / name).is_file() for name in (PLAN, f"{PLAN}.draft"))
+    begun = (folder / PLAN).is_file() or any(folder.glob(f".{PLAN}.*.draft"))
     return begun and all(_usual(file, folder) for file in _files(folder))
 
 
 def _usual(file: Path, folder: Path) -> bool:
     """Whether a file is named as those that scans and later commands write."""
     parts = file.relative_to(folder).parts
+    if parts[-1].startswith(".") and file.suffix == ".draft":
+        return True
     if len(parts) == 1:
         name = parts[0].removesuffix(".draft")
         stem, ending = os.path.splitext(name)

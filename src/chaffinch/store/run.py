@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from chaffinch.core.durable import replace
+from chaffinch.core.durable import draft_of, replace
 from chaffinch.core.errors import RunError
 from chaffinch.core.explanation import Explanation
 
@@ -199,7 +199,7 @@ def partial_folder(path: Path) -> Path:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file so that readers see either the old or the whole new content."""
-    draft = path.with_name(path.name + ".draft")
+    draft = draft_of(path)
     try:
         draft.write_text(text, "utf-8")
         replace(draft, path)
