@@ -11,6 +11,7 @@ import torch
 import chaffinch as cf
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.pipeline import collect
+from chaffinch.pipeline.resume import Plan, claim
 from chaffinch.store import EvidenceFolder
 from chaffinch.store.run import RunFolder, partial_folder
 from chaffinch.training.loop import StateFile
@@ -169,20 +170,31 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("name", ["full", "fold-0"])
+@pytest.mark.parametrize(
+    ("full", "fold"),
+    [("empty", "cut"), ("a zip of nothing", "garbage"), ("another file of torch", "no epoch")],
+)
 def test_a_damaged_state_is_discarded_and_that_part_trained_again(
-    csv, tmp_path, monkeypatch, whole, name, damage, caplog
+    csv, tmp_path, monkeypatch, whole, full, fold, caplog
 ):
     partial = interrupted(csv, tmp_path / "run", monkeypatch)
-    DAMAGES[damage](partial / "state" / f"{name}.pt")
+    for name, damage in (("full", full), ("fold-0", fold)):
+        DAMAGES[damage](partial / "state" / f"{name}.pt")
     cf.scan(csv, out=tmp_path / "run", **OPTIONS)
-    assert f"{name}.pt is damaged: this training begins again" in caplog.text
+    for name in ("full", "fold-0"):
+        assert f"{name}.pt is damaged: this training begins again" in caplog.text
     assert (tmp_path / "run" / "findings.parquet").read_bytes() == whole
 
 
-@pytest.mark.parametrize("name", ["features", "feature_norms", "learning_rates", "canaries/logits"])
-@pytest.mark.parametrize("damage", [*list(DAMAGES)[:4], "lost"])
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("features", "lost"),
+        ("feature_norms", "garbage"),
+        ("learning_rates", "empty"),
+        ("canaries/logits", "cut"),
+    ],
+)
 def test_a_damaged_record_is_made_again(csv, tmp_path, monkeypatch, whole, name, damage):
     partial = interrupted(csv, tmp_path / "run", monkeypatch)
     file = partial / "evidence" / f"{name}.npy"
@@ -192,12 +204,17 @@ def test_a_damaged_record_is_made_again(csv, tmp_path, monkeypatch, whole, name,
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"null", b"{}"])
-def test_a_damaged_plan_discards_what_was_begun(csv, tmp_path, monkeypatch, whole, content, caplog):
-    partial = interrupted(csv, tmp_path / "run", monkeypatch)
+def test_a_damaged_plan_discards_what_was_begun(tmp_path, content, caplog):
+    plan = Plan("data", {"seed": 1})
+    partial = claim(tmp_path / "run", plan, overwrite=False)
+    (partial / "evidence").mkdir()
+    (partial / "evidence" / "logits.npy").write_bytes(b"begun")
+    assert claim(tmp_path / "run", plan, overwrite=False) == partial
+    assert (partial / "evidence").exists()
     (partial / "plan.json").write_bytes(content)
-    cf.scan(csv, out=tmp_path / "run", **OPTIONS)
+    assert claim(tmp_path / "run", plan, overwrite=False) == partial
     assert "run.partial is damaged" in caplog.text
-    assert (tmp_path / "run" / "findings.parquet").read_bytes() == whole
+    assert [path.name for path in partial.iterdir()] == ["plan.json"]
 
 
 def test_a_full_disk_is_said_and_work_is_kept(csv, tmp_path, monkeypatch, whole):

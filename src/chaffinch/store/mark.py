@@ -1,28 +1,37 @@
-"""Which files and folders Chaffinch wrote, so that nothing else is ever replaced."""
+"""Which files and folders Chaffinch wrote, so that nothing else is ever replaced.
+
+It is noted in an extended attribute of the file or folder itself, which goes where it goes and ends
+with it; where the file system has none, in a file beside it.
+"""
 
 import hashlib
 import json
 import os
 import re
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 from chaffinch.core.errors import InputError
 
 FOLDER = Path(".chaffinch") / "written"
-"""Where it is noted, beside what was written."""
+"""Where it is noted beside files that have no attributes."""
 
+_ATTRIBUTE = "user.chaffinch.written"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # two letters or more: C:/ is a drive
 
 
 def mark(place: Path) -> None:
     """Note that Chaffinch wrote what is at a place, as it is now."""
-    note = _note(place)
     # The file itself is written: that it could not be noted is no reason to fail.
     with suppress(OSError):
+        state = _state(place)
+        if _set_attribute(place, state):
+            return
+        note = _note(place)
         note.parent.mkdir(parents=True, exist_ok=True)
         draft = note.with_suffix(".draft")
-        draft.write_text(json.dumps({"name": place.name, "state": _state(place)}) + "\n", "utf-8")
+        draft.write_text(json.dumps({"name": place.name, "state": state}) + "\n", "utf-8")
         os.replace(draft, note)
 
 
@@ -55,11 +64,32 @@ def _note(place: Path) -> Path:
 
 
 def _noted(place: Path) -> str | None:
-    try:
-        found = json.loads(_note(place).read_text("utf-8"))["state"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    found: object = _attribute(place)
+    if found is None:
+        try:
+            found = json.loads(_note(place).read_text("utf-8"))["state"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
     return found if isinstance(found, str) else None
+
+
+def _set_attribute(place: Path, state: str) -> bool:
+    if sys.platform != "linux":
+        return False
+    try:
+        os.setxattr(place, _ATTRIBUTE, state.encode())
+    except OSError:
+        return False
+    return True
+
+
+def _attribute(place: Path) -> str | None:
+    if sys.platform != "linux":
+        return None
+    try:
+        return os.getxattr(place, _ATTRIBUTE).decode("ascii", "replace")
+    except OSError:
+        return None
 
 
 def _state(place: Path) -> str:
