@@ -77,7 +77,7 @@ def _held(file: Path) -> int:
         OSError: It cannot be opened, or knows no locks.
     """
     while True:
-        number = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        number = _opened(file)
         try:
             try:
                 _take(number)
@@ -86,13 +86,23 @@ def _held(file: Path) -> int:
                     raise BlockingIOError(error.errno, "locked", str(file)) from error
                 raise
             if _same(number, file):
-                os.lseek(number, 0, os.SEEK_SET)
-                os.write(number, f"{os.getpid():<20}\n".encode())
+                with suppress(OSError):  # only told to others, and another user's is read-only
+                    os.lseek(number, 0, os.SEEK_SET)
+                    os.write(number, f"{os.getpid():<20}\n".encode())
                 return number
         except BaseException:
             os.close(number)
             raise
         os.close(number)  # its holder deleted it between our opening and our locking
+
+
+def _opened(file: Path) -> int:
+    """Make or open the file; that of another user need not be written to."""
+    follow = getattr(os, "O_NOFOLLOW", 0)
+    try:
+        return os.open(file, os.O_RDWR | os.O_CREAT | follow, 0o666)
+    except PermissionError:
+        return os.open(file, os.O_RDONLY | follow)
 
 
 def _same(number: int, file: Path) -> bool:

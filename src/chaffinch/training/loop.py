@@ -162,7 +162,8 @@ def train(task: Task, training: Training, on_epoch: OnEpoch, state_file: StateFi
     devices = [task.device] if task.device.type == "cuda" else []
     with torch.random.fork_rng(devices):
         first, parts = _begin(task, training, steps, state_file)
-        model, optimizer, cycle = parts["model"], parts["optimizer"], parts["cycle"]
+        model: nn.Module = parts["model"]
+        optimizer, cycle = parts["optimizer"], parts["cycle"]
         loss = parts.get("loss")
         for epoch in range(first, schedule.epochs):
             model.train()
