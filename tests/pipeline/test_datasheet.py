@@ -142,7 +142,7 @@ def test_names_from_the_data_stay_text(run):
     )
     text = page(bad)
     [place] = [line for line in text.splitlines() if line.startswith("Read from")]
-    assert re.fullmatch("Read from ``` /a`b``a .* ```\\\\.", place)
+    assert re.fullmatch(r"Read from ``` /a`b``a .* ```\.", place)
     outside = re.sub(r"\\.", "", text.replace(place, ""))  # without what is escaped
     outside = re.sub("`[0-9a-f]+`", "", outside)
     assert not re.search(r"[`<\[*&!]|\x1b|\u202e", outside.replace("*Not stated.*", ""))
