@@ -244,7 +244,7 @@ def _limit(connection: Any, _record: Any) -> None:
 def _prepare(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver shall not open transactions by itself
     # Bytes that are no text must not stop a check; written by us there are none.
-    connection.text_factory = lambda content: content.decode("utf-8", "surrogateescape")
+    connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
     connection.execute("PRAGMA busy_timeout = 10000")
     connection.execute("PRAGMA journal_mode = WAL")  # readers and one writer side by side
     connection.execute("PRAGMA synchronous = FULL")

@@ -1,5 +1,6 @@
 """The last entry of a ledger, noted beside its file, so that a file that lost its rows shows."""
 
+import os
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
-from chaffinch.core.durable import replace
+from chaffinch.core.durable import sync
 from chaffinch.store.chain import START
 from chaffinch.store.schema import ENTRY
 
@@ -56,7 +57,9 @@ class Head:
         with suppress(OSError):
             try:
                 draft.write_text(f"{entry.seq} {entry.hash}\n", "ascii")
-                replace(draft, self.file)
+                sync(draft)
+                os.replace(draft, self.file)
+                sync(self.file.parent)
             finally:
                 draft.unlink(missing_ok=True)
 

@@ -10,6 +10,28 @@ from sqlalchemy import Connection, inspect, text
 
 from chaffinch.core.errors import RunError
 
+_REFUSAL = "the ledger is append-only"
+_ROW = "entry position"
+
+
+def _guard(table: str, *keys: str) -> str:
+    """A trigger by which SQLite refuses REPLACE, which deletes rows without firing triggers.
+
+    PostgreSQL needs none: what replaces rows there is an update.
+
+    Args:
+        table: The table.
+        keys: Its unique keys, each a column or several with spaces between.
+    """
+    unique = [key.split() for key in ("rowid", *keys)]
+    same = [" AND ".join(f"{name} = NEW.{name}" for name in key) for key in unique]
+    return (
+        f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table}"
+        f" WHEN EXISTS (SELECT 1 FROM {table} WHERE {' OR '.join(same)})"
+        f" BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
+    )
+
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (  # 1: runs, findings, decisions and versions of the data
         "CREATE TABLE entry (seq BIGINT PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL,"
@@ -46,23 +68,21 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX edit_plan ON edit (plan)",
     ),
     (  # 3: SQLite refuses to replace rows, too
-        "GUARD migration",
-        "GUARD entry: seq, previous, hash",
-        "GUARD run: entry + position",
-        "GUARD finding: entry + position",
-        "GUARD decision: entry + position",
-        "GUARD version: entry + position",
-        "GUARD plan: entry + position",
-        "GUARD edit: entry + position",
-        "GUARD verification: entry + position",
+        _guard("migration"),
+        _guard("entry", "seq", "previous", "hash"),
+        _guard("run", _ROW),
+        _guard("finding", _ROW),
+        _guard("decision", _ROW),
+        _guard("version", _ROW),
+        _guard("plan", _ROW),
+        _guard("edit", _ROW),
+        _guard("verification", _ROW),
     ),
 )
 """The statements of each migration, valid in SQLite and in PostgreSQL alike; the first makes
-version 1 of an empty database. GUARD names a table and its unique keys, see `_guard`."""
+version 1 of an empty database. Triggers are left out in PostgreSQL, see `_guard`."""
 
 NEWEST = len(MIGRATIONS)
-
-_REFUSAL = "the ledger is append-only"
 
 
 def version_of(connection: Connection) -> int:
@@ -95,12 +115,11 @@ def migrate(connection: Connection, target: int = NEWEST) -> None:
     if found == 0 < target:
         connection.execute(text("CREATE TABLE migration (version BIGINT, applied_at TEXT)"))
         _protect(connection, "migration")
+    sqlite = connection.dialect.name == "sqlite"
     for number in range(found + 1, target + 1):
         for statement in MIGRATIONS[number - 1]:
-            if statement.startswith("GUARD"):
-                _guard(connection, statement.removeprefix("GUARD "))
-                continue
-            connection.execute(text(statement))
+            if sqlite or not statement.startswith("CREATE TRIGGER"):
+                connection.execute(text(statement))
             if statement.startswith("CREATE TABLE"):
                 _protect(connection, statement.split()[2])
         connection.execute(
@@ -125,25 +144,4 @@ def _protect(connection: Connection, table: str) -> None:
     connection.exec_driver_sql(
         f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
         " FOR EACH STATEMENT EXECUTE FUNCTION chaffinch_refuse()"
-    )
-
-
-def _guard(connection: Connection, told: str) -> None:
-    """Let SQLite refuse INSERT OR REPLACE, which deletes rows without firing their triggers.
-
-    Args:
-        connection: An open transaction.
-        told: The table, and after a colon its unique keys; a plus joins the columns of one.
-    """
-    if connection.dialect.name != "sqlite":
-        return
-    table, _, keys = told.partition(":")
-    alike = ["rowid = NEW.rowid"]
-    for key in filter(None, keys.split(",")):
-        columns = (column.strip() for column in key.split("+"))
-        alike.append(f"({' AND '.join(f'{column} = NEW.{column}' for column in columns)})")
-    connection.exec_driver_sql(
-        f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table}"
-        f" WHEN EXISTS (SELECT 1 FROM {table} WHERE {' OR '.join(alike)})"
-        f" BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
     )
