@@ -12,6 +12,9 @@ import pytest
 
 import chaffinch as cf
 from chaffinch.cli.app import main
+from chaffinch.core.plan import Plan
+from chaffinch.pipeline.ledger import record_run, run_id
+from chaffinch.store.decision import Decision
 
 
 @pytest.fixture
@@ -274,3 +277,70 @@ def test_a_repair_that_cannot_be_recorded_is_whole_and_says_so(workplace, type_i
     assert status == 2
     assert "No space left on device. The repaired data in repaired.csv are whole" in error
     assert len(pd.read_csv("repaired.csv")) > 0
+
+
+@pytest.mark.parametrize("name", ["run.json", "findings.parquet"])
+def test_decisions_outlive_a_change_of_the_runs_files_and_that_is_said(workplace, type_in, name):
+    findings = pd.read_parquet("run/findings.parquet")
+    book = cf.Ledger(".chaffinch/ledger.db")
+    sample = findings["id"][0]
+    book.decide(run_id("run"), [Decision(sample, "quarantine", "ann")])
+    assert type_in("propose run")[2] == ""
+    if name == "run.json":
+        text = (workplace / "run" / name).read_text()
+        (workplace / "run" / name).write_text(text.replace('"seed": 0', '"seed": 1'))
+    else:
+        findings.assign(q_value=0.5).to_parquet("run/findings.parquet")
+    assert type_in("ledger decisions run")[1].startswith("sample")
+    lines = [
+        "propose run",
+        "export run --to csv",
+        "apply run --out clean2.csv",
+        "export run --to json",
+    ]
+    for line in lines:
+        status, _, error = type_in(line)
+        assert (status, error.count("note on")) == (0, 1)
+        assert f"{name} of this run changed since it was recorded" in error
+    edits = {edit.id: edit for edit in Plan.read(workplace / "run" / "repair.json").edits}
+    assert edits[sample].action == "quarantine"
+    status, _, error = type_in("ledger check run")
+    assert (status, f"{name} of this run changed" in error) == (1, True)
+
+
+def test_a_ledger_that_does_not_know_the_run_is_named(workplace, type_in, monkeypatch, capsys):
+    shutil.rmtree(workplace / ".chaffinch")
+    monkeypatch.setattr("chaffinch.review.server.serve", lambda *_, **__: None)
+    monkeypatch.setattr("chaffinch.pipeline.repairing.verify_run", lambda *_, **__: 1 / 0)
+    assert "does not exist yet" in type_in("propose run")[2]
+    for line in ("propose run", "review run", "apply run --out c.csv", "export run --to csv"):
+        error = type_in(line)[2]
+        assert error.count("it does not know this run") == 1, line
+    assert type_in("propose run --ledger none")[2] == ""
+    with pytest.raises(ZeroDivisionError):
+        type_in("verify run")
+    assert capsys.readouterr().err.count("it does not know this run") == 1
+
+
+def test_a_run_of_an_older_version_goes_by_its_content(workplace, type_in):
+    record = json.loads((workplace / "run" / "run.json").read_text())
+    assert re.fullmatch("[0-9a-f]{32}", record.pop("id"))
+    (workplace / "run" / "run.json").write_text(json.dumps(record))
+    assert re.fullmatch("[0-9a-f]{16}", run_id("run"))
+    record_run("run", cf.open_data("data.csv"), cf.Ledger(".chaffinch/ledger.db"))
+    assert type_in("ledger check run")[0] == 0
+    assert type_in("propose run")[::2] == (0, "")
+
+
+def test_what_reviewers_wrote_gives_the_terminal_no_orders(workplace, type_in):
+    sample = pd.read_parquet("run/findings.parquet")["id"][0]
+    evil = "\x1b]0;gotcha\x07\x1b[2J\x9b31m\u202egnp.exe"
+    ledger = cf.Ledger(".chaffinch/ledger.db")
+    ledger.decide(run_id("run"), [Decision(sample, "remove", f"eve{evil}", reason=evil)])
+    ledger.decide(run_id("run"), [Decision(sample, "keep", "ann")])
+    for line in ("decisions run", "disagreements run"):
+        printed = type_in(f"ledger {line}")[1]
+        assert "gotcha" in printed
+        assert not re.search("[\x1b\x07\x9b\u202e]", printed)
+    for line in ("history", f"history {evil.replace(' ', '')}", f"explain run {evil}"):
+        assert not re.search("[\x1b\x07\x9b\u202e]", "".join(map(str, type_in(line)[1:])))

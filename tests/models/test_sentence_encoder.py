@@ -1,3 +1,5 @@
+import json
+import shutil
 import sys
 
 import numpy as np
@@ -6,6 +8,7 @@ import torch
 
 import chaffinch as cf
 from chaffinch.core.errors import InputError, MissingExtraError
+from chaffinch.models.language.loading import load_encoder
 from chaffinch.models.sentence import SentenceEncoder
 from chaffinch.store.run import RunFolder
 
@@ -103,3 +106,32 @@ def test_a_missing_extra_says_how_to_install_it(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'chaffinch\[text\]'"):
         SentenceEncoder(folder, CPU)
+
+
+@pytest.mark.parametrize("load", [lambda place: SentenceEncoder(place, CPU), load_encoder])
+@pytest.mark.parametrize("trap", ["pickle", "code"])
+def test_no_code_in_a_folder_is_run(folder, tmp_path, load, trap):
+    place, sprung = tmp_path / "model", tmp_path / "sprung"
+    shutil.copytree(folder, place)
+    if trap == "pickle":
+        (place / "model.safetensors").unlink()
+        torch.save({"weight": Trap(sprung)}, place / "pytorch_model.bin")
+    else:
+        (place / "trap.py").write_text(f"open({str(sprung)!r}, 'w')\n")
+        config = json.loads((place / "config.json").read_text())
+        config |= {
+            "model_type": "trap",
+            "auto_map": {"AutoConfig": "trap.C", "AutoModel": "trap.M"},
+        }
+        (place / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="Transformers"):
+        load(place)
+    assert not sprung.exists()
+
+
+class Trap:
+    def __init__(self, sprung):
+        self.sprung = sprung
+
+    def __reduce__(self):
+        return open, (str(self.sprung), "w")

@@ -1,7 +1,9 @@
 """Data sheets: what they must say, and that their Croissant has the structure of the standard."""
 
 import json
+import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -124,6 +126,30 @@ def test_a_run_tells_provenance_standard_validation_and_faults(run, about):
     assert types == {**floats, "d": "sc:Integer", "place": "sc:Text", "label": "sc:Text"}
     classes = next(one for one in document["recordSet"] if one["@id"] == "classes")
     assert sum(row["classes/samples"] for row in classes["data"]) == 120
+
+
+EVIL = "a\n# b `c` <img src=x onerror=1> [d](javascript:1) ![e](f) \\| *g* &lt; \x1b[2J\u202e"
+
+
+def test_names_from_the_data_stay_text(run):
+    sheet = sheet_of(run, About())
+    record = sheet.run.model_copy(deep=True)
+    record.judgement.notes.append(EVIL)
+    record.model.name = EVIL
+    faults = {**sheet.faults, "pairs": [(3, EVIL, EVIL)]}
+    bad = replace(
+        sheet, source=EVIL, location=f"/a`b``{EVIL}", classes={EVIL: 3}, run=record, faults=faults
+    )
+    text = page(bad)
+    [place] = [line for line in text.splitlines() if line.startswith("Read from")]
+    assert re.fullmatch(r"Read from ``` /a`b``a .* ```\.", place)
+    outside = re.sub(r"\\.", "", text.replace(place, ""))  # without what is escaped
+    outside = re.sub("`[0-9a-f]+`", "", outside)
+    assert not re.search(r"[`<\[*&!]|\x1b|\u202e", outside.replace("*Not stated.*", ""))
+    assert len(re.findall("(?m)^# ", text)) == 1
+    rows = [line for line in outside.splitlines() if line.startswith("|")]
+    assert {line.count("|") for line in rows} == {3, 4, 5, 6} & {line.count("|") for line in rows}
+    assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == list(SECTIONS)
 
 
 def test_data_take_the_newest_run_that_the_ledger_knows(run, tmp_path, monkeypatch):

@@ -69,6 +69,31 @@ def test_cleanlab_columns_are_those_of_its_datalab(run, findings, tmp_path):
     assert datalab.LabelIssueManager.issue_score_key == "label_score"
 
 
+def test_formulas_are_quoted_on_request_and_read_back(run, findings, tmp_path, monkeypatch):
+    bad = findings.assign(given_label=findings["given_label"].replace("ant", "=HYPERLINK(1)"))
+    bad.loc[:4, "id"] = ["=1+1", "+2", "-3", "@SUM(A1)", "\t=x"]
+    bad["suspicion"] = -bad["suspicion"]  # numbers stay numbers
+    bad.to_parquet(run / "findings.parquet")
+    plain = pd.read_csv(export_run(run, "csv", tmp_path / "p.csv"))
+    assert {"=1+1", "+2", "-3", "@SUM(A1)"} <= set(plain["id"])
+    for form in ("csv", "cleanlab"):
+        text = export_run(run, form, tmp_path / f"{form}.csv", safe_csv=True).read_text()
+        cells = pd.read_csv(tmp_path / f"{form}.csv", dtype=str).select_dtypes(include=["str", "O"])
+        begins = {str(cell)[0] for name in ("id", "given_label") for cell in cells[name]}
+        assert "'" in begins
+        assert not begins & set("=+-@\t")
+        assert "'=1+1" in text
+    numbers = pd.read_csv(tmp_path / "csv.csv")["suspicion"]
+    np.testing.assert_allclose(np.sort(numbers), np.sort(bad["suspicion"]))
+    with pytest.raises(InputError, match="--safe-csv"):
+        export_run(run, "json", tmp_path / "x.json", safe_csv=True)
+    decided = tmp_path / "decided.csv"
+    decided.write_text("id,action,reviewer\n'=1+1,keep,ann\n'+2,remove,ann\n")
+    ledger = ledger_for(run)
+    assert import_decisions(run, decided, "csv", ledger) == (2, 2)
+    assert set(ledger.decisions(run_id(run))["sample"]) == {"=1+1", "+2"}
+
+
 def test_label_studio_gets_tasks_with_predictions_and_an_interface(run, findings, tmp_path):
     place = export_run(run, "label-studio", tmp_path / "tasks.json")
     tasks = json.loads(place.read_text("utf-8"))

@@ -6,10 +6,12 @@ import sys
 import time
 
 import pytest
+import torch
 
 import chaffinch as cf
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.pipeline import collect
+from chaffinch.pipeline.resume import Plan, claim
 from chaffinch.store import EvidenceFolder
 from chaffinch.store.run import RunFolder, partial_folder
 from chaffinch.training.loop import StateFile
@@ -138,6 +140,80 @@ def test_lost_records_are_made_again(csv, tmp_path, monkeypatch, whole, damage):
             os.truncate(record, 500)
     cf.scan(csv, out=tmp_path / "run", **OPTIONS)
     assert (tmp_path / "run" / "findings.parquet").read_bytes() == whole
+
+
+def interrupted(csv, out, monkeypatch):
+    """A scan stopped when the model trained on all samples and one fold of two are finished."""
+    monkeypatch.setattr(collect, "StateFile", lambda path, _seconds: StateFile(path, 0.0))
+    left, record = [4], Recorder.record_held_out
+
+    def stopping(self, *arguments):
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        record(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "record_held_out", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            cf.scan(csv, out=out, **OPTIONS)
+    return partial_folder(out)
+
+
+DAMAGES = {
+    "empty": lambda file: file.write_bytes(b""),
+    "cut": lambda file: os.truncate(file, file.stat().st_size // 2),
+    "garbage": lambda file: file.write_bytes(bytes(range(256)) * 9),
+    "a zip of nothing": lambda file: file.write_bytes(b"PK\x05\x06" + bytes(18)),
+    "another file of torch": lambda file: torch.save({"epoch": 1}, file),
+    "no epoch": lambda file: torch.save([1, 2], file),
+}
+
+
+@pytest.mark.parametrize(
+    ("full", "fold"),
+    [("empty", "cut"), ("a zip of nothing", "garbage"), ("another file of torch", "no epoch")],
+)
+def test_a_damaged_state_is_discarded_and_that_part_trained_again(
+    csv, tmp_path, monkeypatch, whole, full, fold, caplog
+):
+    partial = interrupted(csv, tmp_path / "run", monkeypatch)
+    for name, damage in (("full", full), ("fold-0", fold)):
+        DAMAGES[damage](partial / "state" / f"{name}.pt")
+    cf.scan(csv, out=tmp_path / "run", **OPTIONS)
+    for name in ("full", "fold-0"):
+        assert f"{name}.pt is damaged: this training begins again" in caplog.text
+    assert (tmp_path / "run" / "findings.parquet").read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("features", "lost"),
+        ("feature_norms", "garbage"),
+        ("learning_rates", "cut"),
+    ],
+)
+def test_a_damaged_record_is_made_again(csv, tmp_path, monkeypatch, whole, name, damage):
+    partial = interrupted(csv, tmp_path / "run", monkeypatch)
+    file = partial / "evidence" / f"{name}.npy"
+    file.unlink() if damage == "lost" else DAMAGES[damage](file)
+    cf.scan(csv, out=tmp_path / "run", **OPTIONS)
+    assert (tmp_path / "run" / "findings.parquet").read_bytes() == whole
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"null", b"{}"])
+def test_a_damaged_plan_discards_what_was_begun(tmp_path, content, caplog):
+    plan = Plan("data", {"seed": 1})
+    partial = claim(tmp_path / "run", plan, overwrite=False)
+    (partial / "evidence").mkdir()
+    (partial / "evidence" / "logits.npy").write_bytes(b"begun")
+    assert claim(tmp_path / "run", plan, overwrite=False) == partial
+    assert (partial / "evidence").exists()
+    (partial / "plan.json").write_bytes(content)
+    assert claim(tmp_path / "run", plan, overwrite=False) == partial
+    assert "run.partial is damaged" in caplog.text
+    assert [path.name for path in partial.iterdir()] == ["plan.json"]
 
 
 def test_a_full_disk_is_said_and_work_is_kept(csv, tmp_path, monkeypatch, whole):

@@ -1,6 +1,7 @@
 """Applying a plan, in every format: what it says is done, and nothing else."""
 
 import gzip
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -337,8 +338,13 @@ def test_nothing_is_overwritten_unasked(tmp_path):
         plan.apply(frame_of(), id_column="key", out=out)
     with pytest.raises(InputError, match="the options"):
         plan.apply(path, colour="red")
-    plan.apply(path, id_column="key", out=out, overwrite=True)
-    assert len(pd.read_csv(out)) == 11
+    with pytest.raises(InputError, match="that it did not write"):
+        plan.apply(path, id_column="key", out=out, overwrite=True)
+    assert out.read_text() == "mine"
+    out.unlink()
+    for overwrite in (False, True):
+        plan.apply(path, id_column="key", out=out, overwrite=overwrite)
+        assert len(pd.read_csv(out)) == 11
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
@@ -411,8 +417,16 @@ def test_what_lies_beside_the_result_stays(tmp_path):
         folder.mkdir()
         (folder / "note.txt").write_text("mine")
     ids = cf.open_data(root).ids
-    Plan((Edit(ids[0], "trim"),)).apply(root, out=out, overwrite=True)
-    assert not (out / "note.txt").exists()
+    plan = Plan((Edit(ids[0], "trim"),))
+    with pytest.raises(InputError, match="that it did not write"):
+        plan.apply(root, out=out, overwrite=True)
+    assert (out / "note.txt").read_text() == "mine"
+    shutil.rmtree(out)
+    plan.apply(root, out=out)
+    plan.apply(root, out=out, overwrite=True)
+    (out / "note.txt").write_text("mine")
+    with pytest.raises(InputError, match="changed since"):
+        plan.apply(root, out=out, overwrite=True)
     assert (beside / "note.txt").read_text() == "mine"
     names = {p.name for p in tmp_path.iterdir()}
     assert names == {"data.csv", "clean.csv", "clean.csv.old", "images", "clean", "clean.old"}

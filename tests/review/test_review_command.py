@@ -6,6 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from browser import CHROMIUM, Browser
@@ -81,6 +84,29 @@ def test_a_run_under_way_is_refused(place, served, type_in):
     status, _, error = type_in("review", place / "run")
     assert status == 2
     assert "an unfinished one" in error
+
+
+def test_no_browser_is_started_with_the_key(session, monkeypatch):
+    uvicorn = pytest.importorskip("uvicorn")
+    opened, said, seen = [], [], []
+    monkeypatch.setattr(server.webbrowser, "open", opened.append)
+
+    def run(self, sockets):
+        for _ in range(500):
+            if opened:
+                break
+            time.sleep(0.01)
+        door = Path(unquote(opened[0].removeprefix("file://")))
+        seen.append((door.read_text(), door.stat().st_mode & 0o777, door.parent.stat().st_mode))
+
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    server.serve(session, say=said.append)
+    [(text, mode, folder)] = seen
+    assert session.key not in opened[0]
+    assert opened[0].startswith("file://")
+    assert said[0].split()[-1] in text
+    assert (mode, folder & 0o077) == (0o600, 0)
+    assert not Path(unquote(opened[0].removeprefix("file://"))).exists()
 
 
 def test_a_port_that_is_taken_or_impossible_is_refused(place, type_in):

@@ -164,6 +164,27 @@ def test_only_this_computer_gets_in_and_only_with_the_key(session):
     assert client.get("/").status_code == 200
 
 
+def test_a_key_lets_in_once_and_the_cookie_is_another_secret(session):
+    entered = open_page(session)
+    assert entered.head("/", params={"key": session.key}).status_code == 403  # a look spends none
+    assert entered.get("/", params={"key": session.key}).status_code == 303
+    [cookie] = entered.cookies.values()
+    assert cookie not in (session.key, session.token)
+    assert entered.get("/").status_code == 200
+    again = entered.get("/", params={"key": session.key})
+    assert (again.status_code, again.headers["location"]) == (303, "/")
+    for client in (open_page(session), open_page(session, cookies={cookie_name(): session.key})):
+        late = client.get("/", params={"key": session.key})
+        assert late.status_code == 403
+        assert "used already" in late.text
+        assert "set-cookie" not in late.headers
+        assert client.get("/").status_code == 403
+
+
+def cookie_name():
+    return f"chaffinch-review-{PORT}"
+
+
 @pytest.mark.parametrize("address", ["/decide", "/undo"])
 @pytest.mark.parametrize("token", ["", "wrong", None])
 def test_a_foreign_form_decides_nothing(page, session, address, token):

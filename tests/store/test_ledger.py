@@ -1,5 +1,8 @@
+import itertools
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing, suppress
 
 import numpy as np
 import pandas as pd
@@ -86,7 +89,9 @@ def tamper(ledger, statement):
         sqlite = connection.dialect.name == "sqlite"
         for table in ("entry", *TABLES):
             names = (
-                [f"{table}_no_update", f"{table}_no_delete"] if sqlite else [f"{table}_append_only"]
+                [f"{table}_no_{what}" for what in ("update", "delete", "replace")]
+                if sqlite
+                else [f"{table}_append_only"]
             )
             for name in names:
                 on = "" if sqlite else f" ON {table}"
@@ -116,6 +121,68 @@ def test_tampering_is_found_and_the_first_entry_named(ledger, statement, fault):
     fill(ledger)
     tamper(ledger, statement)
     assert ledger.check().fault == fault
+
+
+STRANGE = ("NULL", "'abc'", "x'00ff'", "CAST(x'ff41' AS TEXT)", "1.5", "-7", "9e999")
+
+
+@pytest.mark.parametrize("table", ["entry", *TABLES])
+def test_no_cell_whatever_is_in_it_stops_the_check_or_passes_it(tmp_path, table):
+    fill(Ledger(tmp_path / "whole.db"))
+    file = tmp_path / "changed.db"
+    with closing(sqlite3.connect(tmp_path / "whole.db")) as whole:
+        columns = [row[1] for row in whole.execute(f"PRAGMA table_info({table})")]
+        for what in ("update", "delete", "replace"):
+            whole.execute(f"DROP TRIGGER {table}_no_{what}")
+        whole.commit()
+        values = itertools.cycle(STRANGE)  # so many columns that each meets several
+        for column, value in ((one, next(values)) for one in columns * 3):
+            with closing(sqlite3.connect(file)) as copy:
+                whole.backup(copy)
+                row = f"(SELECT max(rowid) FROM {table})"
+                cell = f"SELECT {column} FROM {table} WHERE rowid = {row}"
+                before = copy.execute(cell).fetchone()
+                with suppress(sqlite3.IntegrityError):
+                    copy.execute(f"UPDATE {table} SET {column} = {value} WHERE rowid = {row}")
+                    copy.commit()
+                copy.text_factory = bytes
+                after = copy.execute(cell).fetchone()
+            told = [one.encode() if isinstance(one, str) else one for one in before]
+            same = told == [*after]
+            fault = Ledger(file).check().fault
+            assert (fault is None) == same, (column, value)
+
+
+@pytest.mark.parametrize("table", ["entry", "migration", *TABLES])
+def test_rows_are_not_replaced_either(tmp_path, table):
+    ledger = Ledger(tmp_path / "ledger.db")
+    fill(ledger)
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as other:
+        columns = [row[1] for row in other.execute(f"PRAGMA table_info({table})")]
+        names = ", ".join(columns)
+        before = other.execute(f"SELECT rowid, {names} FROM {table}").fetchall()
+        words = [f"(rowid, {names}) SELECT rowid, {names}"]  # in place of a row as such
+        if table == "entry":
+            for unique in ("previous", "hash"):
+                others = (n if n == unique else f"{n} || 'x'" for n in columns[1:])
+                words.append(f"({names}) SELECT seq + 99, {', '.join(others)}")
+        if table != "migration":
+            words.append(f"({names}) SELECT {names}")
+        for one in words:
+            for verb in ("INSERT OR REPLACE", "REPLACE"):
+                with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                    other.execute(f"{verb} INTO {table} {one} FROM {table}")
+        assert other.execute(f"SELECT rowid, {names} FROM {table}").fetchall() == before
+    assert ledger.check().fault is None
+
+
+def test_a_last_entry_that_is_none_is_refused_in_words(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.db")
+    fill(ledger)
+    tamper(ledger, "UPDATE entry SET seq = x'ff' WHERE seq = 5")
+    assert ledger.check().fault == 5
+    with pytest.raises(RunError, match="ledger check"):
+        ledger.decide("r", [Decision("s", "keep", "ann")])
 
 
 def test_cutting_off_the_end_is_found_with_a_noted_head(ledger, tmp_path):
@@ -205,6 +272,9 @@ def test_a_missing_ledger_is_not_made_for_reading(tmp_path):
     [
         ("mysql://somewhere/db", "postgresql://USER@HOST/DATABASE"),
         ("sqlite://", "the path of a file"),
+        ("sqlite:///:memory:", "the path of a file"),
+        ("sqlite:///file:x?mode=memory&uri=true", "the path of a file"),
+        ("memory://x", "the path of a file"),
         ("postgresql://nobody@127.0.0.1:1/none", "can be opened"),
     ],
 )

@@ -24,6 +24,7 @@ from chaffinch.cli import (
     verify,
 )
 from chaffinch.cli import ledger as ledger_command
+from chaffinch.cli.say import say
 from chaffinch.core.errors import ChaffinchError, InputError
 from chaffinch.core.place import check_path
 
@@ -37,7 +38,7 @@ app = typer.Typer(
 
 _RUN = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
 _SEED = Annotated[int, typer.Option(help="Decides every random choice.")]
-_OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")]
+_OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -278,9 +279,9 @@ def main() -> None:
     try:
         app()
     except ChaffinchError as error:
-        typer.echo(f"chaffinch: {error}", err=True)
+        say(f"chaffinch: {error}", err=True)
         sys.exit(error.exit_status)
     except OSError as error:  # a full disk, a folder that may not be written to, ...
         message = InputError("to read and write files", str(error), "Check path, rights and space")
-        typer.echo(f"chaffinch: {message}", err=True)
+        say(f"chaffinch: {message}", err=True)
         sys.exit(message.exit_status)

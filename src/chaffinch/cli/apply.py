@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from chaffinch.cli.say import say, say_whether_known
+
 
 def apply(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
@@ -18,7 +20,9 @@ def apply(
     links: Annotated[
         bool, typer.Option("--links", help="Link images instead of copying them.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what Chaffinch wrote.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
     ledger: Annotated[str | None, typer.Option(help="Ledger to record it in, or none.")] = None,
 ) -> None:
@@ -27,7 +31,8 @@ def apply(
     from chaffinch.store.run import RunFolder
 
     folder = RunFolder(run)
+    say_whether_known(run, ledger, needed=True)
     chosen = plan_of(folder, plan)
     options = {"links": links, "overwrite": overwrite, "seed": seed, "ledger": ledger}
     apply_run(folder, chosen, out, data, **options)
-    typer.echo(f"{len(chosen.changing):,} samples changed; the repaired data are in {out}")
+    say(f"{len(chosen.changing):,} samples changed; the repaired data are in {out}")

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from chaffinch.cli.say import say
+
 _ESTIMATORS = "grad_dot, grad_cos, datainf, ekfac, ekfac_cos, trak, rep_cos or task_forests."
 
 
@@ -87,4 +89,4 @@ def attribute(
             typer.echo(json.dumps(line, ensure_ascii=False))
         return
     show(answers, Console())
-    typer.echo(f"All of it: {folder / PAGE}")
+    say(f"All of it: {folder / PAGE}")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from chaffinch.cli.history import LEDGER
+from chaffinch.cli.say import say
 
 
 def datasheet(
@@ -30,4 +31,4 @@ def datasheet(
 
     sheet = sheet_of(subject, read_about(about), ledger, label=label, id_column=id_column)
     for place in write_sheet(sheet, out, overwrite=overwrite):
-        typer.echo(str(place))
+        say(str(place))

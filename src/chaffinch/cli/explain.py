@@ -32,7 +32,7 @@ def explain(
     for one in found if ids else found[:5]:
         console.print(shown(one))
     if not ids and len(found) > 5:
-        console.print(f"{len(found) - 5} more explanations are in {run.as_posix()}.")
+        console.print(Text(_flat(f"{len(found) - 5} more explanations are in {run.as_posix()}.")))
 
 
 def shown(one: Explanation) -> Group:

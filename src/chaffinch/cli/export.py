@@ -1,9 +1,12 @@
 """The command `export`: findings for other tools."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from chaffinch.cli.history import LEDGER
+from chaffinch.cli.say import say, say_whether_known
 
 
 def export(
@@ -22,10 +25,17 @@ def export(
         str | None, typer.Option(help="The data, where they are no longer where they were.")
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+        bool, typer.Option("--overwrite", help="Replace a file that Chaffinch wrote.")
     ] = False,
+    safe_csv: Annotated[
+        bool,
+        typer.Option("--safe-csv", help="Quote texts that a spreadsheet takes for formulas."),
+    ] = False,
+    ledger: LEDGER = None,
 ) -> None:
     """Write the findings as a table or as labelling tasks with suggestions."""
     from chaffinch.pipeline.exchange import export_run
 
-    typer.echo(str(export_run(run, to, out, rows=rows, data=data, overwrite=overwrite)))
+    say_whether_known(run, ledger)
+    options: dict[str, Any] = {"rows": rows, "data": data, "overwrite": overwrite}
+    say(str(export_run(run, to, out, safe_csv=safe_csv, **options)))

@@ -6,7 +6,9 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from chaffinch.cli.say import say
 from chaffinch.core.errors import InputError
+from chaffinch.report.wording import clean
 
 LEDGER = Annotated[
     str | None, typer.Option(help="File or URL of the ledger; by default the one nearby.")
@@ -47,7 +49,7 @@ def diff(
     """Show which samples two versions of the data have not alike, and why."""
     from chaffinch.pipeline.ledger import ledger_near
     from chaffinch.pipeline.version import versions_between
-    from chaffinch.store.draft import free, written
+    from chaffinch.store.draft import delivered, free
     from chaffinch.store.version import difference, find, rows_at, with_reasons
 
     if out is not None:
@@ -59,10 +61,10 @@ def diff(
     changes = with_reasons(book, difference(rows_at(book, first), rows_at(book, second)), plan)
     counts = changes["change"].value_counts(sort=False)
     told = ", ".join(f"{count:,} {word}" for word, count in counts.items()) or "no sample differs"
-    typer.echo(f"{first[:_SHORT]} -> {second[:_SHORT]}: {told}")
+    say(f"{first[:_SHORT]} -> {second[:_SHORT]}: {told}")
     if out is not None:
-        written({out: lambda draft: changes.to_csv(draft, index=False)})
-        typer.echo(str(out))
+        delivered({out: lambda draft: changes.to_csv(draft, index=False)}, overwrite=overwrite)
+        say(str(out))
     elif len(changes):
         show(changes[["id", "change", "old_label", "new_label", "new_weight", "kind", "reason"]])
 
@@ -76,7 +78,7 @@ def restore(
     from chaffinch.pipeline.ledger import ledger_near
     from chaffinch.store.version import restore_version
 
-    typer.echo(str(restore_version(ledger_near(out, url=ledger), version, out)))
+    say(str(restore_version(ledger_near(out, url=ledger), version, out)))
 
 
 def show(frame: pd.DataFrame) -> None:
@@ -86,10 +88,10 @@ def show(frame: pd.DataFrame) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        typer.echo("  ".join(padded).rstrip())
+        say("  ".join(padded).rstrip())
 
 
 def _told(cell: object) -> str:
     if cell is None or cell != cell:
         return ""
-    return f"{cell:g}" if isinstance(cell, float) else " ".join(str(cell).split())
+    return f"{cell:g}" if isinstance(cell, float) else " ".join(clean(cell).split())

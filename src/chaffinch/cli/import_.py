@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from chaffinch.cli.history import LEDGER
+from chaffinch.cli.say import say
 from chaffinch.core.errors import InputError
 
 
@@ -30,10 +31,10 @@ def import_(
     if book is None:
         raise InputError("a ledger for the decisions", "'none'", "Name one with --ledger")
     read, new = import_decisions(run, file, source, book, reviewer=reviewer, names=_names(names))
-    typer.echo(f"{read:,} decisions read, {new:,} of them new")
+    say(f"{read:,} decisions read, {new:,} of them new")
     open_questions = disagreements(book.decisions(run_id(run)))
     if len(open_questions):
-        typer.echo(f"reviewers disagree on {len(open_questions):,} samples:")
+        say(f"reviewers disagree on {len(open_questions):,} samples:")
         show(open_questions[["sample", "votes"]])
 
 

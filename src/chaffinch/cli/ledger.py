@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chaffinch.cli.history import LEDGER, show
+from chaffinch.cli.say import say
 from chaffinch.core.errors import CheckFailedError, InputError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def ledger(
 
 
 def _check(subject: str | None, url: str | None, head: str | None) -> None:
-    from chaffinch.pipeline.ledger import is_run, run_id
+    from chaffinch.pipeline.ledger import is_run
 
     if head is not None and re.fullmatch("[0-9a-f]{64}", head) is None:
         raise InputError("a hash of 64 digits from 0 to f", repr(head), "Copy all of it")
@@ -57,21 +58,25 @@ def _check(subject: str | None, url: str | None, head: str | None) -> None:
             f"{whole}; compare the rest with a copy",
         )
     if subject is not None and is_run(subject):
-        _check_known(book, run_id(subject), subject)
+        _check_known(book, subject)
     if not found.entries:
-        typer.echo(f"no entries in {book.database.place}: nothing was ever written, or all is lost")
+        say(f"no entries in {book.database.place}: nothing was ever written, or all is lost")
         return
     plural = "y" if found.entries == 1 else "ies"
-    typer.echo(f"{found.entries:,} entr{plural}, all as written; head {found.head}")
+    say(f"{found.entries:,} entr{plural}, all as written; head {found.head}")
 
 
-def _check_known(book: "Ledger", name: str, run: str) -> None:
+def _check_known(book: "Ledger", run: str) -> None:
     """A run remembers what a ledger that lost its last entries, or all, does not."""
-    if not len(book.table("run", id=name)):
+    from chaffinch.pipeline.ledger import UNKNOWN, fault_of
+
+    fault = fault_of(run, book)
+    if fault is not None:
         raise CheckFailedError(
             f"the run {run} in {book.database.place}",
-            "a ledger that does not know it",
-            "It was scanned with another ledger or none, or entries were cut off",
+            "a ledger that does not know it" if fault == UNKNOWN else fault,
+            "It was scanned with another ledger or none, entries were cut off, or its files were"
+            " changed",
         )
 
 
@@ -98,7 +103,7 @@ def _decisions(subject: str, url: str | None, only_disagreements: bool) -> None:
         raise InputError("a ledger", "none", "Name one with --ledger")
     decisions = book.decisions(name)
     if not len(decisions):
-        typer.echo(f"Nobody has decided anything on {subject} yet.")
+        say(f"Nobody has decided anything on {subject} yet.")
         return
     joint = consensus(decisions)
     if only_disagreements:
@@ -109,7 +114,7 @@ def _decisions(subject: str, url: str | None, only_disagreements: bool) -> None:
         columns = ["sample", "reviewer", "action", "label", "confidence", "decided_at", "reason"]
         show(decisions[columns])
     several = joint[joint["reviewers"] > 1]
-    typer.echo(
+    say(
         f"{len(joint):,} samples decided, {len(several):,} by several reviewers, of which "
         f"{int(several['agreed'].sum()):,} alike"
     )
@@ -137,4 +142,4 @@ def _keep(subject: str, url: str | None, options: dict[str, Any]) -> None:
         if made is None:
             raise
         book = made
-    typer.echo(record(book, snapshot(data, location_of(subject)), whole=True))
+    say(record(book, snapshot(data, location_of(subject)), whole=True))

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from chaffinch.cli.say import say, say_whether_known
+
 
 def propose(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
@@ -20,14 +22,15 @@ def propose(
     from chaffinch.pipeline.repairing import REPAIR, propose_run
     from chaffinch.store.run import RunFolder
 
+    say_whether_known(run, ledger, needed=True)
     plan = propose_run(RunFolder(run), policy, out, ledger)
     if not plan.edits:
-        typer.echo("Nothing to repair: the plan is empty.")
+        say("Nothing to repair: the plan is empty.")
     for action, count in plan.counts.items():
-        typer.echo(f"{count:>8,}  {action}")
+        say(f"{count:>8,}  {action}")
     for place in plan.collection[:5]:
         example = f", such as {place['examples'][0]}" if place["examples"] else ""
-        typer.echo(f"More data wanted: {place['where']} ({place['reason']}{example})")
+        say(f"More data wanted: {place['where']} ({place['reason']}{example})")
     for note in plan.notes:
-        typer.echo(note)
-    typer.echo(f"The plan is in {run / REPAIR}" + (f" and in {out}" if out else ""))
+        say(note)
+    say(f"The plan is in {run / REPAIR}" + (f" and in {out}" if out else ""))

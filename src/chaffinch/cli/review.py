@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from chaffinch.cli.say import say, say_whether_known
+
 
 def review(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
@@ -33,11 +35,12 @@ def review(
     from chaffinch.store.run import RunFolder
 
     folder = RunFolder(run)
+    say_whether_known(run, ledger, needed=True)
     book = ledger_for(run, ledger)
     if book is None:
         raise InputError("a ledger for the decisions", "'none'", "Name one with --ledger")
     session = Session(folder, book, user() if reviewer is None else reviewer, data)
-    serve(session, port, browser=not no_browser, say=typer.echo)
+    serve(session, port, browser=not no_browser, say=say)
     plural = "" if session.decided == 1 else "s"
-    typer.echo(f"{session.decided:,} decision{plural} recorded in {book.database.place}")
-    typer.echo(f"They count in: chaffinch propose {run.as_posix()}")
+    say(f"{session.decided:,} decision{plural} recorded in {book.database.place}")
+    say(f"They count in: chaffinch propose {run.as_posix()}")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from chaffinch.cli.say import say, say_whether_known
+
 
 def verify(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
@@ -28,11 +30,13 @@ def verify(
     ledger: Annotated[str | None, typer.Option(help="Ledger to record it in, or none.")] = None,
 ) -> None:
     """Train on the data with the plan and without, and say whether it helps; status 1 if not."""
-    from chaffinch.pipeline.repairing import REPAIR, plan_of, verify_run
+    from chaffinch.pipeline.repairing import PROPOSED, REDUCED, REPAIR, plan_of, verify_run
     from chaffinch.pipeline.verification.page import PAGE, headline, sentence
+    from chaffinch.store.mark import mark
     from chaffinch.store.run import RunFolder
 
     folder = RunFolder(run)
+    say_whether_known(run, ledger, needed=True)
     chosen = plan_of(folder, plan)
     outcome = verify_run(
         folder,
@@ -45,12 +49,16 @@ def verify(
         device=device,
         ledger=ledger,
     )
-    typer.echo(headline(outcome))
-    typer.echo(sentence(outcome))
+    say(headline(outcome))
+    say(sentence(outcome))
     if outcome.withheld:
-        chosen.to_json(run / "repair-proposed.json")
-        outcome.plan.to_json(run / REPAIR)
-        typer.echo(f"The plan without it is in {run / REPAIR}")
-    typer.echo(f"All figures are in {run / PAGE}")
+        # A plan that was named is not that of the run, which stays as it is.
+        place = run / (REPAIR if plan is None else REDUCED)
+        if plan is None:
+            chosen.to_json(run / PROPOSED)
+        outcome.plan.to_json(place)
+        mark(place)
+        say(f"The plan without it is in {place}")
+    say(f"All figures are in {run / PAGE}")
     if not outcome.passes:
         raise typer.Exit(1)

@@ -4,7 +4,6 @@ import csv
 import importlib
 import io
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -14,6 +13,8 @@ from typing import Any
 
 import pandas as pd
 
+from chaffinch.core.durable import draft_of
+from chaffinch.core.durable import replace as replace_file
 from chaffinch.core.edit import ACTIONS, Edit
 from chaffinch.core.edit_row import COLUMNS, check_columns, edits_of, row_of, separator_of
 from chaffinch.core.errors import InputError
@@ -248,10 +249,10 @@ def _read(path: Path) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    draft = path.with_name(path.name + ".draft")
+    draft = draft_of(path)
     try:
         draft.write_text(text, "utf-8")
-        os.replace(draft, path)
+        replace_file(draft, path)
     except OSError as error:
         with suppress(OSError):
             draft.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from chaffinch.core.durable import replace
 from chaffinch.core.errors import InputError
 from chaffinch.core.progress import track
 from chaffinch.gradients.batch import batches, length
@@ -21,6 +23,8 @@ from chaffinch.influence.checkpoint import CheckpointedTasks, Checkpoints
 from chaffinch.influence.diagnostics import Diagnostics
 from chaffinch.influence.estimator import ESTIMATORS, Targets
 from chaffinch.influence.task import Loss
+
+_LOG = logging.getLogger("chaffinch")
 
 _FINGERPRINTED = 64
 
@@ -109,7 +113,7 @@ class Draft:
         self.done = 0
         path.parent.mkdir(parents=True, exist_ok=True)
         state = _read(self._state)
-        if state.get("key") == key and self._draft.is_file():
+        if state.get("key") == key and self._readable(shape, state.get("done")):
             self._values = np.load(self._draft, mmap_mode="r+")
             self.done = int(state["done"])
             return
@@ -118,6 +122,23 @@ class Draft:
             self._draft, mode="w+", dtype=np.float32, shape=shape
         )
         self._advance(0)
+
+    def _readable(self, shape: tuple[int, int], done: object) -> bool:
+        """Whether what an interrupted call left can be gone on with; if not, that is said."""
+        if not self._draft.is_file():
+            return False
+        try:
+            if np.load(self._draft, mmap_mode="r").shape != shape or not isinstance(done, int):
+                raise ValueError("something else")
+            if self._tile.is_file():
+                with np.load(self._tile) as kept:
+                    _ = kept["values"]
+        except Exception as error:  # on arbitrary bytes NumPy lets any error through
+            reason = " ".join(str(error).split())
+            _LOG.warning("%s is damaged and is begun anew (%s)", self._draft, reason)
+            self._tile.unlink(missing_ok=True)
+            return False
+        return True
 
     def add(self, number: int, place: tuple[slice, slice], values: Tensor, first: bool) -> None:
         """Add the values of a tile, or set them where they are the ``first``."""
@@ -132,7 +153,7 @@ class Draft:
         """Give the file its name, and open it for reading."""
         self._values.flush()
         del self._values
-        os.replace(self._draft, self._path)
+        replace(self._draft, self._path)
         self._state.unlink(missing_ok=True)
         self._tile.unlink(missing_ok=True)
         result: NDArray[np.float32] = np.load(self._path, mmap_mode="r")
@@ -148,7 +169,7 @@ class Draft:
         part = self._tile.with_suffix(".part")
         with part.open("wb") as file:
             np.savez(file, key=np.array(self._key), number=np.array(number), values=fresh)
-        os.replace(part, self._tile)
+        replace(part, self._tile)
         return fresh
 
     def _advance(self, done: int) -> None:

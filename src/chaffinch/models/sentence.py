@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from torch import Tensor
 from chaffinch.core.errors import InputError, MissingExtraError
 from chaffinch.core.progress import track
 from chaffinch.core.types import Floats
+
+_SAFE = {"local_files_only": True, "trust_remote_code": False}
+"""No code in the folder is run, and nobody is asked whether it may be."""
 
 _BATCH = 64
 _MAX_TOKENS = 256
@@ -44,9 +48,9 @@ class SentenceEncoder:
             quiet: Any = logging
             quiet.disable_progress_bar()
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model: Any = AutoModel.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError, KeyError) as error:
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, **_SAFE)
+            model: Any = AutoModel.from_pretrained(folder, weights_only=True, **_SAFE)
+        except (OSError, ValueError, KeyError, RuntimeError, UnpicklingError) as error:
             raise InputError(
                 f"a Transformers encoder in {folder}",
                 " ".join(str(error).split())[:200],

@@ -26,6 +26,8 @@ from chaffinch.models.language import LanguageModel, load_language_model
 from chaffinch.pipeline.attribute_ranking import rank
 from chaffinch.pipeline.attribute_tables import KEPT, asked_rows, open_table
 from chaffinch.report.answers import Answers, render
+from chaffinch.store.lock import alone
+from chaffinch.store.mark import need_local
 from chaffinch.store.run import write_text
 
 RECORD = "attribution.json"
@@ -134,6 +136,7 @@ def attribute_prompts(
 
     Raises:
         InputError: Data, model or options that cannot be used.
+        RunError: Another process writes to ``out``.
     """
     chosen = _options(options)
     train, asked = (
@@ -148,20 +151,22 @@ def attribute_prompts(
         model = load_language_model(place, chosen.lora, length=chosen.length, device=chosen.device)
     else:
         place = "a model in memory"
-    start = time.perf_counter()
-    table = open_table(model, train, folder, chosen)
-    seconds = time.perf_counter() - start
-    record = {
-        "version": VERSION,
-        "data": str(Path(data).resolve()) if isinstance(data, str | Path) else "",
-        "model": str(Path(place).resolve()) if Path(place).exists() else place,
-        "samples": len(train),
-        "seconds": {chosen.evidence: round(seconds, 3)},
-        "options": {name: getattr(chosen, name) for name in KEPT},
-    }
-    answers = _answer(model, table, (train, asked), chosen, folder)
-    write_text(folder / RECORD, json.dumps(record, indent=2))
-    return answers
+    need_local(folder)
+    with alone(folder, "attribution"):
+        start = time.perf_counter()
+        table = open_table(model, train, folder, chosen)
+        seconds = time.perf_counter() - start
+        record = {
+            "version": VERSION,
+            "data": str(Path(data).resolve()) if isinstance(data, str | Path) else "",
+            "model": str(Path(place).resolve()) if Path(place).exists() else place,
+            "samples": len(train),
+            "seconds": {chosen.evidence: round(seconds, 3)},
+            "options": {name: getattr(chosen, name) for name in KEPT},
+        }
+        answers = _answer(model, table, (train, asked), chosen, folder)
+        write_text(folder / RECORD, json.dumps(record, indent=2))
+        return answers
 
 
 def ask_again(run: str | Path, queries: Any, **options: Any) -> Answers:

@@ -56,6 +56,12 @@ class CanaryRecorder:
         """Whether nothing is to be recorded, or the record ``name`` was begun."""
         return self._recorder is None or self._recorder.holds(name)
 
+    def holds_full_run(self, layer: nn.Linear | None = None, finished: bool = False) -> bool:
+        """Whether nothing is to be recorded, or the full training's records are whole."""
+        if self._recorder is None:
+            return True
+        return self._recorder.holds_full_run(layer, finished)
+
     def record(self, epoch: int, model: nn.Module, layer: nn.Linear | None) -> None:
         """Keep what the model that learned the canaries says of them after ``epoch``."""
         if self._recorder is not None:

@@ -157,11 +157,8 @@ def collect_by_training(work: Work) -> tuple[Evidence, nn.Module]:
     check_outputs(fresh, inputs, size[2])
     total = epochs * (1 + num_side_trainings(work)) + work.folds * work.held_out_epochs
     with threads_for(fresh, inputs.shape), track("training", total) as advance:
-        everyone = Training("full", torch.arange(len(work.together.inputs)), work.seed)
-        whole = recorder.holds_full_run() and spoilt.holds("logits")
-        model = work.run(
-            work.together, everyone, _FullRun(recorder, spoilt, inputs, advance), whole
-        )
+        on_epoch = _FullRun(recorder, spoilt, inputs, advance)
+        model = _train_on_all(work, on_epoch, fresh)
         _train_folds(work, (recorder, spoilt), advance)
         beside = train_beside(work, work.task, store, advance)
     names = ["logits", "learning_rates"] + ["held_out_logits"] * bool(work.folds)
@@ -169,6 +166,23 @@ def collect_by_training(work: Work) -> tuple[Evidence, nn.Module]:
     names += recorder.records_of(layer)
     records: dict[str, Any] = {name: store.open(name) for name in names} | beside
     return _finish(work, store, records, (model, layer)), model
+
+
+def _train_on_all(work: Work, on_epoch: "_FullRun", fresh: nn.Module) -> nn.Module:
+    """Train one model on all samples; from the start where a record of it is lost or damaged."""
+    everyone = Training("full", torch.arange(len(work.together.inputs)), work.seed)
+    store = EvidenceFolder(work.folder / "evidence")
+
+    def whole(model: nn.Module, finished: bool) -> bool:
+        layer = on_epoch.layer_of(model)
+        rates = store.holds("learning_rates", (work.schedule.epochs,))
+        recorders = (on_epoch.recorder, on_epoch.spoilt)
+        return rates and all(one.holds_full_run(layer, finished) for one in recorders)
+
+    model = work.run(work.together, everyone, on_epoch, whole(fresh, finished=False))
+    if not whole(model, finished=True):  # what only the last epoch writes
+        model = work.run(work.together, everyone, on_epoch, recorded=False)
+    return model
 
 
 def _train_folds(work: Work, recorders: tuple[Recorder, CanaryRecorder], advance: Step) -> None:
@@ -192,9 +206,13 @@ class _FullRun:
     inputs: Any
     advance: Step
 
-    def __call__(self, epoch: int, model: nn.Module, rate: float) -> None:
+    def layer_of(self, model: nn.Module) -> nn.Linear | None:
+        """The layer whose inputs are recorded."""
         device = next(model.parameters()).device
-        layer = last_linear(model, _some(self.inputs).to(device))
+        return last_linear(model, _some(self.inputs).to(device))
+
+    def __call__(self, epoch: int, model: nn.Module, rate: float) -> None:
+        layer = self.layer_of(model)
         self.recorder.record(epoch, model, layer)
         self.recorder.record_rate(epoch, rate)
         self.spoilt.record(epoch, model, layer)

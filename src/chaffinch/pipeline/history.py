@@ -9,6 +9,7 @@ import pandas as pd
 from chaffinch.pipeline.ledger import is_run, run_id
 from chaffinch.pipeline.snapshot import files_of, location_of
 from chaffinch.store.ledger import Ledger
+from chaffinch.store.run import RunFolder
 
 _ID = 12
 
@@ -31,6 +32,7 @@ def history_of(ledger: Ledger, subject: str | Path | None = None) -> pd.DataFram
     if subject is None:
         wanted, chosen = set(versions["id"]), set(runs["id"])
     elif is_run(subject):
+        _ = RunFolder(subject).findings  # a damaged run is an error, not an empty history
         chosen = {run_id(subject)}
         own = versions[versions["run"].isin(chosen)]
         wanted = set(own["id"]) | set(runs[runs["id"].isin(chosen)]["version"])

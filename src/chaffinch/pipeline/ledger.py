@@ -27,6 +27,8 @@ from chaffinch.store.version import record
 NONE = "none"
 """As the place of the ledger: write none."""
 
+UNKNOWN = "it does not know this run, nor what reviewers decided on it elsewhere"
+
 _FINDING = (
     "given_label",
     "kind",
@@ -51,7 +53,8 @@ def ledger_for(run: str | Path, url: str | None = None, *, create: bool = True) 
             and one that has lost entries is refused.
 
     Raises:
-        InputError: A ledger that cannot be opened, or none although none is to be made.
+        InputError: A ledger that cannot be opened or written to, or none although none is to be
+            made.
         RunError: A ledger that has lost entries, or of a newer version of Chaffinch.
     """
     folder = Path(run).expanduser().absolute().parent
@@ -62,6 +65,7 @@ def ledger_for(run: str | Path, url: str | None = None, *, create: bool = True) 
     ledger = Ledger(place, os.environ.get("CHAFFINCH_ARTIFACTS") or artifacts, create=create)
     if create:
         ledger.need_whole()
+        ledger.database.need_writable()
     return ledger
 
 
@@ -111,18 +115,46 @@ def is_run(place: str | Path) -> bool:
 
 
 def run_id(run: str | Path) -> str:
-    """What names a run in the ledger: 16 hexadecimal digits of its record and findings."""
-    folder = RunFolder(run).path
+    """What names a run in the ledger: the id in its record.
+
+    Runs of older versions have none: they go by 16 hexadecimal digits of their record and findings.
+    """
+    found = RunFolder(run)
+    if found.record.id:
+        return found.record.id
     hasher = hashlib.sha256()
     for name in (RECORD, FINDINGS):
-        try:
-            content = (folder / name).read_bytes()
-        except OSError as error:
-            raise RunError(
-                f"a whole run in {folder}", str(error), "Scan again with --overwrite"
-            ) from error
-        hasher.update(hashlib.sha256(content).digest())
+        hasher.update(bytes.fromhex(_sha256(found.path / name)))
     return hasher.hexdigest()[:16]
+
+
+def fault_of(run: str | Path, ledger: Ledger) -> str | None:
+    """Whether a ledger knows a run as it is now.
+
+    Returns:
+        None where it does, else what is the matter, as a sentence without the full stop.
+    """
+    folder = RunFolder(run).path
+    known = ledger.table("run", id=run_id(run))
+    if not len(known):
+        return UNKNOWN
+    kept = known.iloc[-1]
+    changed = [FINDINGS] if _sha256(folder / FINDINGS) != kept["findings"] else []
+    if (folder / RECORD).read_text("utf-8") != kept["record"]:
+        changed.insert(0, RECORD)
+    if not changed:
+        return None
+    return f"{' and '.join(changed)} of this run changed since it was recorded"
+
+
+def _sha256(file: Path) -> str:
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise RunError(
+            f"a whole run in {file.parent}", str(error), "Scan again with --overwrite"
+        ) from error
 
 
 def record_run(run: str | Path, data: Dataset, ledger: Ledger, location: str | None = None) -> str:
@@ -148,7 +180,7 @@ def record_run(run: str | Path, data: Dataset, ledger: Ledger, location: str | N
         "location": location,
         "fingerprint": data.fingerprint,
         "version": version,
-        "findings": hashlib.sha256((folder.path / FINDINGS).read_bytes()).hexdigest(),
+        "findings": _sha256(folder.path / FINDINGS),
         "record": (folder.path / RECORD).read_text("utf-8"),
         "samples": len(table),
     }

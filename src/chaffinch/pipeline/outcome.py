@@ -2,6 +2,7 @@
 
 import platform
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from chaffinch.core.durable import replace
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
 from chaffinch.core.types import Codes, Floats
@@ -77,6 +79,7 @@ class Outcome:
         """``run.json``."""
         options = self.request.options
         return RunRecord(
+            id=uuid.uuid4().hex,
             chaffinch=VERSION,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             data=self._data_record(),
@@ -165,7 +168,7 @@ def write_outcome(outcome: Outcome, folder: Path) -> None:
     """Write findings, gallery and, last, the record that makes the folder a run."""
     draft = folder / (FINDINGS + ".draft")
     outcome.findings.table.to_parquet(draft, index=False)
-    draft.replace(folder / FINDINGS)
+    replace(draft, folder / FINDINGS)
     write_explanations(outcome.evidence, outcome.findings, folder)
     exhibits = gallery(outcome.request.dataset, outcome.findings)
     content = ",\n".join(exhibit.model_dump_json() for exhibit in exhibits)

@@ -1,5 +1,6 @@
 """Writing the run of a scan of prompts: findings, samples to look at, the record, the ledger."""
 
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chaffinch.core.durable import replace
 from chaffinch.core.findings import Findings
 from chaffinch.core.labels import Labels
 from chaffinch.core.version import VERSION
@@ -52,11 +54,12 @@ def write_prompts(
     train, tests = sets
     draft = folder / (FINDINGS + ".draft")
     findings.table.to_parquet(draft, index=False)
-    draft.replace(folder / FINDINGS)
+    replace(draft, folder / FINDINGS)
     shown = ",\n".join(one.model_dump_json() for one in _exhibits(train, findings))
     write_text(folder / GALLERY, f"[{shown}]\n")
     names = findings.classes.tolist()
     record = RunRecord(
+        id=uuid.uuid4().hex,
         chaffinch=VERSION,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         data=DataRecord(

@@ -28,8 +28,11 @@ from chaffinch.pipeline.labelled import OF_PROMPTS
 from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.outcome import Stopwatch, findings_of
 from chaffinch.pipeline.prompt_record import write_down, write_prompts
-from chaffinch.pipeline.recording import ledger_of
+from chaffinch.pipeline.recording import check_ledger
 from chaffinch.pipeline.resume import Plan, claim, finished, full_disk, nothing_left, publish
+from chaffinch.store import EvidenceFolder
+from chaffinch.store.lock import alone
+from chaffinch.store.mark import need_local
 from chaffinch.store.run import RunFolder
 
 LOSSES = "losses.npy"
@@ -116,19 +119,27 @@ def scan_prompts(request: PromptRequest, options: ScanOptions) -> Findings:
     if options.out is None:
         with tempfile.TemporaryDirectory(prefix="chaffinch-") as folder:
             return _judged(request, options, (train, tests), Path(folder), Stopwatch())[0]
-    plan = _plan(request, options, (train, tests))
-    if not options.overwrite and finished(options.out, plan):
+    need_local(options.out)
+    with alone(options.out):
+        return _kept(request, options, (train, tests), options.out)
+
+
+def _kept(
+    request: PromptRequest, options: ScanOptions, sets: tuple[Prompts, Prompts | None], out: Path
+) -> Findings:
+    """Do the work, or find it done, and keep it in a folder."""
+    plan, train = _plan(request, options, sets), sets[0]
+    if not options.overwrite and finished(out, plan):
         write_down(options, train, _location(request))  # in case that it was stopped just before
-        return findings_of(RunFolder(options.out))
-    if options.ledger or os.environ.get("CHAFFINCH_LEDGER"):
-        ledger_of(options)  # one that cannot be opened is an error before the work, not after
-    partial = claim(options.out, plan, options.overwrite)
+        return findings_of(RunFolder(out))
+    check_ledger(options)
+    partial = claim(out, plan, options.overwrite)
     watch = Stopwatch()
     with full_disk(partial), nothing_left(partial):
-        findings, model = _judged(request, options, (train, tests), partial, watch)
-        write_prompts(partial, findings, (train, tests), model, _facts(request, options, watch))
-        report.write(RunFolder(partial), final=options.out)
-        publish(partial, options.out)
+        findings, model = _judged(request, options, sets, partial, watch)
+        write_prompts(partial, findings, sets, model, _facts(request, options, watch))
+        report.write(RunFolder(partial), final=out)
+        publish(partial, out)
     write_down(options, train, _location(request))
     return findings
 
@@ -189,10 +200,10 @@ def _losses(
 ) -> ResponseLosses:
     """The losses in all contexts; what an interrupted scan had found is in ``file`` already."""
     count = len(train)
-    if file.is_file():
-        kept: Any = np.lib.format.open_memmap(file, mode="r+")
-    else:
-        kept = np.lib.format.open_memmap(file, "w+", dtype=np.float32, shape=(3, count))
+    store = EvidenceFolder(file.parent)
+    begun = store.holds(file.stem, (3, count))
+    kept: Any = store.array(file.stem, (3, count))
+    if not begun:
         kept[:] = np.nan
     fit = ResponseFit.of(model, train.prompts, train.responses)
     contexts = (range(count), None, strangers(train.prompts, options.seed))

@@ -1,5 +1,8 @@
 """From a run folder to a plan, to repaired data and to a verification."""
 
+import itertools
+import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +23,20 @@ from chaffinch.pipeline.verification.page import PAGE, write_page
 from chaffinch.repair.proposal import propose
 from chaffinch.repair.reviewed import follow
 from chaffinch.store import EvidenceFolder
+from chaffinch.store.draft import delivered, free
+from chaffinch.store.mark import mark, marked
 from chaffinch.store.run import EVIDENCE, RunFolder, RunRecord
+
+_LOG = logging.getLogger("chaffinch")
 
 REPAIR = "repair.json"
 """File of the plan in a run folder."""
+
+PROPOSED = "repair-proposed.json"
+"""The plan before a verification took parts out of it."""
+
+REDUCED = "repair-reduced.json"
+"""What a verification left of another plan than that of the run."""
 
 _TRAINING = ("epochs", "batch_size", "learning_rate", "weight_decay", "embedder", "length")
 
@@ -33,22 +46,27 @@ def propose_run(
 ) -> Plan:
     """Propose a plan for a run and keep it in its folder as ``repair.json``.
 
-    Decisions of reviewers on the run that the ledger holds go before what the policy says.
+    Decisions of reviewers on the run that the ledger holds go before what the policy says. A plan
+    in the folder that somebody changed is kept under another name.
 
     Args:
         run: The run.
         policy: Name of a policy, or a TOML file.
-        out: A further .json or .csv file for the plan.
+        out: A further .json or .csv file for the plan; an earlier one is replaced, if nobody
+            changed it.
         ledger: Where it is recorded and decisions are looked up; see `ledger_for`.
 
     Raises:
-        InputError: No such policy, another ending of ``out``, or a run on prompts.
+        InputError: No such policy, another ending of ``out``, something else that exists there,
+            or a run on prompts.
     """
     need_labels(run.record)
     if out is not None and out.suffix.lower() not in (".json", ".csv"):
         raise InputError(
             "a plan in a .json or .csv file", repr(str(out)), "Check the ending of --out"
         )
+    if out is not None:
+        free(out, overwrite=True)
     folder = EvidenceFolder(run.path / EVIDENCE)
     evidence = folder.load() if folder.whole else None
     findings = findings_of(run)
@@ -58,11 +76,24 @@ def propose_run(
     book = ledger_for(run.path, ledger)
     if book is not None:
         plan = follow(plan, findings, book.decisions(run_id(run.path)))
-    plan.to_json(run.path / REPAIR)
+    _kept(run, plan)
     if out is not None:
-        plan.to_csv(out) if out.suffix.lower() == ".csv" else plan.to_json(out)
+        text = plan.to_csv() if out.suffix.lower() == ".csv" else plan.to_json()
+        delivered({out: lambda draft: draft.write_text(text, "utf-8")}, overwrite=True)
     record_plan(run.path, plan, book)
     return plan
+
+
+def _kept(run: RunFolder, plan: Plan) -> None:
+    """Keep the plan of a run; an earlier one that a person changed gets another name."""
+    place = run.path / REPAIR
+    if place.is_file() and not marked(place) and place.read_text("utf-8") != plan.to_json():
+        names = (run.path / f"repair-changed-{number}.json" for number in itertools.count(1))
+        other = next(name for name in names if not os.path.lexists(name))
+        place.rename(other)
+        _LOG.warning("The plan in %s was changed by hand: it is kept in %s", place, other)
+    plan.to_json(place)
+    mark(place)
 
 
 def plan_of(run: RunFolder, file: Path | None) -> Plan:

@@ -2,6 +2,8 @@
 
 import errno
 import json
+import logging
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +14,12 @@ from typing import Any
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.pipeline.collect import STATE
 from chaffinch.store import EvidenceFolder
+from chaffinch.store.belongings import PLAN, list_files, need_own_run
+from chaffinch.store.draft import put
+from chaffinch.store.mark import need_local
 from chaffinch.store.run import EVIDENCE, RECORD, partial_folder, write_text
 
-_PLAN = "plan.json"
+_LOG = logging.getLogger("chaffinch")
 
 
 @dataclass(frozen=True)
@@ -41,31 +46,23 @@ def claim(out: Path, plan: Plan, overwrite: bool) -> Path:
     Args:
         out: Where the finished run will be.
         plan: What is to be done.
-        overwrite: Whether a run that is there may be replaced.
+        overwrite: Whether a run that exists may be replaced.
 
     Returns:
         The unfinished folder beside ``out``; it holds what an interrupted scan of the same plan
         had done.
 
     Raises:
-        RunError: ``out`` or its unfinished folder holds other work.
+        RunError: ``out`` or its unfinished folder holds other work, or files of others.
         InputError: The folder cannot be made.
     """
-    if out.exists() and not overwrite and not _same(out, plan):
-        raise RunError(
-            f"a free place, or a run of the same data and options, at {out}",
-            "a run of another data set or with other options"
-            if (out / RECORD).is_file()
-            else "something that is not a run",
-            "Choose another --out, or replace it with --overwrite",
-        )
-    if out.exists() and overwrite and not (out / RECORD).is_file() and not _empty(out):
-        raise RunError(
-            f"a run to overwrite at {out}", "something that is not a run", "Choose another --out"
-        )
+    _check_out(out, plan, overwrite)
     partial = partial_folder(out)
-    if partial.exists() and not _same(partial, plan):
-        if not overwrite:
+    if os.path.lexists(partial) and not _same(partial, plan):
+        need_own_run(partial, "an interrupted scan")
+        if _text(partial / PLAN) is None and not _empty(partial):
+            _LOG.warning("%s is damaged: what was done there is discarded", partial)
+        elif not overwrite and not _empty(partial):
             raise RunError(
                 f"an interrupted scan of the same data and options in {partial}",
                 "one of another data set or with other options",
@@ -74,12 +71,27 @@ def claim(out: Path, plan: Plan, overwrite: bool) -> Path:
         shutil.rmtree(partial)
     try:
         partial.mkdir(parents=True, exist_ok=True)
-        write_text(partial / _PLAN, plan.as_text())
+        write_text(partial / PLAN, plan.as_text())
     except OSError as error:
         raise InputError(
             f"a place to write to at {partial}", error.strerror or str(error), "Check --out"
         ) from error
     return partial
+
+
+def _check_out(out: Path, plan: Plan, overwrite: bool) -> None:
+    need_local(out)
+    if not os.path.lexists(out) or (not overwrite and _same(out, plan)):
+        return
+    if not overwrite:
+        raise RunError(
+            f"a free place, or a run of the same data and options, at {out}",
+            "a run of another data set or with other options"
+            if (out / RECORD).is_file()
+            else "something that is not a run",
+            "Choose another --out, or replace it with --overwrite",
+        )
+    need_own_run(out, "a run to overwrite")
 
 
 def finished(out: Path, plan: Plan) -> bool:
@@ -89,17 +101,21 @@ def finished(out: Path, plan: Plan) -> bool:
 
 def publish(partial: Path, out: Path) -> None:
     """Put the finished folder in its place; readers see the old run or the new one, whole."""
-    old = out.with_name(out.name + ".replaced")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    partial.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+    list_files(partial)
+    put(partial, out, overwrite=os.path.lexists(out))
 
 
 def _same(folder: Path, plan: Plan) -> bool:
-    file = folder / _PLAN
-    return file.is_file() and file.read_text("utf-8") == plan.as_text()
+    return _text(folder / PLAN) == plan.as_text()
+
+
+def _text(file: Path) -> str | None:
+    """The plan in a file; None where there is none that can be read."""
+    try:
+        text = file.read_text("utf-8")
+        return text if {"fingerprint", "configuration"} <= set(json.loads(text)) else None
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def _empty(folder: Path) -> bool:

@@ -1,6 +1,5 @@
 """`scan`: from labelled data to findings and, where asked, a run folder."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -28,12 +27,14 @@ from chaffinch.pipeline.model import ScanModel
 from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.outcome import Outcome, Stopwatch, findings_of, write_outcome
 from chaffinch.pipeline.prompts import OWN_OPTIONS, PromptRequest, holds_prompts, scan_prompts
-from chaffinch.pipeline.recording import ledger_of, write_down
+from chaffinch.pipeline.recording import check_ledger, write_down
 from chaffinch.pipeline.records import with_records
 from chaffinch.pipeline.request import Model, Request, plan_of, prepare
 from chaffinch.pipeline.resume import claim, finished, full_disk, nothing_left, publish
 from chaffinch.pipeline.rounds import Round, look_again
 from chaffinch.scorers import choose
+from chaffinch.store.lock import alone
+from chaffinch.store.mark import need_local
 from chaffinch.store.run import EVIDENCE, RunFolder
 
 
@@ -90,20 +91,26 @@ def perform(request: Request) -> Findings:
     if options.out is None:
         with tempfile.TemporaryDirectory(prefix="chaffinch-") as folder, full_disk(Path(folder)):
             return _collect_and_judge(request, Path(folder)).findings
-    plan = plan_of(request)
-    if not options.overwrite and finished(options.out, plan):
+    need_local(options.out)
+    with alone(options.out):
+        return _kept(request, options.out)
+
+
+def _kept(request: Request, out: Path) -> Findings:
+    """Do the work, or find it done, and keep it in a folder."""
+    options, plan = request.options, plan_of(request)
+    if not options.overwrite and finished(out, plan):
         write_down(request)  # in case that it was stopped just before
-        return findings_of(RunFolder(options.out))
-    if options.ledger or os.environ.get("CHAFFINCH_LEDGER"):
-        ledger_of(options)  # one that cannot be opened is an error before the work, not after
-    partial = claim(options.out, plan, options.overwrite)
+        return findings_of(RunFolder(out))
+    check_ledger(options)
+    partial = claim(out, plan, options.overwrite)
     with full_disk(partial), nothing_left(partial):
         outcome = _collect_and_judge(request, partial)
         write_outcome(outcome, partial)
-        report.write(RunFolder(partial), final=options.out)
+        report.write(RunFolder(partial), final=out)
         for states in (partial / STATE, *list((partial / EVIDENCE).rglob(STATE))):
             shutil.rmtree(states, ignore_errors=True)
-        publish(partial, options.out)
+        publish(partial, out)
     write_down(request)
     return outcome.findings
 

@@ -3,8 +3,6 @@
 import gzip
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,8 @@ from chaffinch.repair.effect import Effect
 from chaffinch.repair.folder import apply_folder
 from chaffinch.repair.frames import apply_arrow, apply_frame
 from chaffinch.repair.names import extra_columns
+from chaffinch.store.draft import drafting, need_own, put
+from chaffinch.store.mark import mark, need_local
 
 Opened = tuple[Dataset, Effect, Columns]
 """The data, what the plan does to them, and the columns that the user named."""
@@ -41,14 +41,15 @@ def apply_path(
         path: Of a table file, an .npz file, or a folder of images.
         opened: The data, the effect of the plan, and the columns that the user named.
         out: Where to write; None for a DataFrame or a mapping in memory.
-        keep: Whether ``out`` may be replaced, and whether images are linked.
+        keep: Whether ``out`` may be replaced if Chaffinch wrote it, and whether images are linked.
         seed: Of changed copies.
 
     Returns:
         ``out``, or the repaired data in memory.
 
     Raises:
-        InputError: ``out`` is there, is the source itself, or has another format.
+        InputError: ``out`` exists and is not to be replaced or not written by Chaffinch, is the
+            source itself, or has another format.
     """
     dataset, place = opened[0], Path(path).expanduser()
     images = isinstance(dataset, ImageData) and dataset.files is not None and not is_url(path)
@@ -57,19 +58,15 @@ def apply_path(
             raise InputError("a folder to write images to", "none", "Name it with --out (out=)")
         return _in_memory(path, opened, seed)
     _check_out(path, out, keep[0])
-    draft = out.with_name(out.name + ".draft")
-    _remove(draft)
-    try:
+    if not images:
+        _check_format(path, out)
+    with drafting(out) as draft:
         if images:
             apply_folder(place, opened, draft, keep[1], seed)
         else:
-            _check_format(path, out)
-            draft.parent.mkdir(parents=True, exist_ok=True)
             _write(path, opened, draft, seed)
-        _put(draft, out)
-    except BaseException:
-        _remove(draft)  # nothing half-written stays
-        raise
+        put(draft, out, overwrite=keep[0])
+    mark(out)
     return out
 
 
@@ -82,16 +79,20 @@ def _in_memory(path: str, opened: Opened, seed: int) -> Any:
 
 
 def _check_out(path: str, out: Path, overwrite: bool) -> None:
+    need_local(out)
     if not is_url(path):
         source = Path(path).expanduser().resolve()
         target = out.resolve()
         # Within the data, it would change them; around them, --overwrite would delete them.
         if target == source or source in target.parents or target in source.parents:
             raise InputError("a place outside of the data", repr(str(out)), "Choose another --out")
-    if out.exists() and not overwrite:
+    if not os.path.lexists(out):
+        return
+    if not overwrite:
         raise InputError(
             f"nothing at {out}", "something there", "Choose another --out, or --overwrite"
         )
+    need_own(out)
 
 
 def _check_format(path: str, out: Path) -> None:
@@ -102,30 +103,6 @@ def _check_format(path: str, out: Path) -> None:
 
 def _format(path: str) -> str:
     return suffix_of(path) + (".gz" if path.lower().endswith(".gz") else "")
-
-
-def _remove(draft: Path) -> None:
-    if draft.is_dir():
-        shutil.rmtree(draft)
-    else:
-        draft.unlink(missing_ok=True)
-
-
-def _put(draft: Path, out: Path) -> None:
-    """Put the whole result in its place; an old folder is moved away first and deleted last."""
-    if not out.is_dir():
-        os.replace(draft, out)
-        return
-    # Under a name that nobody has: what else lies beside it is not ours to delete.
-    aside = Path(tempfile.mkdtemp(prefix=f"{out.name}.old-", dir=out.parent))
-    os.replace(out, aside / out.name)
-    try:
-        os.replace(draft, out)
-    except BaseException:
-        os.replace(aside / out.name, out)
-        aside.rmdir()
-        raise
-    shutil.rmtree(aside)
 
 
 def _write(path: str, opened: Opened, draft: Path, seed: int) -> None:

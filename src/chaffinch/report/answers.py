@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from chaffinch.report.wording import clean
+
 _SHOWN = 72
 
 
@@ -107,5 +109,5 @@ def show(answers: Answers, console: Console, count: int = 3) -> None:
 
 
 def _short(prompt: str, response: str) -> str:
-    whole = " ".join(f"{prompt} {response}".split())
+    whole = " ".join(clean(f"{prompt} {response}").split())
     return whole if len(whole) <= _SHOWN else f"{whole[: _SHOWN - 20]} ... {whole[-15:]}"

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import chaffinch.scorers  # noqa: F401  (registers the scorers, whose summaries the page shows)
+from chaffinch.core.errors import RunError
 from chaffinch.core.scorer import SCORERS
 from chaffinch.report import verdict, wording
 from chaffinch.report.confusion import MOST_CLASSES, confuse
@@ -20,6 +21,7 @@ from chaffinch.report.learning import learn
 from chaffinch.report.provenance import trace
 from chaffinch.report.sample import hang
 from chaffinch.report.wording import Naming
+from chaffinch.store.mark import known, mark, marked
 from chaffinch.store.run import FINDINGS, REPORT, RunFolder, RunRecord, write_text
 
 
@@ -87,11 +89,25 @@ def write(run: RunFolder, final: Path | None = None) -> Path:
         Path of the written file, ``RUN/report.html``.
 
     Raises:
-        RunError: The run folder is damaged.
+        RunError: The run folder is damaged, or the file there is not as it was written.
     """
     path = run.path / REPORT
+    if path.exists() and not _written_by_us(path):
+        raise RunError(
+            f"a report that Chaffinch wrote at {path}, to write it anew",
+            "something that it did not write, or that was changed since",
+            "Rename or move away the file",
+        )
     write_text(path, render(run, final))
+    mark(path)
     return path
+
+
+def _written_by_us(path: Path) -> bool:
+    """Of runs of older versions nothing is noted; their reports say who wrote them."""
+    if known(path):
+        return marked(path)
+    return b"<p>Written by Chaffinch" in path.read_bytes()
 
 
 def _facts(record: RunRecord) -> dict[str, str]:

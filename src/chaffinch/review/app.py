@@ -26,6 +26,10 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+_USED = (
+    "This address was used already: go on in the browser that opened it, or start "
+    "'chaffinch review' again."
+)
 _TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 
@@ -33,9 +37,9 @@ def make_app(session: Session, port: int) -> FastAPI:
     """The application of a session.
 
     Three locks: the ``Host`` header must name this computer, so that no foreign name can be bent
-    to point here; a cookie with the session's key, which only the address printed at the start
-    sets, keeps out others who work on the same computer; and whatever writes needs the token that
-    stands in the page, which pages of other origins cannot read.
+    to point here; a cookie, which only the address printed at the start sets, and only once, keeps
+    out others who work on the same computer; and whatever writes needs the token that stands in
+    the page, which pages of other origins cannot read.
 
     Args:
         session: Who reviews what.
@@ -68,13 +72,16 @@ def _guard(app: FastAPI, session: Session, port: int) -> None:
         response: Response
         if request.headers.get("host") not in hosts:
             response = PlainTextResponse("This page is only for the computer it runs on.", 400)
+        elif _same(request.cookies.get(cookie, ""), session.cookie):
+            # Away from an address with a key, so that none stands in it any more.
+            response = await proceed(request) if key is None else RedirectResponse("/", 303)
+        elif key is not None and request.method == "GET" and session.enter(key):
+            response = RedirectResponse("/", 303)
+            response.set_cookie(cookie, session.cookie, httponly=True, samesite="lax")
         elif key is not None and _same(key, session.key):
-            response = RedirectResponse("/", 303)  # so that the key stands in no address any more
-            response.set_cookie(cookie, session.key, httponly=True, samesite="lax")
-        elif not _same(request.cookies.get(cookie, ""), session.key):
-            response = PlainTextResponse("Open the address that 'chaffinch review' printed.", 403)
+            response = PlainTextResponse(_USED, 403)
         else:
-            response = await proceed(request)
+            response = PlainTextResponse("Open the address that 'chaffinch review' printed.", 403)
         response.headers.update(_HEADERS)
         return response
 
@@ -151,7 +158,7 @@ def _desk(
 
 
 def _same(given: str, wanted: str) -> bool:
-    return secrets.compare_digest(given.encode(), wanted.encode())
+    return secrets.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
 
 
 def _number(form: Form, name: str, default: int | None = None) -> int:

@@ -1,9 +1,12 @@
 """Serving the page to this computer, and to no other."""
 
+import os
 import socket
+import tempfile
 import webbrowser
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from threading import Thread
 
 from chaffinch.core.errors import InputError, MissingExtraError
@@ -54,11 +57,31 @@ def serve(
         )
         say(f"Review as {session.reviewer}: {address}")
         say("Ctrl-C ends it; every decision is recorded at once.")
-        if browser:
-            # Beside the server: a browser of the terminal comes back only when it is closed.
-            Thread(target=webbrowser.open, args=[address], daemon=True).start()
-        with suppress(KeyboardInterrupt):
-            uvicorn.Server(settings).run(sockets=[listening])
+        with doorway(address) if browser else nullcontext() as door:
+            if door is not None:
+                # Beside the server: a browser of the terminal comes back only when it is closed.
+                Thread(target=webbrowser.open, args=[door.as_uri()], daemon=True).start()
+            with suppress(KeyboardInterrupt):
+                uvicorn.Server(settings).run(sockets=[listening])
+
+
+@contextmanager
+def doorway(address: str) -> Iterator[Path]:
+    """A file, which only this account can read, that leads a browser to an address.
+
+    Everybody on the computer sees the words by which a program was started. So the address, with
+    the key in it, must not be among those of the browser.
+    """
+    with tempfile.TemporaryDirectory(prefix="chaffinch-review-") as folder:
+        file = Path(folder) / "review.html"
+        number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(number, "w", encoding="utf-8") as page:
+            page.write(
+                '<!doctype html><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
+                f'<meta http-equiv="refresh" content="0; url={address}"><title>Chaffinch</title>'
+                f'<p><a href="{address}">Review</a></p>\n'
+            )
+        yield file
 
 
 def listen(port: int | None) -> socket.socket:

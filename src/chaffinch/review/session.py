@@ -36,7 +36,8 @@ class Session:
         data: Where the data lie now; by default where the run found them.
 
     Attributes:
-        key: Without it nothing is shown.
+        key: Lets in who has it, once.
+        cookie: What the browser that was let in shows from then on; never in an address.
         token: Without it nothing is decided: a foreign page open in the same browser has the
             cookie of this one, but cannot read the token.
 
@@ -53,7 +54,8 @@ class Session:
             raise InputError(
                 "the name of the reviewer", repr(reviewer[:40]), "Name one with --reviewer"
             )
-        self.key, self.token = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+        self.key, self.cookie, self.token = (secrets.token_urlsafe(24) for _ in range(3))
+        self._entered = False
         self.record, self.findings = run.record, run.findings
         self.explanations = {one.id: one for one in run.explanations}
         self.exhibition = Exhibition(run, data)
@@ -67,6 +69,12 @@ class Session:
         self._lock = Lock()
         self._done: list[tuple[str, Decision | None]] = []
         self._words: dict[int, str] = {}
+
+    def enter(self, key: str) -> bool:
+        """Whether a key lets in; the right one does so once."""
+        right = secrets.compare_digest(key.encode("utf-8", "replace"), self.key.encode())
+        entered, self._entered = self._entered, self._entered or right
+        return right and not entered
 
     def decisions(self) -> pd.DataFrame:
         """The decisions of all reviewers that count, as `Ledger.decisions` gives them."""

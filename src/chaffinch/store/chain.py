@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Double, Table, func, select
+from sqlalchemy import BigInteger, Connection, Double, Table, func, or_, select
 
-from chaffinch.core.errors import InputError
+from chaffinch.core.errors import InputError, RunError
 from chaffinch.store.schema import ENTRY, KINDS, TABLES, Row
 
 START = "0" * 64
@@ -100,7 +100,15 @@ def head_of(connection: Connection) -> tuple[int, str]:
     last = connection.execute(
         select(ENTRY.c.seq, ENTRY.c.hash).order_by(ENTRY.c.seq.desc()).limit(1)
     ).first()
-    return (0, START) if last is None else (int(last.seq), str(last.hash))
+    if last is None:
+        return 0, START
+    if not isinstance(last.seq, int) or not isinstance(last.hash, str):
+        raise RunError(
+            "a last entry with a number and a hash in the ledger",
+            f"{last.seq!r} and {last.hash!r}",
+            "Somebody changed it: see 'chaffinch ledger check'",
+        )
+    return last.seq, last.hash
 
 
 def check_chain(connection: Connection, head: str | None = None) -> Check:
@@ -119,40 +127,52 @@ def check_chain(connection: Connection, head: str | None = None) -> Check:
         previous, count = str(entry["hash"]), count + 1
         known = known or previous == head
     for name, table in TABLES.items():
-        beyond = connection.execute(
-            select(func.min(table.c.entry)).where((table.c.entry > count) | (table.c.entry < 1))
-        ).scalar()
-        if beyond is not None:
-            return Check(count, previous, int(beyond), f"rows of {name!r} without an entry")
+        lost = or_(table.c.entry.is_(None), table.c.entry.not_in(select(ENTRY.c.seq)))
+        found = connection.execute(select(table.c.entry).where(lost).limit(1)).first()
+        if found is not None:
+            at = found.entry if isinstance(found.entry, int) else count + 1
+            return Check(count, previous, at, f"rows of {name!r} without an entry")
     if not known:
         return Check(count, previous, count + 1, f"no entry has the hash {head}: some were cut off")
     return Check(count, previous)
 
 
 def _reason(connection: Connection, entry: Mapping[str, Any], number: int, previous: str) -> str:
-    if entry["seq"] != number:
+    """What is wrong with an entry, whatever its cells hold; "" where nothing is."""
+    if entry["seq"] != number or not isinstance(entry["seq"], int):
         return f"missing; the next one is number {entry['seq']}"
     if entry["previous"] != previous:
         return "it does not carry the hash of the entry before"
-    if entry["hash"] != hash_of(entry):
-        return "its hash does not fit what it says"
-    if entry["digest"] != digest_of(content_of(connection, entry["seq"], entry["kind"])):
-        return "its content is not what was hashed"
+    if entry["kind"] not in KINDS:
+        return f"it is of an unknown kind, {entry['kind']!r}"
+    try:
+        if entry["hash"] != hash_of(entry):
+            return "its hash does not fit what it says"
+        if entry["digest"] != digest_of(content_of(connection, number, entry["kind"])):
+            return "its content is not what was hashed"
+    except (TypeError, ValueError) as error:  # a cell that no entry was written with
+        return f"a cell of it is not what was hashed ({error})"
     own = {table.name for table in KINDS[entry["kind"]]}
     for name in sorted(set(TABLES) - own):
         table = TABLES[name]
-        found = select(func.count()).select_from(table).where(table.c.entry == entry["seq"])
+        found = select(func.count()).select_from(table).where(table.c.entry == number)
         if connection.execute(found).scalar_one():
             return f"rows of {name!r} were added to it"
     return ""
 
 
 def content_of(connection: Connection, seq: int, kind: str) -> list[tuple[str, dict[str, Any]]]:
-    """The content of an entry in the order in which it was written."""
+    """The content of an entry in the order in which it was written.
+
+    Raises:
+        ValueError: The rows are not numbered as they were written.
+    """
     content = []
     for table in KINDS.get(kind, ()):
         rows = select(table).where(table.c.entry == seq).order_by(table.c.position)
-        for row in connection.execute(rows).mappings():
+        for number, row in enumerate(connection.execute(rows).mappings()):
+            if row["position"] != number or not isinstance(row["position"], int):
+                raise ValueError(f"position {row['position']!r} of row {number} in {table.name!r}")
             cells = {name: value for name, value in row.items() if name not in _KEYS}
             content.append((table.name, cells))
     return content

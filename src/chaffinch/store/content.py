@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -13,6 +12,8 @@ from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.progress import track
 from chaffinch.store.artifact import ArtifactStore
 from chaffinch.store.chunk import chunks
+from chaffinch.store.draft import drafting, put
+from chaffinch.store.mark import need_local
 
 _READ = 2**20
 
@@ -95,8 +96,9 @@ def restore(contents: Contents, artifacts: ArtifactStore, out: str | Path) -> Pa
             written there.
         RunError: A chunk is missing or damaged.
     """
+    need_local(out)
     place = Path(out).expanduser()
-    if place.exists():
+    if os.path.lexists(place):
         raise InputError(f"nothing at {place}", "something", "Choose another --out")
     if contents.parts and not contents.chunks and any(part.size for part in contents.parts):
         raise InputError(
@@ -104,18 +106,15 @@ def restore(contents: Contents, artifacts: ArtifactStore, out: str | Path) -> Pa
             "one of which only the rows are known",
             "Keep the data with 'chaffinch ledger keep DATA' while you have them",
         )
-    draft = place.with_name(f"{place.name}.draft-{os.getpid()}")
-    shutil.rmtree(draft, ignore_errors=True)
     try:
-        draft.mkdir(parents=True)
-        _write_parts(contents, artifacts, draft)
-        whole = draft if contents.folder else draft / contents.parts[0].name
-        os.rename(whole, place)
+        with drafting(place) as draft:
+            draft.mkdir()
+            _write_parts(contents, artifacts, draft)
+            whole = draft if contents.folder else draft / contents.parts[0].name
+            put(whole, place, overwrite=False)
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(f"to write {place}", reason, "Check rights and space there") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return place
 
 

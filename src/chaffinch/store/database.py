@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -20,11 +20,19 @@ from sqlalchemy.pool import NullPool
 
 from chaffinch.core.errors import InputError, MissingExtraError
 from chaffinch.store.migration import NEWEST, migrate, version_of
+from chaffinch.store.schema import METADATA
 
 T = TypeVar("T")
 
 PATIENCE = 60.0
 """Seconds for which a writer waits for others before it gives up."""
+
+_CONNECT = 10
+"""Seconds for which an answer of a PostgreSQL server is awaited."""
+
+_NO_RIGHT, _READ_ONLY = "42501", "25006"
+_REFUSALS = (_NO_RIGHT, _READ_ONLY, "42P01", "3F000", "55P03", "57014")
+"""What PostgreSQL says where rights or tables are missing, or somebody holds a lock too long."""
 
 _LOCK = 0x63686166  # any constant will do, the same for every writer
 _WRITES = "chaffinch_writes"
@@ -101,6 +109,37 @@ class Database:
         with self._reached():
             return self._patiently(lambda: self._write_once(work))
 
+    def need_writable(self) -> None:
+        """Refuse a database that entries cannot be added to, before the work that they record.
+
+        Raises:
+            InputError: It can only be read, or rights are missing.
+        """
+        self.write(self._need_rights)
+
+    def _need_rights(self, connection: Connection) -> None:
+        if connection.dialect.name != "postgresql":
+            return  # the lock for writing was taken: that is all that a file asks for
+        asked = text(
+            "SELECT has_table_privilege(:name, 'SELECT') AND has_table_privilege(:name, 'INSERT')"
+        )
+        lacking = [
+            name
+            for name in METADATA.tables
+            if not connection.execute(asked, {"name": name}).scalar_one()
+        ]
+        if lacking:
+            raise self._refused(f"none on {', '.join(lacking)}")
+        if connection.execute(text("SHOW transaction_read_only")).scalar_one() == "on":
+            raise self._refused("a server or a session that is read-only")
+
+    def _refused(self, got: str) -> InputError:
+        return InputError(
+            f"rights to read and to add rows (SELECT, INSERT) in the ledger {self.place}",
+            got,
+            "Ask the owner of its tables for the grants in docs/ledger.md",
+        )
+
     def _patiently(self, work: Callable[[], T]) -> T:
         end = time.monotonic() + PATIENCE
         while True:
@@ -129,10 +168,14 @@ class Database:
         try:
             yield
         except DatabaseError as error:
-            # The very class itself: SQLite says so of a file that is no database.
-            if not isinstance(error, OperationalError) and type(error) is not DatabaseError:
-                raise
+            state = getattr(error.orig, "sqlstate", None)
             reason = " ".join(str(error.orig).split()).rstrip(".?")[:200]
+            if state in (_NO_RIGHT, _READ_ONLY):
+                raise self._refused(reason) from error
+            # The very class itself: SQLite says so of a file that is no database.
+            plain = isinstance(error, OperationalError) or type(error) is DatabaseError
+            if not plain and state not in _REFUSALS:
+                raise
             raise InputError(
                 f"a ledger that can be opened and used at {self.place}",
                 reason,
@@ -158,10 +201,12 @@ def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
         name = parsed.get_backend_name()
-        if name not in ("sqlite", "postgresql") or (name == "sqlite" and not parsed.database):
+        if name not in ("sqlite", "postgresql") or (name == "sqlite" and _passing(parsed)):
             raise ArgumentError
         if name == "sqlite":
             Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+        elif "connect_timeout" not in parsed.query:
+            parsed = parsed.update_query_dict({"connect_timeout": str(_CONNECT)})
         engine = create_engine(parsed, poolclass=NullPool)
     except ModuleNotFoundError as error:
         raise MissingExtraError("a ledger in PostgreSQL", "postgres", "psycopg") from error
@@ -178,11 +223,28 @@ def _engine(url: str) -> Engine:
     if name == "sqlite":
         event.listen(engine, "connect", _prepare)
         event.listen(engine, "begin", _begin)
+    else:
+        event.listen(engine, "connect", _limit)
     return engine
+
+
+def _passing(url: URL) -> bool:
+    """Whether a URL of SQLite names no file: nothing would be there the next time."""
+    place = str(url.database or "")
+    return not place or place.startswith(":memory:") or "mode=memory" in str(url)
+
+
+def _limit(connection: Any, _record: Any) -> None:
+    # Who waits for another writer, or for somebody's lock on a table, gives up in the end.
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = {int(1000 * PATIENCE)}")
+    connection.commit()
 
 
 def _prepare(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver shall not open transactions by itself
+    # Bytes that are no text must not stop a check; written by us there are none.
+    connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
     connection.execute("PRAGMA busy_timeout = 10000")
     connection.execute("PRAGMA journal_mode = WAL")  # readers and one writer side by side
     connection.execute("PRAGMA synchronous = FULL")

@@ -4,6 +4,7 @@ A folder may be half-written (training is going on); it is whole once ``evidence
 """
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from chaffinch.core.durable import replace, sync
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.labels import Labels
+
+LOG = logging.getLogger("chaffinch")
 
 _MANIFEST = "evidence.json"
 _SAMPLES = "samples.parquet"
@@ -54,12 +58,18 @@ class EvidenceFolder:
 
     def holds(self, name: str, shape: tuple[int | None, ...]) -> bool:
         """Whether the record ``name`` is on disk, whole and of this shape (None: any length)."""
+        file = self.path / f"{name}.npy"
         try:
-            found: tuple[int, ...] = np.load(self.path / f"{name}.npy", mmap_mode="r").shape
-        except (ValueError, EOFError, OSError):
-            return False  # not there, or cut off by a crash
+            array = np.load(file, mmap_mode="r")
+            found, kind = tuple(array.shape), array.dtype
+        except FileNotFoundError:
+            return False
+        except Exception as error:  # on arbitrary bytes NumPy lets any error through
+            LOG.warning("%s is damaged and is made again (%s)", file, " ".join(str(error).split()))
+            return False
         pairs = zip(found, shape, strict=False)
-        return len(found) == len(shape) and all(want in (None, got) for got, want in pairs)
+        fits = len(found) == len(shape) and all(want in (None, got) for got, want in pairs)
+        return fits and kind == np.float32
 
     def open(self, name: str) -> NDArray[np.float32]:
         """Open the record ``name`` for reading, memory-mapped."""
@@ -84,21 +94,24 @@ class EvidenceFolder:
             file = self.path / f"{name}.npy"
             if isinstance(array, np.memmap):
                 array.flush()
+                sync(file)
                 continue
             self._reserve(name, array.nbytes)
             draft = file.with_suffix(".draft.npy")
             np.save(draft, array)
-            os.replace(draft, file)
+            replace(draft, file)
         samples = {"id": evidence.ids, "label": evidence.labels.codes}
         pd.DataFrame(samples).to_parquet(self.path / _SAMPLES)
         pd.DataFrame({"label": _storable(evidence.labels)}).to_parquet(self.path / _CLASSES)
+        for name in (_SAMPLES, _CLASSES):
+            sync(self.path / name)
         manifest: dict[str, Any] = {
             "records": {name: list(array.shape) for name, array in evidence.records.items()},
             "bias": evidence.bias,
         }
         draft = self.path / (_MANIFEST + ".draft")
         draft.write_text(json.dumps(manifest, indent=1), "utf-8")
-        os.replace(draft, self.path / _MANIFEST)
+        replace(draft, self.path / _MANIFEST)
 
     def load(self) -> Evidence:
         """Read the evidence; records are memory-mapped, not copied.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
+from chaffinch.core.durable import sync
 from chaffinch.store.chain import START
 from chaffinch.store.schema import ENTRY
 
@@ -55,11 +56,10 @@ class Head:
         # The entry is in the ledger: that it could not be noted is no reason to fail.
         with suppress(OSError):
             try:
-                with draft.open("w", encoding="ascii") as file:
-                    file.write(f"{entry.seq} {entry.hash}\n")
-                    file.flush()
-                    os.fsync(file.fileno())
+                draft.write_text(f"{entry.seq} {entry.hash}\n", "ascii")
+                sync(draft)
                 os.replace(draft, self.file)
+                sync(self.file.parent)
             finally:
                 draft.unlink(missing_ok=True)
 

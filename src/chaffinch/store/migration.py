@@ -10,6 +10,28 @@ from sqlalchemy import Connection, inspect, text
 
 from chaffinch.core.errors import RunError
 
+_REFUSAL = "the ledger is append-only"
+_ROW = "entry position"
+
+
+def _guard(table: str, *keys: str) -> str:
+    """A trigger by which SQLite refuses REPLACE, which deletes rows without firing triggers.
+
+    PostgreSQL needs none: what replaces rows there is an update.
+
+    Args:
+        table: The table.
+        keys: Its unique keys, each a column or several with spaces between.
+    """
+    unique = [key.split() for key in ("rowid", *keys)]
+    same = [" AND ".join(f"{name} = NEW.{name}" for name in key) for key in unique]
+    return (
+        f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table}"
+        f" WHEN EXISTS (SELECT 1 FROM {table} WHERE {' OR '.join(same)})"
+        f" BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
+    )
+
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (  # 1: runs, findings, decisions and versions of the data
         "CREATE TABLE entry (seq BIGINT PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL,"
@@ -45,20 +67,36 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE decision ADD COLUMN source TEXT",
         "CREATE INDEX edit_plan ON edit (plan)",
     ),
+    (  # 3: SQLite refuses to replace rows, too
+        _guard("migration"),
+        _guard("entry", "seq", "previous", "hash"),
+        _guard("run", _ROW),
+        _guard("finding", _ROW),
+        _guard("decision", _ROW),
+        _guard("version", _ROW),
+        _guard("plan", _ROW),
+        _guard("edit", _ROW),
+        _guard("verification", _ROW),
+    ),
 )
 """The statements of each migration, valid in SQLite and in PostgreSQL alike; the first makes
-version 1 of an empty database."""
+version 1 of an empty database. Triggers are left out in PostgreSQL, see `_guard`."""
 
 NEWEST = len(MIGRATIONS)
-
-_REFUSAL = "the ledger is append-only"
 
 
 def version_of(connection: Connection) -> int:
     """The version of the tables; 0 for a database without a ledger."""
     if not inspect(connection).has_table("migration"):
         return 0
-    return int(connection.execute(text("SELECT max(version) FROM migration")).scalar_one())
+    found = connection.execute(text("SELECT max(version) FROM migration")).scalar_one()
+    if not isinstance(found, int):
+        raise RunError(
+            "the number of a version in the ledger's table 'migration'",
+            repr(found),
+            "The ledger was damaged: bring it back from a copy",
+        )
+    return found
 
 
 def migrate(connection: Connection, target: int = NEWEST) -> None:
@@ -77,9 +115,11 @@ def migrate(connection: Connection, target: int = NEWEST) -> None:
     if found == 0 < target:
         connection.execute(text("CREATE TABLE migration (version BIGINT, applied_at TEXT)"))
         _protect(connection, "migration")
+    sqlite = connection.dialect.name == "sqlite"
     for number in range(found + 1, target + 1):
         for statement in MIGRATIONS[number - 1]:
-            connection.execute(text(statement))
+            if sqlite or not statement.startswith("CREATE TRIGGER"):
+                connection.execute(text(statement))
             if statement.startswith("CREATE TABLE"):
                 _protect(connection, statement.split()[2])
         connection.execute(

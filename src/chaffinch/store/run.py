@@ -5,7 +5,6 @@ A folder is written beside its final place and renamed when it is whole, so that
 """
 
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chaffinch.core.durable import draft_of, replace
 from chaffinch.core.errors import RunError
 from chaffinch.core.explanation import Explanation
 
@@ -94,6 +94,8 @@ class RunRecord(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    id: str = Field(default="", pattern="^([0-9a-f]{32})?$")
+    """Names the run in the ledger, whatever becomes of its files; "" in runs of older versions."""
     chaffinch: str
     created: str
     """UTC, ISO 8601."""
@@ -197,10 +199,10 @@ def partial_folder(path: Path) -> Path:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file so that readers see either the old or the whole new content."""
-    draft = path.with_name(path.name + ".draft")
+    draft = draft_of(path)
     try:
         draft.write_text(text, "utf-8")
-        os.replace(draft, path)
+        replace(draft, path)
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)

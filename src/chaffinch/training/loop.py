@@ -1,6 +1,6 @@
 """A plain training loop that can be killed between any two epochs and goes on to the same end."""
 
-import os
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,11 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chaffinch.core.durable import replace
 from chaffinch.core.errors import InputError
 from chaffinch.losses import CrossEntropy
 from chaffinch.models.factory import ModelFactory
 from chaffinch.models.inputs import Inputs
 from chaffinch.training.schedule import Schedule, make_optimizer, make_rates
+
+_LOG = logging.getLogger("chaffinch")
+_REASON = 120
 
 __all__ = [
     "MakeLoss",
@@ -92,7 +96,7 @@ def save_whole(state: dict[str, Any], path: Path) -> None:
     """Save with torch so that readers see either the old or the whole new file."""
     draft = path.with_suffix(".draft")
     torch.save(state, draft)
-    os.replace(draft, path)
+    replace(draft, path)
 
 
 class StateFile:
@@ -109,11 +113,24 @@ class StateFile:
         self._written = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
-        """The latest state, or None."""
+        """The latest state; None where there is none, or it was damaged and is discarded."""
         if self._path is None or not self._path.is_file():
             return None
-        state: dict[str, Any] = torch.load(self._path, weights_only=True)
+        try:
+            state: dict[str, Any] = torch.load(self._path, weights_only=True)
+            if int(state["epoch"]) < 0:
+                raise ValueError(f"epoch {state['epoch']}")
+        except Exception as error:  # on arbitrary bytes the unpickler lets any error through
+            self.discard(error)
+            return None
         return state
+
+    def discard(self, error: Exception) -> None:
+        """Remove a state that cannot be used, and say so: the training begins again."""
+        if self._path is not None:
+            reason = (" ".join(str(error).split()) or type(error).__name__)[:_REASON]
+            _LOG.warning("%s is damaged: this training begins again (%s)", self._path, reason)
+            self._path.unlink(missing_ok=True)
 
     def save(self, make: Callable[[], dict[str, Any]], final: bool) -> None:
         """Write what ``make`` returns, if it is time or the training is over."""
@@ -145,22 +162,10 @@ def train(task: Task, training: Training, on_epoch: OnEpoch, state_file: StateFi
     steps = schedule.steps_for(len(rows))
     devices = [task.device] if task.device.type == "cuda" else []
     with torch.random.fork_rng(devices):
-        torch.manual_seed(training.seed)
-        model = task.factory().to(task.device)
-        free = [p for p in model.parameters() if p.requires_grad]
-        if not free:
-            raise InputError(
-                "a model with parameters to train",
-                "one whose parameters are all frozen, or that has none",
-                "Set requires_grad for some, or score the model as it is: train=False in Python",
-            )
-        optimizer = make_optimizer(schedule, free)
-        cycle = make_rates(schedule, optimizer, steps)
-        parts = {"model": model, "optimizer": optimizer, "cycle": cycle}
-        loss = _make_loss(task)
-        if loss is not None:
-            parts["loss"] = loss
-        first = _restore(parts, state_file.load())
+        first, parts = _begin(task, training, steps, state_file)
+        model: nn.Module = parts["model"]
+        optimizer, cycle = parts["optimizer"], parts["cycle"]
+        loss = parts.get("loss")
         for epoch in range(first, schedule.epochs):
             model.train()
             if loss is not None:
@@ -194,6 +199,35 @@ def _whole_batches(size: int) -> Iterator[None]:
             f"a batch of {size}",
             "Raise the batch size (--batch-size)",
         ) from error
+
+
+def _begin(
+    task: Task, training: Training, steps: int, state_file: StateFile
+) -> tuple[int, dict[str, Any]]:
+    """The first epoch to run and the parts of the training, as they were before it."""
+
+    def fresh() -> dict[str, Any]:
+        torch.manual_seed(training.seed)
+        model = task.factory().to(task.device)
+        free = [p for p in model.parameters() if p.requires_grad]
+        if not free:
+            raise InputError(
+                "a model with parameters to train",
+                "one whose parameters are all frozen, or that has none",
+                "Set requires_grad for some, or score the model as it is: train=False in Python",
+            )
+        optimizer = make_optimizer(task.schedule, free)
+        cycle = make_rates(task.schedule, optimizer, steps)
+        parts = {"model": model, "optimizer": optimizer, "cycle": cycle}
+        loss = _make_loss(task)
+        return parts if loss is None else {**parts, "loss": loss}
+
+    parts, state = fresh(), state_file.load()
+    try:
+        return _restore(parts, state), parts
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        state_file.discard(error)
+        return 0, fresh()  # the others may be half restored
 
 
 def _make_loss(task: Task) -> CrossEntropy | None:

@@ -173,14 +173,27 @@ class Recorder:
         size = self._held_out_size if name == "held_out_logits" else self._size
         return kept and self._folder.holds(name, size)
 
-    def holds_full_run(self) -> bool:
-        """Whether the records of the training on all samples were begun and are not damaged."""
+    def holds_full_run(self, layer: nn.Linear | None = None, finished: bool = False) -> bool:
+        """Whether the records of the training on all samples were begun and are not damaged.
+
+        Args:
+            layer: The last linear layer of the model, whose inputs are recorded, too.
+            finished: Whether they are to be complete.
+        """
         epochs, samples, classes = self._size
+        if layer is not None and not self._holds_features(finished):
+            return False
         targets = 0 if self._wanted.validation is None else len(self._wanted.validation)
         shapes = ((epochs, samples, None), (epochs, targets, classes), (epochs, targets, None))
         by_name = dict(zip(_BY_EPOCH, shapes, strict=True))
         begun = (self._folder.holds(name, by_name[name]) for name in self._wanted.by_epoch)
         return self.holds("logits") and all(begun)
+
+    def _holds_features(self, finished: bool) -> bool:
+        """The norms of all epochs; and the features themselves, which the last one writes."""
+        epochs, samples, _classes = self._size
+        norms = self._folder.holds("feature_norms", (epochs, samples))
+        return norms and (not finished or self._folder.holds("features", (samples, None)))
 
     def records_of(self, layer: nn.Linear | None) -> list[str]:
         """The records, beyond logits, of a model with this last layer."""

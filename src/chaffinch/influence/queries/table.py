@@ -4,8 +4,9 @@ The folder is whole once ``table.json`` says so. Until then the same work goes o
 """
 
 import json
+import logging
 import mmap
-import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,11 +17,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from chaffinch.core.durable import replace
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.gradients.rows import as_tensor, row_blocks
 from chaffinch.influence.queries.layout import Layout
 
+_LOG = logging.getLogger("chaffinch")
+
 _STATE = "table.json"
+_OWN = re.compile(r"[0-9]{4,}\.npy|moments-[0-9]+\.pt|table\.json(\.part)?")
 _BLOCK_FLOATS = 1 << 24
 """Numbers that are read at once: 64 MiB."""
 
@@ -87,15 +92,18 @@ class GradientWriter:
         key: What the gradients depend on; a folder with another key is begun anew.
 
     Raises:
-        InputError: Too little free disk, or no folder can be made there.
+        InputError: Too little free disk, no folder can be made there, or one that holds other
+            files would have to be replaced.
     """
 
     def __init__(self, folder: Path, layout: Layout, samples: int, key: str) -> None:
         self.folder, self._layout, self._samples, self._key = folder, layout, samples, key
         state = read_state(folder) if folder.is_dir() else {}
         fits = state.get("key") == key and state.get("layout") == _plain(layout.to_json())
+        fits = fits and _readable(folder, layout, samples, state.get("done"))
         self.done = int(state["done"]) if fits else 0
         if not fits:
+            _need_own(folder)
             shutil.rmtree(folder, ignore_errors=True)
             _make(folder)
             _reserve(folder, 4 * samples * sum(layout.widths.values()))
@@ -145,7 +153,7 @@ class GradientWriter:
         }
         part = self.folder / f"{_STATE}.part"
         part.write_text(json.dumps(content), "utf-8")
-        os.replace(part, self.folder / _STATE)
+        replace(part, self.folder / _STATE)
         self.done = done
 
 
@@ -163,6 +171,33 @@ def read_moments(folder: Path, done: int) -> dict[str, Tensor]:
     place = _moments(folder, done)
     found: dict[str, Tensor] = torch.load(place, weights_only=True) if place.is_file() else {}
     return found
+
+
+def _need_own(folder: Path) -> None:
+    """Refuse to delete files that no writer of gradients has made."""
+    others = [one for one in folder.glob("*") if not _OWN.fullmatch(one.name)]
+    if others:
+        raise InputError(
+            f"a folder for gradients at {folder}",
+            f"one that holds other files, such as {others[0].name!r}",
+            "Choose another --out",
+        )
+
+
+def _readable(folder: Path, layout: Layout, samples: int, done: object) -> bool:
+    """Whether what an interrupted pass left can be gone on with; if not, that is said."""
+    try:
+        if not isinstance(done, int) or not 0 <= done <= samples:
+            raise ValueError(f"{done!r} samples done")
+        for number, width in enumerate(layout.widths.values()):
+            shape = np.load(_file(folder, number), mmap_mode="r").shape
+            if shape != (samples, width):
+                raise ValueError(f"shape {shape}")
+        read_moments(folder, done)
+    except Exception as error:  # on arbitrary bytes NumPy and the unpickler let any through
+        _LOG.warning("%s is damaged and is begun anew (%s)", folder, " ".join(str(error).split()))
+        return False
+    return True
 
 
 def _release(rows: NDArray[Any]) -> None:

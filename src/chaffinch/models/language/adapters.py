@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -71,7 +72,7 @@ def load_adapters(model: Any, folder: Path) -> Any:
     try:
         with _quiet():
             return PeftModel.from_pretrained(model, str(folder), is_trainable=True)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, UnpicklingError) as error:
         raise InputError(
             f"adapters in {folder} that fit the model",
             " ".join(str(error).split())[:300].rstrip("."),

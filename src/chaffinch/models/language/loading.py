@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 from io import StringIO
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Literal
 
 import torch
@@ -151,9 +152,14 @@ def _load(folder: str, task: LanguageTask, options: dict[str, Any]) -> tuple[Any
     gguf = {"gguf_file": options["gguf_file"]} if "gguf_file" in options else {}
     try:
         with _without_bars(transformers):
-            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **gguf)
-            model = getattr(transformers, task.loader).from_pretrained(folder, **options)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+            # No code that comes with a model is run, and nobody is asked whether it may be.
+            tokenizer = transformers.AutoTokenizer.from_pretrained(
+                folder, trust_remote_code=False, **gguf
+            )
+            model = getattr(transformers, task.loader).from_pretrained(
+                folder, trust_remote_code=False, weights_only=True, **options
+            )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, UnpicklingError) as error:
         raise InputError(
             f"a {task.name} model of Transformers in {folder!r}",
             " ".join(str(error).split())[:300].rstrip("."),

@@ -4,21 +4,28 @@ The questions follow Gebru et al., Datasheets for Datasets (CACM 2021), as far a
 answer them or a person did.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
 from chaffinch.pipeline.datasheet.sheet import Sheet
+from chaffinch.report.wording import clean
 
+_MEANING = re.compile(r"([\\`*_\[\]<>|~&$!]|^#)")
 _NOT_STATED = "*Not stated.*"
 _MOST_CLASSES = 30
 
 
 def page(sheet: Sheet) -> str:
-    """The sheet as Markdown."""
+    """The sheet as Markdown.
+
+    What people stated in paragraphs of their own is Markdown; whatever comes from the data, the
+    model or the ledger is text, and cannot become a link, an image, a heading or HTML.
+    """
     parts = [
-        f"# Data sheet: {sheet.name}",
+        f"# Data sheet: {_plain(sheet.name)}",
         sheet.about.description or _NOT_STATED,
         "## Overview",
         *_overview(sheet),
@@ -40,7 +47,7 @@ def _overview(sheet: Sheet) -> Iterator[str]:
     facts = [
         ("Samples", f"{sheet.samples:,}"),
         ("What a sample is", sheet.modality),
-        ("Fingerprint", f"`{sheet.fingerprint}`"),
+        ("Fingerprint", sheet.fingerprint),
         ("Version", sheet.about.version or "not stated"),
         ("Licence", sheet.about.license or "not stated"),
         ("Creator", sheet.about.creator or "not stated"),
@@ -59,7 +66,7 @@ def _provenance(sheet: Sheet) -> Iterator[str]:
     if sheet.about.preprocessing:
         yield sheet.about.preprocessing
     if sheet.location:
-        yield f"Read from `{sheet.location}`."
+        yield f"Read from {_code(sheet.location)}."
     if sheet.files is not None and sheet.files.parts:
         parts = sheet.files.parts
         size = sum(part.size for part in parts)
@@ -78,7 +85,8 @@ def _validation(sheet: Sheet) -> Iterator[str]:
         yield "Not examined."
         return
     model = sheet.run.model
-    told = f"Examined on {sheet.run.created} with Chaffinch {sheet.run.chaffinch} ({model.name})."
+    version = f"Chaffinch {sheet.run.chaffinch} ({model.name})"
+    told = f"Examined on {_plain(sheet.run.created)} with {_plain(version)}."
     if model.held_out_accuracy:
         told += (
             f" Models that never saw a sample repeat its given label in "
@@ -115,7 +123,7 @@ def _faults(sheet: Sheet) -> Iterator[str]:
         rows = [(given, right, f"{count:,}") for count, given, right in faults["pairs"]]
         yield _table(("given label", "likely right label", "flagged samples"), rows)
     if sheet.run is not None and sheet.run.judgement.notes:
-        yield "\n".join(f"- {note}" for note in sheet.run.judgement.notes)
+        yield "\n".join(f"- {_plain(note)}" for note in sheet.run.judgement.notes)
     for stated in (sheet.about.biases, sheet.about.limitations):
         if stated:
             yield stated
@@ -143,8 +151,20 @@ def _table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _row(cells: Iterable[str]) -> str:
-    clean = (" ".join(str(cell).split()).replace("|", "\\|") for cell in cells)
-    return f"| {' | '.join(clean)} |"
+    return f"| {' | '.join(_plain(cell) for cell in cells)} |"
+
+
+def _plain(text: str) -> str:
+    """Text in one line of Markdown, none of whose characters means more than itself."""
+    return _MEANING.sub(r"\\\1", " ".join(clean(text).split()))
+
+
+def _code(text: str) -> str:
+    """Text as a span of code, in more backticks than it has in a row."""
+    flat = " ".join(clean(text).split())
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", flat)), default=0))
+    space = " " if fence != "`" else ""
+    return f"{fence}{space}{flat}{space}{fence}"
 
 
 def _interval(told: Mapping[str, Any]) -> str:

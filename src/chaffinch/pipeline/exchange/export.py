@@ -16,7 +16,8 @@ from chaffinch.pipeline.exchange import argilla, label_studio
 from chaffinch.pipeline.exchange.task import Task, plain, tasks
 from chaffinch.pipeline.ledger import open_run_data, run_id
 from chaffinch.pipeline.snapshot import location_of
-from chaffinch.store.draft import free, written
+from chaffinch.store.draft import delivered, free
+from chaffinch.store.mark import need_local
 from chaffinch.store.run import RunFolder
 
 FORMATS = {
@@ -29,6 +30,9 @@ FORMATS = {
 }
 """What a run can be exported to, and the endings of the files."""
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
+
 _FOR_PEOPLE = ("label-studio", "argilla")
 
 
@@ -40,6 +44,7 @@ def export_run(
     rows: str | None = None,
     data: Any = None,
     overwrite: bool = False,
+    safe_csv: bool = False,
 ) -> Path:
     """Write the findings of a run for another tool, most suspicious samples first.
 
@@ -50,14 +55,16 @@ def export_run(
         rows: ``all`` or ``flagged``; by default the flagged ones for tools in which people label,
             else all.
         data: The data, for the tools that show samples; by default those of the run.
-        overwrite: Whether ``out`` may be there.
+        overwrite: Whether ``out`` may be replaced, if Chaffinch wrote it.
+        safe_csv: Whether texts of a CSV file that a spreadsheet would take for a formula get an
+            apostrophe in front, see `safe_cells`.
 
     Returns:
         The file. For Label Studio the labelling interface is written beside it, as ``.xml``.
 
     Raises:
-        InputError: Another format, nothing to export, a file that is there, or data that cannot
-            be opened.
+        InputError: Another format, nothing to export, a file that exists, or data that cannot be
+            opened.
     """
     folder = RunFolder(run)
     rows = rows or ("flagged" if to in _FOR_PEOPLE else "all")
@@ -65,6 +72,9 @@ def export_run(
         raise InputError(f"a format among {', '.join(FORMATS)}", repr(to), "Choose one with --to")
     if rows not in ("all", "flagged"):
         raise InputError("the rows 'all' or 'flagged'", repr(rows), "Choose one with --rows")
+    if safe_csv and FORMATS[to] != ".csv":
+        raise InputError("a format of CSV with --safe-csv", repr(to), "Leave it out")
+    need_local(out or "")
     place = Path(out or f"{folder.path.absolute().name}-{to}{FORMATS[to]}").expanduser()
     for file in _files(place, to):
         free(file, overwrite)
@@ -74,10 +84,25 @@ def export_run(
     if not len(table):
         raise InputError("flagged samples", "none in this run", "Use --rows all")
     if to in _FOR_PEOPLE:
-        _write_tasks(table, folder, to, place, data)
+        files = _tasks(table, folder, to, place, data)
     else:
-        written({place: lambda draft: _WRITERS[to](table, draft)})
+        files = {place: lambda draft: _WRITERS[to](safe_cells(table) if safe_csv else table, draft)}
+    delivered(files, overwrite=overwrite)
     return place
+
+
+def safe_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with an apostrophe before every text that begins like a formula (= + - @).
+
+    Spreadsheets would compute such a text, and it may come from whoever wrote the data (CSV
+    injection, https://owasp.org/www-community/attacks/CSV_Injection). Numbers stay as they are.
+    """
+
+    def quoted(cell: Any) -> Any:
+        return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+
+    texts = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
+    return table.assign(**{str(name): table[name].astype(object).map(quoted) for name in texts})
 
 
 def cleanlab_columns(table: pd.DataFrame) -> pd.DataFrame:
@@ -107,7 +132,10 @@ def _files(place: Path, to: str) -> tuple[Path, ...]:
     return place, place.with_suffix(".xml")
 
 
-def _write_tasks(table: pd.DataFrame, run: RunFolder, to: str, place: Path, data: Any) -> None:
+def _tasks(
+    table: pd.DataFrame, run: RunFolder, to: str, place: Path, data: Any
+) -> dict[Path, Callable[[Path], Any]]:
+    """What writes each file of a tool in which people label."""
     if data is None or isinstance(data, str | os.PathLike):
         data = open_run_data(run, location_of(data))
     else:
@@ -119,13 +147,12 @@ def _write_tasks(table: pd.DataFrame, run: RunFolder, to: str, place: Path, data
             made.append(task)
             advance()
     if to == "argilla":
-        written({place: partial(_write_text, _document(argilla.to_records(made, name)))})
-        return
+        return {place: partial(_write_text, _document(argilla.to_records(made, name)))}
     files = data.files if isinstance(data, ImageData) else None
     content = _document(label_studio.to_tasks(made, name, files))
     interface = label_studio.configuration(run.record.data.classes, made[0].field)
     both = zip(_files(place, to), (content, interface), strict=True)
-    written({file: partial(_write_text, text) for file, text in both})
+    return {file: partial(_write_text, text) for file, text in both}
 
 
 def _document(content: Sequence[Mapping[Any, Any]]) -> str:

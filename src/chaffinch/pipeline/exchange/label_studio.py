@@ -4,6 +4,7 @@ Formats: https://labelstud.io/guide/task_format and https://labelstud.io/guide/p
 """
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from chaffinch.core.identity import digest
 from chaffinch.pipeline.exchange.answer import Answer
 from chaffinch.pipeline.exchange.task import ACTIONS, AGENT, Task
 
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _SHOWN = "sample"
 _SERVED = "/data/local-files/?d="
 """What addresses of files on the disk of the server begin with."""
@@ -69,7 +71,17 @@ def _task(task: Task, run: str, root: Path | None) -> dict[str, Any]:
 
 
 def configuration(classes: Iterable[str], field: str) -> str:
-    """The labelling interface: the sample, its class, other verdicts and a reason."""
+    """The labelling interface: the sample, its class, other verdicts and a reason.
+
+    Raises:
+        InputError: A class whose name has characters that XML cannot hold.
+    """
+    classes = list(classes)
+    strange = [name for name in classes if _NOT_XML.search(name)]
+    if strange:
+        raise InputError(
+            "class names without control characters", repr(strange[0]), "Rename the class"
+        )
     tag = "Image" if field == "image" else "Text"
     labels = "\n".join(f"    <Choice value={quoteattr(name)}/>" for name in classes)
     actions = "\n".join(f"    <Choice value={quoteattr(name)}/>" for name in ACTIONS)

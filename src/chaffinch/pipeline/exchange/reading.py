@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,7 +71,7 @@ def _decisions(answers: Sequence[Answer], run: RunFolder, source: str) -> list[D
     table = run.findings
     given = dict(zip(table["id"].astype(str), table["given_label"].astype(str), strict=True))
     known = set(run.record.data.classes)
-    answers = [_meant(answer, known) for answer in answers]
+    answers = [_meant(answer, known, given) for answer in answers]
     decisions = [answer.decision(given.get(answer.sample, ""), source) for answer in answers]
     check_samples(decisions, given)
     strange = [one for one in decisions if one.label is not None and one.label not in known]
@@ -84,10 +84,17 @@ def _decisions(answers: Sequence[Answer], run: RunFolder, source: str) -> list[D
     return decisions
 
 
-def _meant(answer: Answer, known: set[str]) -> Answer:
+def _meant(answer: Answer, known: set[str], ids: Container[str]) -> Answer:
+    answer = replace(answer, sample=_unquoted(answer.sample, ids))
     if answer.label is None:
         return answer
-    return replace(answer, label=class_named(answer.label, known))
+    return replace(answer, label=class_named(_unquoted(answer.label, known), known))
+
+
+def _unquoted(text: str, known: Container[str]) -> str:
+    """The text without the apostrophe that an export with ``safe_csv`` puts before it."""
+    bare = text.removeprefix("'")
+    return bare if text not in known and bare in known else text
 
 
 def _named(answer: Answer, reviewer: str, names: Mapping[str, str], when: str) -> Answer:

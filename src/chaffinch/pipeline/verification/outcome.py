@@ -2,13 +2,13 @@
 
 import json
 import math
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from chaffinch.core.plan import Plan
 from chaffinch.pipeline.verification.statistic import Interval
+from chaffinch.store.run import write_text
 
 Verdict = Literal["helps", "harms", "no difference", "no repair needed"]
 
@@ -95,9 +95,7 @@ class Outcome:
     def write(self, folder: str | Path) -> Path:
         """Write ``verification.json`` into a folder; readers see the old file or the new one."""
         path = Path(folder) / VERIFICATION
-        draft = path.with_name(path.name + ".draft")
-        draft.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n", "utf-8")
-        os.replace(draft, path)
+        write_text(path, json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n")
         return path
 
 
