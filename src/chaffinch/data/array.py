@@ -40,7 +40,7 @@ def open_pair(x: Any, y: Any, columns: Columns, source: str = "arrays in memory"
         InputError: Different lengths, NaN or infinite values, another shape, or any reason for
             which labels or samples are refused.
     """
-    labels = Labels.of(_labels(y), f"the labels of {source}")
+    labels = Labels.of(_labels(y), f"the labels of {source}", allow_missing=True)
     if isinstance(x, pd.DataFrame):
         return _open_frame_x(x, labels, columns, source)
     columns.refuse(source)
@@ -70,9 +70,8 @@ def open_mapping(arrays: Mapping[str, Any], columns: Columns, source: str) -> Op
     if columns.id is not None:
         key = need_name(keys, columns.id, "id", source)
         ids = read_ids(pd.Series(np.asarray(arrays[key]).ravel()), key)
-    return _open_samples(
-        arrays[x], Labels.of(_labels(arrays[y]), f"{y!r} of {source}"), ids, source
-    )
+    labels = Labels.of(_labels(arrays[y]), f"{y!r} of {source}", allow_missing=True)
+    return _open_samples(arrays[x], labels, ids, source)
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
@@ -127,9 +126,9 @@ def _open_samples(x: Any, labels: Labels, ids: Strings | None, source: str) -> O
         return TextData.of(array.tolist(), labels, ids=ids, source=source)
     if array.ndim == 2:
         frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
-        if array.dtype.kind == "f":
-            _check_finite(array, source)
-        return TableData.of(frame.infer_objects(), labels, ids=ids, source=source)
+        return TableData.of(
+            frame.infer_objects(), labels, ids=ids, source=source, may_lack_cells=False
+        )
     if array.ndim in (3, 4):
         return ImageData.of_arrays(array, labels, ids=ids, source=source)
     raise InputError(
@@ -175,16 +174,6 @@ def _one(keys: list[str], found: list[str], known: tuple[str, ...], what: str, s
         f"{few(found)}" if found else f"the keys {few(keys)}",
         "Rename the key, or name that of the labels with label=",
     )
-
-
-def _check_finite(array: NDArray[Any], source: str) -> None:
-    bad = int(np.count_nonzero(~np.isfinite(array)))
-    if bad:
-        raise InputError(
-            f"finite numbers in {source}",
-            f"{bad} NaN or infinite values",
-            "Fill them in or drop those rows; a DataFrame may have empty cells",
-        )
 
 
 def _check_length(length: int, labels: Labels, source: str) -> None:

@@ -20,7 +20,7 @@ from chaffinch.data.column import (
     read_labels,
 )
 from chaffinch.data.image import ImageData
-from chaffinch.data.picture import Encoded
+from chaffinch.data.image_file import Encoded
 from chaffinch.data.table import TableData
 from chaffinch.data.text import SEPARATOR, TextData
 
@@ -64,7 +64,7 @@ def open_features(
     features = drop_split(check_names(features, source))
     encoded = next((name for name in features.columns if _is_encoded(features[name])), None)
     if encoded is not None and text is None:
-        files = _encoded(features[encoded], encoded, source)
+        files = _encoded(features[encoded])
         return ImageData.of_files(files, labels, ids=ids, source=source)
     parts = choose_text(features, text, source)
     if not parts:
@@ -94,15 +94,10 @@ def _is_encoded(column: "pd.Series[Any]") -> bool:
     return isinstance(first, dict) and "bytes" in first
 
 
-def _encoded(column: "pd.Series[Any]", name: str, source: str) -> list[Encoded]:
+def _encoded(column: "pd.Series[Any]") -> list[Encoded]:
     files: list[Encoded] = []
-    for row, value in enumerate(column):
+    for value in column:
         content, path = (value.get("bytes"), value.get("path")) if value else (None, None)
-        if not (content or path):
-            raise InputError(
-                f"an image in every row of column {name!r} of {source}",
-                f"none in row {row}",
-                "Drop the rows without one",
-            )
-        files.append(bytes(content) if content else Path(str(path)))
+        # Without either, no bytes: it becomes one of the faults.
+        files.append(bytes(content or b"") if content or not path else Path(str(path)))
     return files

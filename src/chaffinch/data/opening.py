@@ -29,6 +29,7 @@ from chaffinch.data.image import ImageData
 from chaffinch.data.table import TableData
 from chaffinch.data.tensor import TensorData
 from chaffinch.data.text import TextData
+from chaffinch.data.usable import split_usable
 
 
 def open_data(
@@ -38,6 +39,7 @@ def open_data(
     id_column: str | None = None,
     text_column: str | None = None,
     trainable: bool = True,
+    max_pixels: int | None = None,
 ) -> Dataset:
     """Open labelled data of any kind.
 
@@ -54,8 +56,11 @@ def open_data(
             least 20 characters on average, more than 80% of the cells different) and at most two
             further columns stand beside it; these are then left out. A column ``split`` of words
             such as train and test is never a feature.
-        trainable: Whether to refuse labels that no classifier can be trained on; False for
-            validation data.
+        trainable: Whether to refuse data of which a sample cannot be judged (unreadable, empty,
+            without a label, the only one of its class) or with a single class. With False such
+            samples are among the data: a missing label has the code -1, and the attribute
+            ``faults`` says what else is wrong.
+        max_pixels: Images of more pixels are taken for unreadable; 40 million by default.
 
     Returns:
         The data as `TableData`, `TextData`, `ImageData` or `TensorData`.
@@ -63,17 +68,18 @@ def open_data(
     Raises:
         InputError: Data that cannot be read or are not usable; the message says why.
     """
-    opened = _open(data, Columns(label, id_column, text_column))
+    opened = _open(data, Columns(label, id_column, text_column), max_pixels)
     if trainable:
         opened.labels.check_trainable(f"the labels of {opened.source}")
+        split_usable(opened, examine=False)[1].refuse(opened.source)
     return opened
 
 
-def _open(data: Any, columns: Columns) -> Dataset:
+def _open(data: Any, columns: Columns, max_pixels: int | None) -> Dataset:
     if _is_dataset(data):
         return data
     if isinstance(data, str | os.PathLike):
-        return _open_path(os.fspath(data), columns)
+        return _open_path(os.fspath(data), columns, max_pixels)
     if isinstance(data, pd.DataFrame):
         return open_frame(data, columns, "DataFrame in memory")
     if isinstance(data, pa.Table):
@@ -100,12 +106,12 @@ def _is_dataset(data: Any) -> TypeGuard[Dataset]:
     return isinstance(data, TableData | TextData | ImageData | TensorData | Dataset)
 
 
-def _open_path(path: str, columns: Columns) -> Dataset:
+def _open_path(path: str, columns: Columns, max_pixels: int | None) -> Dataset:
     path = path if is_url(path) else os.path.expanduser(path)
     place = Path(path)
     if not is_url(path):
         if place.is_dir():
-            return open_folder(place, columns)
+            return open_folder(place, columns, max_pixels)
         if not place.exists():
             raise InputError("a file or folder that exists", repr(path), "Check the path")
         if suffix_of(path) == ".npz":
@@ -119,7 +125,7 @@ def _open_path(path: str, columns: Columns) -> Dataset:
     as_text = [columns.id, *(columns.text or "").split(",")]
     frame = read_table(path, tuple(name.strip() for name in as_text if name))
     if columns.text is None and not is_url(path) and lists_images(frame):
-        return open_listed(frame, place.parent, columns, place.name)
+        return open_listed(frame, place.parent, columns, place.name, max_pixels)
     return open_frame(frame, columns, place.name)
 
 
@@ -132,7 +138,7 @@ def _open_torch(data: Any, columns: Columns) -> Dataset:
         return TensorData.of_dataset(data)
     pairs = [data[row][:2] for row in range(len(data))]
     source = f"torch {type(data).__name__}"
-    labels = Labels.of([label for _, label in pairs], f"the labels of {source}")
+    labels = Labels.of([label for _, label in pairs], f"the labels of {source}", allow_missing=True)
     return ImageData.of_files([_png(image) for image, _ in pairs], labels, source=source)
 
 

@@ -1,7 +1,7 @@
 """Samples of a torch Dataset, gathered in one tensor."""
 
 from collections.abc import Mapping, Sequence, Sized
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self, final
 
@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.fault import Fault
 from chaffinch.core.identity import digest, fingerprint, ids_from_digests, ids_from_keys
+from chaffinch.core.kinds import UNREADABLE
 from chaffinch.core.labels import Labels
 from chaffinch.core.progress import track
 from chaffinch.core.types import Modality, Strings
@@ -27,6 +29,7 @@ class TensorData:
         digests: (N,) hash of each tensor's type, shape and values.
         source: Where the tensors came from, for people.
         x: (N, ...) the tensors, of the type they came in; not to be written to.
+        faults: Why samples cannot be used, by id.
     """
 
     ids: Strings
@@ -34,6 +37,7 @@ class TensorData:
     digests: tuple[str, ...]
     source: str
     x: torch.Tensor
+    faults: Mapping[str, Fault] = field(default_factory=dict)
 
     modality: ClassVar[Modality] = "array"
 
@@ -55,7 +59,7 @@ class TensorData:
             source: Where the samples came from, for people.
 
         Raises:
-            InputError: NaN or infinite values, or more or fewer samples than labels.
+            InputError: No sample that is finite, or more or fewer samples than labels.
         """
         if x.ndim == 0 or len(x) != len(labels):
             raise InputError(
@@ -64,17 +68,20 @@ class TensorData:
                 "Pass samples and labels of the same samples",
             )
         x = x.detach().cpu().contiguous()
-        bad = int((~torch.isfinite(x)).sum())
-        if bad:
+        finite = torch.isfinite(x).reshape(len(x), -1).all(dim=1).numpy()
+        if not finite.any() and len(x):
             raise InputError(
                 f"finite numbers in {source}",
-                f"{bad} NaN or infinite values",
+                f"{int((~torch.isfinite(x)).sum())} NaN or infinite values",
                 "Drop those samples or fill the values in",
             )
         form = f"{x.dtype} {tuple(x.shape[1:])}".encode()
         rows = x.reshape(len(x), -1).view(torch.uint8).numpy()
         digests = tuple(digest(form, row.tobytes()) for row in rows)
-        return cls(ids_from_digests(digests) if ids is None else ids, labels, digests, source, x)
+        named = ids_from_digests(digests) if ids is None else ids
+        broken = Fault(UNREADABLE, "values that are NaN or infinite")
+        faults = {str(named[row]): broken for row in np.flatnonzero(~finite)}
+        return cls(named, labels, digests, source, x, faults)
 
     @classmethod
     def of_dataset(cls, dataset: Any) -> "TensorData":
@@ -101,7 +108,8 @@ class TensorData:
         x = samples if isinstance(samples, torch.Tensor) else torch.stack(samples)
         named = all(isinstance(key, str | int) and not isinstance(key, bool) for key in keys)
         ids = ids_from_keys(keys, "third item") if keys and named else None
-        return cls.of(x, Labels.of(classes, f"the labels of {source}"), ids=ids, source=source)
+        labels = Labels.of(classes, f"the labels of {source}", allow_missing=True)
+        return cls.of(x, labels, ids=ids, source=source)
 
     @cached_property
     def fingerprint(self) -> str:

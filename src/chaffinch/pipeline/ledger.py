@@ -249,7 +249,8 @@ def open_run_data(run: RunFolder, location: str | None = None) -> Dataset:
             "data that were in memory",
             "Name them with --data, or call the function with the data in Python",
         )
-    options = {key: found.configuration.get(key) for key in ("id_column", "text_column")}
+    names = ("id_column", "text_column", "max_pixels")
+    options = {key: found.configuration.get(key) for key in names}
     return open_data(place, label=origin.label, trainable=False, **options)
 
 

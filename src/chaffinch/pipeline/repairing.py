@@ -25,7 +25,7 @@ REPAIR = "repair.json"
 """File of the plan in a run folder."""
 
 _TRAINING = ("epochs", "batch_size", "learning_rate", "weight_decay", "embedder", "length")
-_OPENING = ("id_column", "text_column")
+_OPENING = ("id_column", "text_column", "max_pixels")
 
 
 def propose_run(
@@ -52,7 +52,8 @@ def propose_run(
     folder = EvidenceFolder(run.path / EVIDENCE)
     evidence = folder.load() if folder.whole else None
     findings = findings_of(run)
-    if evidence is not None and list(evidence.ids) != [str(i) for i in findings.table["id"]]:
+    judged = findings.judged.table["id"].astype(str).tolist()
+    if evidence is not None and list(evidence.ids) != judged:
         evidence = None
     plan = propose(findings, policy, evidence, run.record.data.fingerprint)
     book = ledger_for(run.path, ledger)
