@@ -12,20 +12,13 @@ from numpy.typing import NDArray
 from chaffinch.core.errors import InputError
 from chaffinch.core.fault import Fault
 from chaffinch.core.identity import digest, fingerprint, ids_from_digests
-from chaffinch.core.kinds import EMPTY, UNREADABLE
+from chaffinch.core.kinds import UNREADABLE
 from chaffinch.core.labels import Labels
 from chaffinch.core.progress import track
 from chaffinch.core.types import Modality, Strings
-from chaffinch.data.image_file import (
-    MAX_PIXELS,
-    Encoded,
-    Header,
-    content_digest,
-    decode,
-    read_header,
-    read_raw,
-)
+from chaffinch.data.image_file import MAX_PIXELS, Encoded, decode, read_header
 from chaffinch.data.image_file import UNREADABLE as DECODING_ERRORS
+from chaffinch.data.image_survey import reason_of, survey
 from chaffinch.data.picture import (
     Pixels,
     Span,
@@ -38,9 +31,6 @@ from chaffinch.data.picture import (
     span_of,
     to_uint8,
 )
-
-LARGEST_SIDE = 64
-"""Images of different sizes are brought to the median side, but at most to this one."""
 
 _SHOWN_SIDE = 256
 
@@ -136,6 +126,7 @@ class ImageData:
         ids: Strings | None = None,
         source: str = "image files",
         max_pixels: int | None = None,
+        broken: Mapping[int, Fault] | None = None,
     ) -> "ImageData":
         """Check image files and name them; their pixels are decoded later.
 
@@ -145,27 +136,28 @@ class ImageData:
             ids: (N,) unique ids; by default they are made from the content.
             source: Where the images came from, for people.
             max_pixels: Images of more pixels are taken for unreadable; 40 million by default.
+            broken: What is known to be wrong with files, by position.
 
         Raises:
             InputError: No file that can be read, or more or fewer files than labels.
         """
         _check_length(len(files), labels, source)
         most = max_pixels or MAX_PIXELS
-        headers, broken = _read_headers(files, most)
-        if not headers and files:
-            raise _unreadable([(_name(files[row], row), broken[row]) for row in broken], source)
-        digests = tuple(content_digest(file) for file in files)
-        named = ids_from_digests(digests) if ids is None else ids
-        deep = [row for row, header in headers.items() if header.deep]
+        found = survey(files, most)
+        faults = {**found.faults, **(broken or {})}
+        if files and len(faults) == len(files):
+            raise _unreadable([(_name(files[row], row), faults[row]) for row in faults], source)
+        named = ids_from_digests(found.digests) if ids is None else ids
+        by_id = {str(named[row]): fault for row, fault in faults.items()}
         return cls(
             named,
             labels,
-            digests,
+            found.digests,
             source,
             tuple(files),
-            _shape_of(list(headers.values())),
-            _span_of_files([files[row] for row in deep], most) if deep else None,
-            {str(named[row]): fault for row, fault in broken.items()},
+            found.shape,
+            found.span,
+            by_id,
             max_pixels=most,
         )
 
@@ -238,7 +230,7 @@ class ImageData:
                             self.max_pixels,
                         )
                     except DECODING_ERRORS as error:
-                        faults[name] = Fault(UNREADABLE, _reason(error))
+                        faults[name] = Fault(UNREADABLE, reason_of(error))
                 advance()
         return replace(self, faults=faults, _decoded=[pixels])
 
@@ -269,7 +261,7 @@ class ImageData:
             try:
                 header = read_header(self.store[position], self.max_pixels)
             except DECODING_ERRORS as error:  # it has gone, or changed, since the data were opened
-                return self._problem(position, _reason(error))
+                return self._problem(position, reason_of(error))
             height, width = header.height, header.width
         scale = min(1.0, _SHOWN_SIDE / max(height, width))
         size = (max(1, round(height * scale)), max(1, round(width * scale)))
@@ -292,64 +284,8 @@ class ImageData:
         try:
             return decode(self.store[row], size, channels, self.span, self.max_pixels)
         except DECODING_ERRORS as error:
-            broken = Fault(UNREADABLE, _reason(error))
+            broken = Fault(UNREADABLE, reason_of(error))
             raise _unreadable([(_name(self.store[row], row), broken)], self.source) from error
-
-
-def _read_headers(
-    files: Sequence[Encoded], max_pixels: int
-) -> tuple[dict[int, Header], dict[int, Fault]]:
-    """By row, the headers of the files that have one, and what is wrong with the others."""
-    headers: dict[int, Header] = {}
-    broken: dict[int, Fault] = {}
-    with track("reading images", len(files)) as advance:
-        for row, file in enumerate(files):
-            try:
-                if not _size(file):
-                    broken[row] = Fault(EMPTY, "no content")
-                else:
-                    headers[row] = read_header(file, max_pixels)
-            except DECODING_ERRORS as error:
-                broken[row] = Fault(UNREADABLE, _reason(error))
-            advance()
-    return headers, broken
-
-
-def _size(file: Encoded) -> int:
-    if isinstance(file, bytes):
-        return len(file)
-    return file.stat().st_size if file.is_file() else 1  # one that is missing is not empty
-
-
-def _shape_of(headers: Sequence[Header]) -> tuple[int, int, int]:
-    """The one size of all images, else a square of the median side; grey if all are."""
-    channels = 1 if all(header.gray for header in headers) else 3
-    sizes = {(header.height, header.width) for header in headers}
-    if len(sizes) == 1:
-        return (*sizes.pop(), channels)
-    sides = [side for header in headers for side in (header.height, header.width)]
-    side = min(LARGEST_SIDE, int(np.median(sides))) if sides else 1
-    return side, side, channels
-
-
-def _span_of_files(files: Sequence[Encoded], max_pixels: int) -> Span:
-    """The least and the greatest value of all deep images that can be decoded."""
-    ends: list[float] = []
-    with track("reading deep images", len(files)) as advance:
-        for file in files:
-            try:
-                pixels = read_raw(file, max_pixels)
-                ends += [float(pixels.min()), float(pixels.max())]
-            except DECODING_ERRORS:
-                pass  # named when all are decoded
-            advance()
-    return span_of(min(ends, default=0.0), max(ends, default=1.0))
-
-
-def _reason(error: Exception) -> str:
-    words = " ".join(str(error).split()) or type(error).__name__
-    # Of bytes in memory, Pillow names the object that holds them, which differs every time.
-    return words.partition(" <_io.")[0][:160]
 
 
 def _unreadable(bad: Sequence[tuple[str, Fault]], source: str) -> InputError:

@@ -13,6 +13,8 @@ from torch.utils.data import IterableDataset
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
+from chaffinch.core.fault import Fault
+from chaffinch.core.kinds import UNREADABLE
 from chaffinch.core.labels import Labels
 from chaffinch.data.array import open_mapping, open_pair, read_npz
 from chaffinch.data.column import Columns
@@ -26,8 +28,9 @@ from chaffinch.data.huggingface import (
     refuse_splits,
 )
 from chaffinch.data.image import ImageData
+from chaffinch.data.image_survey import reason_of
 from chaffinch.data.table import TableData
-from chaffinch.data.tensor import TensorData
+from chaffinch.data.tensor import ITEM_ERRORS, TensorData
 from chaffinch.data.text import TextData
 from chaffinch.data.usable import split_usable
 
@@ -133,16 +136,32 @@ def _open_torch(data: Any, columns: Columns) -> Dataset:
     columns.refuse(f"a torch {type(data).__name__}")
     if isinstance(data, IterableDataset) or not hasattr(data, "__len__") or not len(data):
         return TensorData.of_dataset(data)  # says what is wrong
-    first = data[0]
-    if not (isinstance(first, tuple | list) and isinstance(first[0], Image.Image)):
-        return TensorData.of_dataset(data)
-    pairs = [data[row][:2] for row in range(len(data))]
-    source = f"torch {type(data).__name__}"
-    labels = Labels.of([label for _, label in pairs], f"the labels of {source}", allow_missing=True)
-    return ImageData.of_files([_png(image) for image, _ in pairs], labels, source=source)
+    source, items, broken = f"torch {type(data).__name__}", {}, {}
+    for row in range(len(data)):
+        try:
+            items[row] = data[row]
+        except ITEM_ERRORS as error:
+            broken[row] = Fault(UNREADABLE, reason_of(error))
+        if items and not _is_picture(next(iter(items.values()))):
+            return TensorData.of_dataset(data)
+    known = getattr(data, "targets", None)  # as the data sets of torchvision have them
+    lost = known if known is not None and len(known) == len(data) else [None] * len(data)
+    given = [items[row][1] if row in items else lost[row] for row in range(len(data))]
+    labels = Labels.of(given, f"the labels of {source}", allow_missing=True)
+    files = [_file(items[row][0]) if row in items else b"" for row in range(len(data))]
+    return ImageData.of_files(files, labels, source=source, broken=broken)
 
 
-def _png(image: Image.Image) -> bytes:
+def _is_picture(item: Any) -> bool:
+    return isinstance(item, tuple | list) and isinstance(item[0], Image.Image)
+
+
+def _file(image: Image.Image) -> bytes:
+    """An image as a file that keeps its pixels: PNG knows neither 32 bits nor CMYK."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
+    image = image.convert("RGB") if image.mode == "HSV" else image
+    if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA") or image.mode.startswith("I;"):
+        image.save(buffer, "PNG", compress_level=1)
+    else:
+        image.save(buffer, "TIFF")
     return buffer.getvalue()

@@ -16,6 +16,10 @@ from chaffinch.core.kinds import UNREADABLE
 from chaffinch.core.labels import Labels
 from chaffinch.core.progress import track
 from chaffinch.core.types import Modality, Strings
+from chaffinch.data.image_survey import reason_of
+
+ITEM_ERRORS = (OSError, ValueError, SyntaxError, EOFError, RuntimeError)
+"""What a Dataset raises on an item that it cannot read; other errors are faults of the program."""
 
 
 @final
@@ -104,12 +108,14 @@ class TensorData:
             )
         if not len(dataset):
             raise InputError(f"at least one sample in {source}", "none", "Check the data")
-        samples, classes, keys = _gather(dataset, source)
+        samples, classes, keys, broken = _gather(dataset, source)
         x = samples if isinstance(samples, torch.Tensor) else torch.stack(samples)
         named = all(isinstance(key, str | int) and not isinstance(key, bool) for key in keys)
         ids = ids_from_keys(keys, "third item") if keys and named else None
         labels = Labels.of(classes, f"the labels of {source}", allow_missing=True)
-        return cls.of(x, labels, ids=ids, source=source)
+        made = cls.of(x, labels, ids=ids, source=source)
+        lost = {str(made.ids[row]): fault for row, fault in broken.items()}
+        return replace(made, faults={**made.faults, **lost})
 
     @cached_property
     def fingerprint(self) -> str:
@@ -153,35 +159,55 @@ class TensorData:
 
 def _gather(
     dataset: Any, source: str
-) -> tuple[torch.Tensor | list[torch.Tensor], Sequence[Any], list[Any]]:
+) -> tuple[torch.Tensor | list[torch.Tensor], Sequence[Any], list[Any], dict[int, Fault]]:
+    """Samples, classes, keys where there are any, and what is wrong with items, by position."""
     if type(dataset) is torch.utils.data.TensorDataset and 2 <= len(dataset.tensors) <= 3:
         x, y, *rest = dataset.tensors  # no need to go sample by sample
         keys = rest[0].tolist() if rest and rest[0].ndim == 1 else []
         classes = y.flatten().tolist() if y.numel() == len(y) else [_class(y[0], source)]
-        return x, classes, keys
-    samples: list[torch.Tensor] = []
+        return x, classes, keys, {}
+    samples: list[torch.Tensor | None] = []
     classes = []
     keys = []
+    broken: dict[int, Fault] = {}
+    first: torch.Tensor | None = None
     with track(f"reading {source}", len(dataset)) as advance:
         for row in range(len(dataset)):
-            item = dataset[row]
+            try:
+                item = dataset[row]
+            except ITEM_ERRORS as error:
+                broken[row] = Fault(UNREADABLE, reason_of(error))
+                samples.append(None)
+                classes.append(None)
+                advance()
+                continue
             if not isinstance(item, tuple | list) or len(item) < 2:
                 raise InputError(
                     f"samples (x, y) or (x, y, id) from {source}",
                     f"a {type(item).__name__} as sample {row}",
                     "Wrap the Dataset in one that gives such tuples",
                 )
-            samples.append(_tensor(item[0], row, source))
-            if samples[row].shape != samples[0].shape or samples[row].dtype != samples[0].dtype:
+            sample = _tensor(item[0], row, source)
+            first = sample if first is None else first
+            samples.append(sample)
+            if sample.shape != first.shape or sample.dtype != first.dtype:
                 raise InputError(
                     f"samples of one shape and type in {source}",
-                    f"{_form(samples[0])} first and {_form(samples[row])} as sample {row}",
+                    f"{_form(first)} first and {_form(sample)} as sample {row}",
                     "Resize, crop or pad the samples in the Dataset",
                 )
             classes.append(_class(item[1], source))
             keys.extend(np.asarray(key).item() for key in item[2:3] if np.size(key) == 1)
             advance()
-    return samples, classes, keys if len(keys) == len(classes) else []
+    if first is None:
+        raise InputError(
+            f"items of {source} that can be read",
+            f"none of {len(dataset):,}, the first: {broken[0].reason}",
+            "Check the Dataset with dataset[0]",
+        )
+    blank = torch.zeros_like(first)  # stands for what could not be read
+    filled = [blank if sample is None else sample for sample in samples]
+    return filled, classes, keys if len(keys) == len(classes) else [], broken
 
 
 def _tensor(x: Any, row: int, source: str) -> torch.Tensor:
