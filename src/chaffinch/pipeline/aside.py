@@ -38,6 +38,8 @@ def split_trainable(
     Raises:
         InputError: Too few usable samples to train on, or a sample set aside where ``strict``.
     """
+    if (data.labels.counts < 2).all():  # not a column of classes
+        data.labels.check_trainable(f"the labels of {data.source}")
     usable, aside = split_usable(data, keep_classes=keep_classes)
     if strict:
         aside.refuse(data.source)
