@@ -233,7 +233,7 @@ def test_scans_a_folder_of_images(tmp_path):
     assert f1(findings.table["flagged"].to_numpy(), by_number) > 0.8
 
 
-def test_an_unreadable_image_is_named_and_leaves_nothing(tmp_path):
+def test_an_unreadable_image_is_named_and_leaves_nothing_where_all_must_be_judged(tmp_path):
     images, truth = _pictures(12)
     for number, (image, label) in enumerate(zip(images, truth, strict=True)):
         place = tmp_path / "data" / str(label)
@@ -241,7 +241,7 @@ def test_an_unreadable_image_is_named_and_leaves_nothing(tmp_path):
         Image.fromarray(image).save(place / f"{number}.png")
     (tmp_path / "data" / "0" / "broken.png").write_bytes(b"not a picture")
     with pytest.raises(InputError, match=r"broken\.png"):
-        cf.scan(tmp_path / "data", out=tmp_path / "run", **QUICK)
+        cf.scan(tmp_path / "data", out=tmp_path / "run", strict=True, **QUICK)
     assert not (tmp_path / "run").exists()
     assert not partial_folder(tmp_path / "run").exists()
 
