@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import Image
+from PIL import Image, ImageOps
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.labels import Labels
 from chaffinch.data import ImageData
+from chaffinch.data.image_file import decode, read_raw
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (4, 6, 5, 3)).astype(np.uint8)
@@ -75,7 +76,7 @@ def test_black_and_white_is_0_and_255():
         (np.zeros((2, 5)), r"\(N, H, W\).* got shape \(2, 5\)"),
         (np.full((2, 5, 5), np.nan), "finite pixels .* got 50 NaN or infinite values"),
         (np.full((2, 5, 5), np.inf), "finite pixels .* got 50 NaN or infinite values"),
-        (np.full((2, 5, 5), 256), r"pixels in 0\.\.1 or 0\.\.255 .* values from 256 to 256"),
+        (np.full((2, 5, 5), 256.0), r"pixels in 0\.\.1 or 0\.\.255 .* values from 256\.0 to 256"),
         (np.full((2, 5, 5), -0.5), r"values from -0\.5 .* Undo the normalisation"),
         (np.full((2, 5, 5), "a"), "numbers in images in memory; got type <U1"),
     ],
@@ -142,9 +143,117 @@ def test_a_flat_image_stays_flat_when_resized():
     assert np.unique(of(np.full((1, 7, 5, 3), 93, np.uint8)).pixels(4)).tolist() == [93]
 
 
-def test_pixels_of_16_bits_keep_their_upper_8():
-    deep = np.arange(0, 60_000, 1_000, dtype=np.uint16).reshape(6, 10)
-    assert np.array_equal(files(deep).pixels()[0, ..., 0], deep >> 8)
+@pytest.mark.parametrize("span", [(0, 65_535), (0, 4095), (29_000, 31_000), (7, 8)])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_deep_files_keep_their_range(span, kind):
+    deep = RNG.integers(*span, (2, 6, 10), endpoint=True).astype(np.uint16)
+    deep[0, 0, :2] = span
+    data = ImageData.of_files([png(one, kind) for one in deep], Labels.of([0, 1]))
+    assert data.span == span
+    shares = data.pixels()[..., 0] / 65_535
+    wanted = (deep.astype(float) - span[0]) / (span[1] - span[0])
+    assert np.abs(shares - wanted).max() < 1e-5
+    assert np.abs(data.show(1)["image"][..., 0] / 255 - wanted[1]).max() < 3e-3
+    assert np.array_equal(data.take(np.array([1])).pixels(), data.pixels()[1:])
+
+
+@pytest.mark.parametrize(
+    "deep",
+    [
+        np.linspace(-1000, 3000, 60).reshape(1, 6, 10).astype(np.int32),
+        np.linspace(-5, 0.5, 60).reshape(1, 6, 10).astype(np.float32),
+    ],
+)
+def test_files_of_32_bits_keep_their_range(deep):
+    data = ImageData.of_files([png(deep[0], "TIFF")], Labels.of([0]))
+    wanted = (deep - deep.min()) / (deep.max() - deep.min())
+    assert np.abs(data.pixels()[..., 0] / 65_535 - wanted).max() < 1e-4
+
+
+def test_bytes_among_deep_images_have_their_own_range():
+    deep, flat = np.full((4, 4), 50_000, np.uint16), np.full((4, 4, 3), 128, np.uint8)
+    deep[0, 0] = 0
+    pixels = files(deep, flat).pixels()
+    assert pixels.dtype == np.uint16
+    assert pixels.shape == (2, 4, 4, 3)
+    assert pixels[0, 1, 1].tolist() == [65_535] * 3
+    assert pixels[1, 1, 1].tolist() == [128 * 257] * 3
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.int32, np.int64])
+def test_deep_arrays_keep_their_range(dtype):
+    deep = RNG.integers(0, 4096, (3, 5, 6)).astype(dtype)
+    deep[0, 0, :2] = (0, 4095)
+    data = of(deep)
+    assert np.abs(data.pixels()[..., 0] / 65_535 - deep / 4095).max() < 1e-5
+    assert np.array_equal(data.store[..., 0], deep)
+    small = data.pixels(3, channels=3)
+    assert small.shape == (3, 3, 3, 3)
+    assert abs(small.mean() / data.pixels().mean() - 1) < 0.2
+
+
+def test_images_with_nan_are_faults():
+    images = COLOUR / 255
+    images[2, 1, 1, 0] = np.nan
+    data = of(images)
+    assert list(data.faults) == [data.ids[2]]
+    assert np.array_equal(data.pixels()[[0, 1, 3]], COLOUR[[0, 1, 3]])
+
+
+def turned(array, orientation, kind="JPEG"):
+    buffer, image = io.BytesIO(), Image.fromarray(array)
+    exif = image.getexif()
+    exif[0x112] = orientation
+    image.save(buffer, kind, exif=exif)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_images_are_the_right_way_up(orientation, kind):
+    content = turned(RNG.integers(0, 256, (40, 24, 3)).astype(np.uint8), orientation, kind)
+    wanted = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(content))).convert("RGB"))
+    data = ImageData.of_files([content], Labels.of([0]))
+    assert data.shape == wanted.shape
+    assert np.array_equal(data.pixels()[0], wanted)
+    assert np.array_equal(data.show(0)["image"], wanted)
+    assert np.array_equal(read_raw(content), wanted)
+
+
+def test_a_large_jpeg_on_its_side_is_decoded_small():
+    content = turned(np.repeat(np.arange(0, 256, 2, dtype=np.uint8), 8)[:, None].repeat(256, 1), 6)
+    small = ImageData.of_files([content], Labels.of([0])).pixels((16, 64))[0, ..., 0].astype(int)
+    assert (np.diff(small[8]) <= 0).all()  # darkest above before, rightmost now
+    assert np.ptp(small[:, 8]) < 4
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "La"])
+def test_all_modes_are_decoded_as_pillow_does(mode, monkeypatch):
+    image = Image.fromarray(RNG.integers(0, 256, (8, 8, 3)).astype(np.uint8))
+    image = image.convert("LA").convert("La") if mode == "La" else image.convert(mode)
+    image.format = "test"
+    monkeypatch.setattr(Image, "open", lambda _: image.copy())
+    monkeypatch.setattr(image, "close", lambda: None, raising=False)
+    plain = image.convert("LA") if mode == "La" else image
+    pixels = decode(b"any", None, 3)
+    assert np.array_equal(pixels, np.asarray(plain.convert("RGBA").convert("RGB")))
+
+
+def test_images_of_too_many_pixels_are_unreadable_unless_allowed():
+    wide = png(np.zeros((10, 500), np.uint8))
+    small = [png(image) for image in COLOUR[:2]]
+    data = ImageData.of_files([*small, wide], Labels.of([0, 1, 0]), max_pixels=4999)
+    assert "500 x 10 pixels are more than 4,999; allow more with --max-pixels" in (
+        data.faults[data.ids[2]].reason
+    )
+    assert not ImageData.of_files([*small, wide], Labels.of([0, 1, 0]), max_pixels=5000).faults
+
+
+def test_the_limit_of_pillow_does_not_bind(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    data = files(np.zeros((30, 30), np.uint8))
+    assert data.examined().pixels().shape == (1, 30, 30, 1)
+    assert Image.MAX_IMAGE_PIXELS == 100
 
 
 def test_jpeg_palettes_and_transparency_are_decoded():
@@ -167,10 +276,18 @@ def test_an_unreadable_file_is_named(tmp_path):
     good, bad = tmp_path / "good.png", tmp_path / "bad.png"
     good.write_bytes(png(COLOUR[0]))
     bad.write_bytes(b"no image")
-    with pytest.raises(InputError, match=r"readable images in here; got '.*bad\.png' \(cannot id"):
-        ImageData.of_files([good, bad], Labels.of([0, 1]), source="here")
-    with pytest.raises(InputError, match=r"2 of 3 that cannot be read, the first .*bad\.png"):
-        ImageData.of_files([good, bad, tmp_path / "none.png"], Labels.of([0, 1, 1]))
+    none, empty = tmp_path / "none.png", tmp_path / "empty.png"
+    empty.touch()
+    data = ImageData.of_files([good, bad, none, empty], Labels.of([0, 1, 1, 0]))
+    told = {row: data.faults.get(name) for row, name in enumerate(data.ids)}
+    assert told[0] is None
+    assert (told[1].kind, told[2].kind, told[3].kind) == ("unreadable", "unreadable", "empty")
+    assert told[1].reason.startswith("cannot identify image file")
+    assert told[2].reason == "no such file"
+    assert data.shape == (6, 5, 3)
+    assert data.show(1) == {"file": str(bad), "problem": told[1].reason}
+    with pytest.raises(InputError, match=r"readable .* here; got 2 .* first .*bad\.png' \(cannot"):
+        ImageData.of_files([bad, none], Labels.of([0, 1]), source="here")
 
 
 def test_a_truncated_file_is_named_when_it_is_decoded(tmp_path):
@@ -179,6 +296,22 @@ def test_a_truncated_file_is_named_when_it_is_decoded(tmp_path):
     file.write_bytes(content[: len(content) // 2])
     data = ImageData.of_files([file], Labels.of([0]))
     with pytest.raises(InputError, match=r"readable images .* '.*half\.png' \(.*truncated"):
+        data.pixels()
+    assert "truncated" in data.examined().faults[data.ids[0]].reason
+    assert "truncated" in data.show(0)["problem"]
+
+
+def test_what_was_decoded_is_handed_over_once(monkeypatch):
+    data = files(*COLOUR).examined()
+    part = data.take(np.array([2, 0]))
+
+    def decoded(*_args):
+        raise AssertionError
+
+    monkeypatch.setattr("chaffinch.data.image.decode", decoded)
+    assert np.array_equal(data.pixels(), COLOUR)
+    assert np.array_equal(part.pixels(), COLOUR[[2, 0]])
+    with pytest.raises(AssertionError):  # decoded anew
         data.pixels()
 
 

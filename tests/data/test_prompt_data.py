@@ -46,7 +46,8 @@ def test_what_is_refused(tmp_path):
         open_prompts(ROWS.assign(question="?"))
     with pytest.raises(InputError, match="one response column"):
         open_prompts(ROWS.drop(columns="output"))
-    with pytest.raises(InputError, match="the first is row 1"):
-        open_prompts(ROWS.assign(Instruction=["add", None]))
+    lacking = open_prompts(ROWS.assign(Instruction=["add", None]))
+    assert lacking.prompts == ("add", "")
+    assert {name: fault.kind for name, fault in lacking.faults.items()} == {lacking.ids[1]: "empty"}
     with pytest.raises(InputError, match="Did you mean 'kind'"):
         open_prompts(ROWS, prompt="kinds")

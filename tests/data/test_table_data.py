@@ -102,10 +102,26 @@ def test_the_frame_of_the_user_is_not_shared():
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "Float64", "object", "category"])
-def test_infinite_numbers_are_refused_in_any_type(dtype):
+def test_infinite_numbers_are_faults_in_any_type(dtype):
     frame = FRAME.assign(age=pd.Series([1.0, 2.0, np.inf, 0.5]).astype(dtype))
-    with pytest.raises(InputError, match=r"finite numbers .* in t\.csv; got infinite .* 'age'"):
-        TableData.of(frame, LABELS, source="t.csv")
+    data = TableData.of(frame, LABELS, source="t.csv")
+    assert {name: fault.kind for name, fault in data.faults.items()} == {data.ids[2]: "unreadable"}
+    with pytest.raises(InputError, match=r"finite numbers or empty cells in t\.csv; got .* every"):
+        TableData.of(pd.DataFrame({"a": [np.inf] * 4}).astype(dtype), LABELS, source="t.csv")
+
+
+def test_rows_without_any_value_are_faults_where_there_are_several_columns():
+    frame = pd.DataFrame({"a": [1.0, np.nan, np.nan, 2.0], "b": ["x", None, "y", None]})
+    data = TableData.of(frame, LABELS)
+    assert {name: fault.kind for name, fault in data.faults.items()} == {data.ids[1]: "empty"}
+    assert not TableData.of(frame[["a"]], LABELS).faults  # missing may be what tells classes apart
+
+
+def test_cells_that_must_not_lack_make_rows_unreadable():
+    frame = pd.DataFrame({"a": [1.0, np.nan, 3.0, 4.0], "b": [1.0, 2.0, -np.inf, 4.0]})
+    data = TableData.of(frame, LABELS, may_lack_cells=False)
+    assert list(data.faults) == data.ids[1:3].tolist()
+    assert {fault.kind for fault in data.faults.values()} == {"unreadable"}
 
 
 def test_other_unusable_features_are_refused():

@@ -37,10 +37,11 @@ def test_different_texts_have_different_digests():
     assert len(set(of(["a", "a ", "A", "", "1", "1.0"]).digests)) == 6
 
 
-@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, pd.NaT])
-def test_missing_texts_are_refused(missing):
-    with pytest.raises(InputError, match=r"a text in every row .* got 2 rows of 3 without one"):
-        of(["a", missing, missing])
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, pd.NaT, "", " \t\n"])
+def test_missing_and_blank_texts_are_faults(missing):
+    data = of(["a", missing, "b"])
+    assert {name: fault.kind for name, fault in data.faults.items()} == {data.ids[1]: "empty"}
+    assert not of(["a", "nan", "None"]).faults
 
 
 def test_different_lengths_are_refused():

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 import chaffinch as cf
@@ -63,14 +64,18 @@ def test_columns_without_samples_are_classes_all_the_same():
         (lambda y, p: (y, p - 0.5), {}, "at least 0"),
         (lambda y, p: (y[:-1], p), {}, r"\(F, N=399, C=4\); got shape \(1, 400, 4\)"),
         (lambda y, p: (y, p[0]), {}, r"probabilities of shape \(N, C\)"),
-        (lambda y, p: (y, np.where(p > 0.9, np.nan, p)), {}, "finite numbers"),
+        (lambda y, p: (y, p * np.nan), {}, "400 of 400 that cannot .400 unreadable: row 0"),
         (lambda y, p: (y, p[:, :3] / p[:, :3].sum(1, keepdims=True)), {}, "C=4"),
         (lambda y, p: (np.eye(4)[y], p), {}, "one-hot"),
         (lambda y, p: (np.zeros(400), p), {}, "at least two classes"),
-        (lambda y, p: ([None, *y[1:].tolist()], p), {}, "1 missing of 400"),
+        (
+            lambda y, p: ([None, *y[1:].tolist()], p),
+            {"strict": True},
+            "1 of 400 that cannot .1 unlabelled: row 0",
+        ),
         (lambda y, p: (y, [["a"]]), {}, "numbers in probabilities"),
         (lambda y, p: (y, p), {"ids": ["x"] * 400}, "400 different ids"),
-        (lambda y, p: (y, p), {"sed": 1}, "options fdr, ids, scorers, seed, select"),
+        (lambda y, p: (y, p), {"sed": 1}, "options fdr, ids, scorers, seed, select, strict"),
         (lambda y, p: (y, p), {"scorers": ["aum"]}, "record 'logits'"),
     ],
 )
@@ -97,3 +102,24 @@ def test_hard_but_learnable_labels_are_judged():
     findings = cf.judge(labels, softmax(logits))
     assert findings.table["flagged"].sum() > 200
     assert not any("hardly better" in note for note in findings.notes)
+
+
+def test_samples_that_cannot_be_judged_do_not_stop_the_others(evidence):
+    labels, _, probabilities, embeddings, logits = evidence
+    given, ids = labels.astype(object), [f"s{row}" for row in range(len(labels))]
+    given[3], given[7] = None, 9
+    held, space, trained = probabilities.copy(), embeddings.copy(), logits.copy()
+    held[11, 0], space[13, 1], trained[0, 17, 2] = np.nan, np.inf, -np.inf
+    wide = np.c_[held, np.zeros((len(held), 6))]
+    more = np.concatenate([trained, np.full((*trained.shape[:2], 6), -50.0)], axis=2)
+    findings = cf.judge(given, wide, space, more, ids=ids)
+    table = findings.table
+    assert table["id"].tolist() == ids
+    kinds = dict(zip(table["id"], table["kind"], strict=True))
+    assert [kinds[f"s{row}"] for row in (3, 7)] == ["unlabelled", "too_rare"]
+    assert {kinds[f"s{row}"] for row in (11, 13, 17)} == {"unreadable"}
+    assert np.isfinite(table["suspicion"]).all()
+    rest = np.setdiff1d(np.arange(len(labels)), (3, 7, 11, 13, 17))
+    alone = cf.judge(labels[rest], wide[rest], space[rest], more[:, rest], ids=np.take(ids, rest))
+    same = table.iloc[rest].reset_index(drop=True).astype({"given_label": np.int64})
+    pd.testing.assert_frame_equal(same, alone.table.astype({"given_label": np.int64}))

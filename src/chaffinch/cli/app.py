@@ -115,6 +115,12 @@ def scan(
     keep_checkpoints: Annotated[
         bool, typer.Option("--keep-checkpoints", help="Keep the weights after every epoch.")
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse data of which a sample cannot be judged.")
+    ] = False,
+    max_pixels: Annotated[
+        int | None, typer.Option(help="Read images of up to so many pixels; 40 million by default.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     seed: _SEED = 0,
     overwrite: _OVERWRITE = False,
@@ -151,6 +157,8 @@ def scan(
         "ensemble": ensemble,
         "dropout_passes": dropout_passes,
         "keep_checkpoints": keep_checkpoints,
+        "strict": strict,
+        "max_pixels": max_pixels,
         "device": device,
         "seed": seed,
         "overwrite": overwrite,

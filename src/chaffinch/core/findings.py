@@ -1,15 +1,15 @@
 """Findings: what was judged of every sample, in one table."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from chaffinch.core.kinds import PROBABILITY_COLUMNS
-from chaffinch.core.types import Floats
+from chaffinch.core.kinds import PROBABILITY_COLUMNS, SET_ASIDE
+from chaffinch.core.types import Floats, Mask
 
 COLUMNS = (
     "id",
@@ -34,6 +34,11 @@ false-discovery rate expected if this sample and all more suspicious ones were f
 sample for which it is likelier than not; it is missing elsewhere.
 ``stability`` is the share of epochs and trainings whose losses alone would flag the sample, NaN
 where there are none; ``why`` is one sentence, empty for clean samples.
+
+Samples that cannot be judged have one of the kinds `chaffinch.core.kinds.SET_ASIDE`, with
+``kind_probability`` 1, all ``p_KIND`` 0 and the lowest scores of the others: ``unreadable`` and
+``empty`` ones are flagged with suspicion 1 and q-value 0, ``unlabelled`` (``given_label`` is
+missing) and ``too_rare`` ones (the only sample of a class) have suspicion 0 and q-value 1.
 """
 
 
@@ -68,6 +73,21 @@ class Findings:
         return [name for name in self.table.columns if name not in COLUMNS]
 
     @property
+    def is_judged(self) -> Mask:
+        """(N,) which samples were judged; the others are of a kind of `SET_ASIDE`."""
+        if "kind" not in self.table:  # a table of somebody's own
+            return np.ones(len(self), np.bool_)
+        return ~self.table["kind"].isin(SET_ASIDE).to_numpy(np.bool_)
+
+    @property
+    def judged(self) -> "Findings":
+        """The findings without the samples that could not be judged."""
+        judged = self.is_judged
+        if judged.all():
+            return self
+        return replace(self, table=self.table[judged].reset_index(drop=True))
+
+    @property
     def flagged(self) -> pd.DataFrame:
         """The flagged rows, most suspicious first."""
         return self.ranked[self.ranked["flagged"]]
@@ -80,7 +100,9 @@ class Findings:
 
     def __repr__(self) -> str:
         flagged = int(self.table["flagged"].sum())
+        aside = int((~self.is_judged).sum())
         return (
             f"Findings({len(self):,} samples, {flagged:,} flagged, "
+            f"{f'{aside:,} not judged, ' if aside else ''}"
             f"about {self.estimated_errors:,.0f} wrong labels estimated)"
         )

@@ -31,6 +31,17 @@ HARMFUL: Final = (MISLABELLED, FAR_CLUSTER, OUTLIER, CONFLICTING_DUPLICATE)
 WRONG_LABEL: Final = (MISLABELLED, CONFLICTING_DUPLICATE)
 """Kinds of samples that belong to another class than the one given."""
 
+UNREADABLE: Final = "unreadable"
+EMPTY: Final = "empty"
+UNLABELLED: Final = "unlabelled"
+TOO_RARE: Final = "too_rare"
+
+SET_ASIDE: Final = (UNREADABLE, EMPTY, UNLABELLED, TOO_RARE)
+"""Kinds of samples that cannot be judged: they are named in the findings and left out elsewhere."""
+
+UNUSABLE: Final = (UNREADABLE, EMPTY)
+"""Kinds of samples that nothing can be learned from."""
+
 PROBABILITY_COLUMNS: Final = tuple(f"p_{kind}" for kind in KINDS)
 """Names of the columns of findings that hold the probability of each kind."""
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from chaffinch.core.array import scalar, to_numpy
 from chaffinch.core.errors import InputError
-from chaffinch.core.types import Codes
+from chaffinch.core.types import Codes, Mask
 
 _MOST_NUMBERS = 20
 
@@ -20,7 +20,7 @@ class Labels:
     """The labels of N samples in C classes.
 
     Attributes:
-        codes: (N,) integers in 0..C-1.
+        codes: (N,) integers in 0..C-1, and -1 where a label is missing.
         classes: (C,) the original values (strings, integers, booleans, ...), so that
             ``classes[codes]`` gives back the labels as they came.
     """
@@ -38,25 +38,50 @@ class Labels:
 
     @property
     def values(self) -> NDArray[Any]:
-        """(N,) the labels as they came."""
-        return self.classes[self.codes]
+        """(N,) the labels as they came; None where one is missing."""
+        if self.known.all():
+            return self.classes[self.codes]
+        values = np.full(len(self), None, dtype=object)
+        values[self.known] = self.classes[self.codes[self.known]]
+        return values
+
+    @property
+    def texts(self) -> list[str]:
+        """(N,) the labels as text; "" where one is missing."""
+        names = [*self.names, ""]
+        return [names[code] for code in self.codes.tolist()]
+
+    @property
+    def known(self) -> Mask:
+        """(N,) which samples have a label."""
+        return self.codes >= 0
 
     @property
     def counts(self) -> NDArray[np.int64]:
         """(C,) how many samples each class has."""
-        return np.bincount(self.codes, minlength=len(self.classes)).astype(np.int64)
+        return np.bincount(self.codes[self.known], minlength=len(self.classes)).astype(np.int64)
+
+    def present(self) -> "Labels":
+        """The same labels without the classes that have no sample."""
+        kept = np.flatnonzero(self.counts)
+        place = np.full(len(self.classes) + 1, -1)  # the last one is for missing labels
+        place[kept] = np.arange(len(kept))
+        return Labels(place[self.codes], self.classes[kept])
 
     def take(self, index: NDArray[Any]) -> "Labels":
         """The labels of the samples at ``index``, with the same C classes."""
         return Labels(self.codes[index], self.classes)
 
     @classmethod
-    def of(cls, values: Iterable[Any], what: str = "the labels") -> "Labels":
+    def of(
+        cls, values: Iterable[Any], what: str = "the labels", *, allow_missing: bool = False
+    ) -> "Labels":
         """Read labels of any type; the classes are sorted by value.
 
         Args:
             values: (N,) labels. Missing ones (None, NaN) are refused.
             what: What to call them in an error, such as "column 'label'".
+            allow_missing: Whether missing ones get the code -1 instead.
 
         Raises:
             InputError: No label, a missing one, or an array that is not one-dimensional.
@@ -82,27 +107,26 @@ class Labels:
             )
         if series.empty:
             raise InputError(f"at least one sample in {what}", "none", "Check the data")
-        missing = int(series.isna().sum())
-        if missing:
+        known = series.notna().to_numpy()
+        missing = int((~known).sum())
+        if missing and not allow_missing:
             raise InputError(
                 f"a label in every row of {what}",
                 f"{missing} missing of {len(series)}",
                 "Drop those rows or label them first",
             )
-        try:
-            unique = list(pd.unique(series))
-        except TypeError as error:  # lists, mappings, arrays
-            raise InputError(
-                f"one label a sample in {what}",
-                f"cells that are no labels ({error})",
-                "Unpack them",
-            ) from error
+        unique = list(pd.unique(series[known]))
+        if missing and all(isinstance(one, float) and one.is_integer() for one in unique):
+            # Whole numbers that were read as floats for the sake of the gaps between them.
+            series[known] = series[known].map(int)
+            unique = [int(one) for one in unique]
         try:
             unique.sort()
         except TypeError:  # mixed types have no order of their own
             unique.sort(key=lambda value: (type(value).__name__, str(value)))
         code_of = {value: code for code, value in enumerate(unique)}
-        codes = np.fromiter((code_of[value] for value in series), np.int64, len(series))
+        codes = np.full(len(series), -1, dtype=np.int64)
+        codes[known] = [code_of[value] for value in series[known]]
         return cls(codes, pd.Series(unique).infer_objects().to_numpy())
 
     def check_trainable(self, what: str = "the labels") -> None:
@@ -112,10 +136,10 @@ class Labels:
             InputError: One class only, or a class with a single sample.
         """
         if np.count_nonzero(self.counts) < 2:
-            only = self.names[int(self.counts.argmax())]
+            only = self.names[int(self.counts.argmax())] if self.counts.any() else None
             raise InputError(
                 f"at least two classes in {what}",
-                f"only {only!r}",
+                "none" if only is None else f"only {only!r}",
                 "Check that the right label column was chosen",
             )
         lonely = np.flatnonzero(self.counts == 1)

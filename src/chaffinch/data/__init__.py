@@ -1,6 +1,7 @@
 """Readers that turn files and objects into labelled data sets."""
 
-from chaffinch.data.image import LARGEST_SIDE, ImageData
+from chaffinch.data.image import ImageData
+from chaffinch.data.image_survey import LARGEST_SIDE
 from chaffinch.data.opening import open_data
 from chaffinch.data.table import TableData
 from chaffinch.data.tensor import TensorData

@@ -43,7 +43,7 @@ def open_pair(x: Any, y: Any, columns: Columns, source: str = "arrays in memory"
         InputError: Different lengths, NaN or infinite values, another shape, or any reason for
             which labels or samples are refused.
     """
-    labels = Labels.of(_labels(y), f"the labels of {source}")
+    labels = Labels.of(_labels(y), f"the labels of {source}", allow_missing=True)
     if is_arrow_table(x):
         x = frame_of(x)
     if isinstance(x, pd.DataFrame):
@@ -75,9 +75,8 @@ def open_mapping(arrays: Mapping[str, Any], columns: Columns, source: str) -> Op
     if columns.id is not None:
         key = need_name(keys, columns.id, "id", source)
         ids = read_ids(pd.Series(to_numpy(arrays[key]).ravel()), key)
-    return _open_samples(
-        arrays[x], Labels.of(_labels(arrays[y]), f"{y!r} of {source}"), ids, source
-    )
+    labels = Labels.of(_labels(arrays[y]), f"{y!r} of {source}", allow_missing=True)
+    return _open_samples(arrays[x], labels, ids, source)
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
@@ -116,7 +115,8 @@ def _open_samples(x: Any, labels: Labels, ids: Strings | None, source: str) -> O
         return ImageData.of_files(x, labels, ids=ids, source=source)
     if isinstance(x, list | tuple) and len(x) and isinstance(x[0], Image.Image):
         _check_length(len(x), labels, source)
-        files = [png_of(one, row, source) for row, one in enumerate(x)]
+        # Anything else holds no image: it becomes one of the faults.
+        files = [png_of(one) if isinstance(one, Image.Image) else b"" for one in x]
         return ImageData.of_files(files, labels, ids=ids, source=source)
     column = series_of(x)
     masked = isinstance(x, np.ma.MaskedArray)
@@ -138,9 +138,8 @@ def _open_samples(x: Any, labels: Labels, ids: Strings | None, source: str) -> O
             frame = pd.DataFrame({name: column_of(cells) for name, cells in columns})
         else:
             frame = pd.DataFrame(array, columns=names)
-        if array.dtype.kind == "f" and not masked:
-            _check_finite(array, source)
-        return TableData.of(frame, labels, ids=ids, source=source)
+        lacking = masked or array.dtype == object
+        return TableData.of(frame, labels, ids=ids, source=source, may_lack_cells=lacking)
     if array.ndim in (3, 4) and masked and np.ma.getmaskarray(x).any():
         raise InputError(
             f"images without masked pixels in {source}",
@@ -211,16 +210,6 @@ def _one(keys: list[str], found: list[str], known: tuple[str, ...], what: str, s
         f"{few(found)}" if found else f"the keys {few(keys)}",
         "Rename the key, or name that of the labels with label=",
     )
-
-
-def _check_finite(array: NDArray[Any], source: str) -> None:
-    bad = int(np.count_nonzero(~np.isfinite(array)))
-    if bad:
-        raise InputError(
-            f"finite numbers in {source}",
-            f"{bad} NaN or infinite values",
-            "Fill them in or drop those rows; a DataFrame may have empty cells",
-        )
 
 
 def _check_length(length: int, labels: Labels, source: str) -> None:

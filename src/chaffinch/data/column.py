@@ -253,10 +253,10 @@ def read_labels(column: "pd.Series[Any]", name: str) -> Labels:
     """Turn a label column into labels.
 
     Raises:
-        InputError: A label is missing, or is a list.
+        InputError: A label is a list.
     """
     check_scalars(column, f"the label column {name!r}")
-    return Labels.of(column, f"column {name!r}")
+    return Labels.of(column, f"column {name!r}", allow_missing=True)
 
 
 def check_names(frame: pd.DataFrame, source: str) -> pd.DataFrame:

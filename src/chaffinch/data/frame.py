@@ -23,7 +23,7 @@ from chaffinch.data.column import (
     read_labels,
 )
 from chaffinch.data.image import ImageData
-from chaffinch.data.picture import Encoded
+from chaffinch.data.image_file import Encoded
 from chaffinch.data.table import TableData
 from chaffinch.data.text import SEPARATOR, TextData
 
@@ -67,7 +67,7 @@ def open_features(
     features = drop_split(check_names(features, source))
     encoded = next((name for name in features.columns if _is_encoded(features[name])), None)
     if encoded is not None and text is None:
-        files = _encoded(features[encoded], encoded, source)
+        files = _encoded(features[encoded])
         return ImageData.of_files(files, labels, ids=ids, source=source)
     parts = choose_text(features, text, source)
     if not parts:
@@ -101,36 +101,24 @@ def _is_encoded(column: "pd.Series[Any]") -> bool:
     return isinstance(first, Image.Image) or (isinstance(first, dict) and "bytes" in first)
 
 
-def _encoded(column: "pd.Series[Any]", name: str, source: str) -> list[Encoded]:
+def _encoded(column: "pd.Series[Any]") -> list[Encoded]:
     files: list[Encoded] = []
-    for row, value in enumerate(column):
+    for value in column:
         if isinstance(value, Image.Image):
-            files.append(png_of(value, row, f"column {name!r} of {source}"))
+            files.append(png_of(value))
             continue
         content, path = (value.get("bytes"), value.get("path")) if value else (None, None)
-        if not (content or path):
-            raise InputError(
-                f"an image in every row of column {name!r} of {source}",
-                f"none in row {row}",
-                "Drop the rows without one",
-            )
-        files.append(bytes(content) if content else Path(str(path)))
+        # Without either, no bytes: it becomes one of the faults.
+        files.append(bytes(content or b"") if content or not path else Path(str(path)))
     return files
 
 
-def png_of(image: Any, row: int, source: str) -> bytes:
-    """Write an image of Pillow to a file in memory.
-
-    Raises:
-        InputError: Something else than an image.
-    """
-    if not isinstance(image, Image.Image):
-        raise InputError(
-            f"an image of Pillow as every sample of {source}",
-            f"a {type(image).__name__} as sample {row}",
-            "Leave those samples out, or give arrays or tensors throughout",
-        )
+def png_of(image: Image.Image) -> bytes:
+    """An image as a file in memory that keeps its pixels: PNG knows neither 32 bits nor CMYK."""
     buffer = io.BytesIO()
-    kept = image.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16")
-    (image if kept else image.convert("RGB")).save(buffer, "PNG", compress_level=1)
+    image = image.convert("RGB") if image.mode == "HSV" else image
+    if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA") or image.mode.startswith("I;"):
+        image.save(buffer, "PNG", compress_level=1)
+    else:
+        image.save(buffer, "TIFF")
     return buffer.getvalue()

@@ -12,6 +12,8 @@ from torch.utils.data import IterableDataset
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
+from chaffinch.core.fault import Fault
+from chaffinch.core.kinds import UNREADABLE
 from chaffinch.core.labels import Labels
 from chaffinch.core.place import need_path
 from chaffinch.data.array import open_mapping, open_pair, read_npz
@@ -27,9 +29,11 @@ from chaffinch.data.huggingface import (
     refuse_splits,
 )
 from chaffinch.data.image import ImageData
+from chaffinch.data.image_survey import reason_of
 from chaffinch.data.table import TableData
-from chaffinch.data.tensor import TensorData
+from chaffinch.data.tensor import ITEM_ERRORS, TensorData
 from chaffinch.data.text import TextData
+from chaffinch.data.usable import split_usable
 from chaffinch.data.written import Written
 
 
@@ -40,6 +44,7 @@ def open_data(
     id_column: object = None,
     text_column: object = None,
     trainable: bool = True,
+    max_pixels: int | None = None,
     **written: Any,
 ) -> Dataset:
     """Open labelled data of any kind.
@@ -59,8 +64,11 @@ def open_data(
             further columns stand beside it; these are then left out, with a note. "none" for a
             table, whose encoder reads the text beside the other columns. A column ``split`` of
             words such as train and test is never a feature.
-        trainable: Whether to refuse labels that no classifier can be trained on; False for
-            validation data.
+        trainable: Whether to refuse data of which a sample cannot be judged (unreadable, empty,
+            without a label, the only one of its class) or with a single class. With False such
+            samples are among the data: a missing label has the code -1, and the attribute
+            ``faults`` says what else is wrong.
+        max_pixels: Images of more pixels are taken for unreadable; 40 million by default.
         **written: How a text file is written, where it is not found out: ``sep`` (one character
             between cells), ``decimal`` ("." or ",") and ``encoding``.
 
@@ -71,9 +79,10 @@ def open_data(
     Raises:
         InputError: Data that cannot be read or are not usable; the message says why.
     """
-    opened = _open(data, columns_of(label, id_column, text_column, **written))
+    opened = _open(data, columns_of(label, id_column, text_column, **written), max_pixels)
     if trainable:
         opened.labels.check_trainable(f"the labels of {opened.source}")
+        split_usable(opened, examine=False)[1].refuse(opened.source)
     return opened
 
 
@@ -91,11 +100,11 @@ def columns_of(
     return Columns(label, key, text, Written.of(**written))
 
 
-def _open(data: Any, columns: Columns) -> Dataset:
+def _open(data: Any, columns: Columns, max_pixels: int | None) -> Dataset:
     if _is_dataset(data):
         return data
     if isinstance(data, str | os.PathLike):
-        return _open_path(os.fspath(data), columns)
+        return _open_path(os.fspath(data), columns, max_pixels)
     columns.refuse_written("data in memory")
     if isinstance(data, pd.DataFrame):
         return open_frame(data, columns, "DataFrame in memory")
@@ -123,12 +132,12 @@ def _is_dataset(data: Any) -> TypeGuard[Dataset]:
     return isinstance(data, TableData | TextData | ImageData | TensorData | Dataset)
 
 
-def _open_path(path: str, columns: Columns) -> Dataset:
+def _open_path(path: str, columns: Columns, max_pixels: int | None) -> Dataset:
     path = path if is_url(path) else os.path.expanduser(path)
     place = Path(path)
     if not is_url(path):
         if place.is_dir():
-            return open_folder(place, columns)
+            return open_folder(place, columns, max_pixels)
         if not place.exists():
             raise need_path(path)
         if suffix_of(path) == ".npz":
@@ -145,7 +154,8 @@ def _open_path(path: str, columns: Columns) -> Dataset:
     notes: list[str] = []
     frame = read_table(path, columns, notes)
     if columns.text is None and not is_url(path) and lists_images(frame):
-        return _noted(open_listed(frame, place.parent, columns, place.name), notes)
+        listed = open_listed(frame, place.parent, columns, place.name, max_pixels)
+        return _noted(listed, notes)
     return _noted(open_frame(frame, columns, place.name), notes)
 
 
@@ -160,11 +170,21 @@ def _open_torch(data: Any, columns: Columns) -> Dataset:
     columns.refuse(f"a torch {type(data).__name__}")
     if isinstance(data, IterableDataset) or not hasattr(data, "__len__") or not len(data):
         return TensorData.of_dataset(data)  # says what is wrong
-    first = data[0]
-    if not (isinstance(first, tuple | list) and isinstance(first[0], Image.Image)):
-        return TensorData.of_dataset(data)
-    pairs = [data[row][:2] for row in range(len(data))]
-    source = f"torch {type(data).__name__}"
-    labels = Labels.of([label for _, label in pairs], f"the labels of {source}")
-    files = [png_of(image, row, source) for row, (image, _) in enumerate(pairs)]
-    return ImageData.of_files(files, labels, source=source)
+    source, items, broken = f"torch {type(data).__name__}", {}, {}
+    for row in range(len(data)):
+        try:
+            items[row] = data[row]
+        except ITEM_ERRORS as error:
+            broken[row] = Fault(UNREADABLE, reason_of(error))
+        if items and not _is_picture(next(iter(items.values()))):
+            return TensorData.of_dataset(data)
+    known = getattr(data, "targets", None)  # as the data sets of torchvision have them
+    lost = known if known is not None and len(known) == len(data) else [None] * len(data)
+    given = [items[row][1] if row in items else lost[row] for row in range(len(data))]
+    labels = Labels.of(given, f"the labels of {source}", allow_missing=True)
+    files = [png_of(items[row][0]) if row in items else b"" for row in range(len(data))]
+    return ImageData.of_files(files, labels, source=source, broken=broken)
+
+
+def _is_picture(item: Any) -> bool:
+    return isinstance(item, tuple | list) and isinstance(item[0], Image.Image)

@@ -1,8 +1,5 @@
-"""Pixels: uint8 arrays from arrays of other types, and decoding of image files."""
+"""Pixels: arrays of any type, what of their range is kept, and other sizes of them."""
 
-import io
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,76 +7,87 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from chaffinch.core.errors import InputError
-from chaffinch.core.identity import digest
 
-Pixels = NDArray[np.uint8]
-Encoded = Path | bytes
-"""An image file, on disk or in memory."""
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+"""Black is 0; white is 255 for uint8 and 65535 for uint16, which holds what has more than 8 bits.
+"""
 
-SUFFIXES = frozenset(
-    (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-)
-"""Files that are taken for images."""
-
-UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
-"""What Pillow raises on a file that is no image or a damaged one."""
+Span = tuple[float, float]
+"""The values of deep pixels that become black and white."""
 
 _CHANNELS = (1, 3, 4)
-_GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
+_WHITE = 65535
 
 
-@dataclass(frozen=True)
-class Header:
-    """What is known of an image file without decoding it."""
-
-    digest: str
-    height: int
-    width: int
-    gray: bool
+def span_of(low: float, high: float) -> Span:
+    """The span of deep pixels whose least and greatest values in the whole set are known."""
+    return float(low), float(high) if high > low else float(low) + 1
 
 
-def read_header(encoded: Encoded) -> Header:
-    """Hash an image file and read its size and mode; raises one of `UNREADABLE`."""
-    content = encoded if isinstance(encoded, bytes) else encoded.read_bytes()
-    with Image.open(io.BytesIO(content)) as image:
-        gray = image.mode in _GRAY_MODES or image.mode.startswith("I;")
-        return Header(digest(content), image.height, image.width, gray)
+def deepened(images: NDArray[Any], span: Span | None) -> Pixels:
+    """Pixels as uint16 where there is a span, else as they are.
+
+    The ends of the span are black and white, and what lies outside is cut off. Bytes among deeper
+    images have a span of their own.
+    """
+    if span is None:
+        return images
+    if images.dtype == np.uint8:
+        return images.astype(np.uint16) * np.uint16(257)
+    low, high = span
+    made = np.empty(images.shape, np.uint16)
+    for image, target in zip(images, made, strict=True):  # not a float copy of all at once
+        shares = (image.astype(np.float64) - low) / (high - low)
+        target[...] = np.rint(np.clip(shares, 0, 1) * _WHITE)
+    return made
 
 
-def decode(encoded: Encoded, size: tuple[int, int], channels: int) -> Pixels:
-    """Decode one image file to ``size`` (height, width); raises one of `UNREADABLE`.
+def shallow(pixels: Pixels) -> NDArray[np.uint8]:
+    """Pixels as bytes, for people."""
+    if pixels.dtype == np.uint8:
+        return pixels.astype(np.uint8, copy=False)
+    return np.rint(pixels / 257).astype(np.uint8)
 
-    Pixels of 16 bits keep their upper 8; transparency is dropped.
+
+def fit(
+    pixels: NDArray[Any], size: tuple[int, int], channels: int, span: Span | None = None
+) -> Pixels:
+    """Bring one (H, W, 1 or 3) image to ``size`` (height, width) and 1 or 3 channels.
 
     Returns:
-        (H, W, channels) uint8, channels 1 or 3.
+        (height, width, channels) uint8, or uint16 where there is a span.
     """
-    with Image.open(io.BytesIO(encoded) if isinstance(encoded, bytes) else encoded) as image:
-        # A JPEG much larger than wanted is decoded at a half, quarter or eighth of its size.
-        image.draft("RGB" if channels == 3 else "L", (size[1], size[0]))
-        if image.mode.startswith("I"):
-            deep = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255)
-            return resize(deep.astype(np.uint8)[..., None], size, channels)
-        if image.mode == "F":
-            raise ValueError("pixels are 32-bit floats")
-        # Transparent palettes reach RGB without a warning by way of RGBA only.
-        full = image.convert("RGBA") if "transparency" in image.info else image
-        plain = np.asarray(full.convert("RGB" if channels == 3 else "L"))
-    return resize(plain if plain.ndim == 3 else plain[..., None], size, channels)
+    if span is None:
+        return _resize(_with_channels(pixels, channels), size)
+    deep = _with_channels(deepened(pixels, span), channels)
+    if deep.shape[:2] == size:
+        return deep
+    layers = [_smaller(deep[..., one].astype(np.float32), size) for one in range(channels)]
+    stacked: NDArray[Any] = np.rint(np.stack(layers, axis=2))
+    return stacked.astype(np.uint16)
 
 
-def resize(pixels: Pixels, size: tuple[int, int], channels: int) -> Pixels:
-    """Bring one (H, W, 1 or 3) image to ``size`` (height, width) and 1 or 3 channels."""
-    if pixels.shape[2] != channels:
-        if channels == 3:
-            pixels = np.repeat(pixels, 3, axis=2)
-        else:
-            pixels = np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
+def _with_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
+    if pixels.shape[2] == channels:
+        return pixels
+    if channels == 3:
+        return np.repeat(pixels, 3, axis=2)
+    if pixels.dtype == np.uint8:
+        return np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
+    gray: NDArray[Any] = np.rint(pixels @ np.asarray([0.299, 0.587, 0.114]))
+    return gray[..., None].astype(pixels.dtype)
+
+
+def _resize(pixels: NDArray[Any], size: tuple[int, int]) -> NDArray[np.uint8]:
     if pixels.shape[:2] == size:
         return pixels
-    image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
-    small = np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))
-    return small[..., None] if channels == 1 else small
+    small = _smaller(pixels[..., 0] if pixels.shape[2] == 1 else pixels, size)
+    return small[..., None] if small.ndim == 2 else small
+
+
+def _smaller(pixels: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    image = Image.fromarray(pixels)
+    return np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))
 
 
 def channels_last(images: NDArray[Any], what: str) -> NDArray[Any]:
@@ -106,6 +114,20 @@ def channels_last(images: NDArray[Any], what: str) -> NDArray[Any]:
             "Check the axes, or pass a torch Dataset, which may have samples of any shape",
         )
     return images if last else np.moveaxis(images, 1, 3)
+
+
+def finite_rows(images: NDArray[Any]) -> NDArray[np.bool_]:
+    """(N,) which images hold neither NaN nor infinite values."""
+    if images.dtype.kind not in "fc":
+        return np.ones(len(images), np.bool_)
+    return np.asarray([bool(np.isfinite(image).all()) for image in images], np.bool_)
+
+
+def is_deep(images: NDArray[Any]) -> bool:
+    """Whether whole numbers need more than 8 bits."""
+    if images.dtype == np.uint8 or images.dtype.kind not in "iu" or not images.size:
+        return False
+    return bool(images.min() < 0 or images.max() > 255)
 
 
 def to_uint8(images: NDArray[Any], what: str) -> Pixels:

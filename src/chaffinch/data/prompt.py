@@ -2,14 +2,17 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.fault import Fault
 from chaffinch.core.identity import digest, ids_from_digests, ids_from_keys
+from chaffinch.core.kinds import EMPTY
 from chaffinch.core.types import Strings
 from chaffinch.data.arrow import frame_of, is_arrow_table
 from chaffinch.data.column import Columns, few, need_name
@@ -44,6 +47,23 @@ class Prompts:
         return len(self.prompts)
 
     @property
+    def faults(self) -> dict[str, Fault]:
+        """Why samples cannot be used, by id: those without a prompt."""
+        blank = [row for row, prompt in enumerate(self.prompts) if not prompt.strip()]
+        return {str(self.ids[row]): Fault(EMPTY, "no prompt") for row in blank}
+
+    def take(self, index: NDArray[np.bool_]) -> "Prompts":
+        """The samples where a mask is true."""
+        rows = np.flatnonzero(index)
+        return replace(
+            self,
+            ids=self.ids[rows],
+            prompts=tuple(self.prompts[row] for row in rows),
+            responses=tuple(self.responses[row] for row in rows),
+            frame=self.frame.iloc[rows].reset_index(drop=True),
+        )
+
+    @property
     def fingerprint(self) -> str:
         """Hash of ids, prompts and responses, in order."""
         rows = zip(self.ids, self.prompts, self.responses, strict=True)
@@ -67,9 +87,8 @@ def open_prompts(
         id_column: Column of unique keys; by default ids are made from the content.
 
     Raises:
-        InputError: No rows, no such column, or a row without a prompt. A row without a response
-            has an empty one, which is for the checks to find: in a CSV there is no other way to
-            write it.
+        InputError: No rows or no such column. A row without a prompt or a response has an empty
+            one: in a CSV there is no other way to write it.
     """
     if is_arrow_table(data):
         data = frame_of(data)
@@ -90,9 +109,8 @@ def open_prompts(
         raise InputError(f"at least one row in {source}", "none", "Check the data")
     names = [str(name) for name in frame.columns]
     frame = frame.set_axis(names, axis=1)
-    asked = _texts(frame, _choose(names, prompt, PROMPT_NAMES, "prompt", source), source)
-    told = _choose(names, response, RESPONSE_NAMES, "response", source)
-    given = _texts(frame.assign(**{told: frame[told].astype(object).fillna("")}), told, source)
+    asked = _texts(frame[_choose(names, prompt, PROMPT_NAMES, "prompt", source)])
+    given = _texts(frame[_choose(names, response, RESPONSE_NAMES, "response", source)])
     if id_column is not None:
         keys = frame[need_name(names, id_column, "id", source)].astype(object)
         ids = ids_from_keys(keys.where(keys.notna(), None), id_column)
@@ -116,16 +134,9 @@ def _choose(
     )
 
 
-def _texts(frame: pd.DataFrame, name: str, source: str) -> tuple[str, ...]:
-    column = frame[name].astype(object)
-    missing = np.flatnonzero(column.isna().to_numpy())
-    if len(missing):
-        raise InputError(
-            f"a text in every row of the column {name!r} of {source}",
-            f"{len(missing)} rows without one, the first is row {missing[0]}",
-            "Drop those rows or fill them in; an empty string is a text",
-        )
-    return tuple(str(one) for one in column)
+def _texts(column: "pd.Series[Any]") -> tuple[str, ...]:
+    cells = column.astype(object)
+    return tuple(str(one) for one in cells.where(cells.notna(), ""))
 
 
 def _digest(*parts: str) -> str:

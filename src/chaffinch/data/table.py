@@ -1,7 +1,7 @@
 """Table rows: numbers, categories and missing cells in one DataFrame."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self, final
 
@@ -10,12 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.fault import Fault
 from chaffinch.core.identity import fingerprint, ids_from_digests
+from chaffinch.core.kinds import EMPTY, UNREADABLE
 from chaffinch.core.labels import Labels
-from chaffinch.core.types import Modality, Strings
+from chaffinch.core.types import Mask, Modality, Strings
 from chaffinch.data.arrow import plain_column
 from chaffinch.data.cell import holds_strings, row_digests, words_of
-from chaffinch.data.column import check_names, check_scalars, few
+from chaffinch.data.column import check_names, check_scalars
 
 
 @final
@@ -31,6 +33,7 @@ class TableData:
         source: Where the rows came from, for people.
         frame: N x I features of any type, missing cells included; not to be written to.
         notes: What was interpreted when they were read.
+        faults: Why rows cannot be used, by id.
     """
 
     ids: Strings
@@ -39,6 +42,7 @@ class TableData:
     source: str
     frame: pd.DataFrame
     notes: tuple[str, ...] = ()
+    faults: Mapping[str, Fault] = field(default_factory=dict)
 
     modality: ClassVar[Modality] = "table"
 
@@ -50,6 +54,7 @@ class TableData:
         *,
         ids: Strings | None = None,
         source: str = "table in memory",
+        may_lack_cells: bool = True,
     ) -> "TableData":
         """Check features and name the rows.
 
@@ -58,10 +63,12 @@ class TableData:
             labels: The given labels.
             ids: (N,) unique ids; by default they are made from the content.
             source: Where the rows came from, for people.
+            may_lack_cells: Whether missing cells are allowed. Rows with others, with infinite
+                numbers or without any value in several columns are among the `faults`.
 
         Raises:
-            InputError: No column, a name that comes twice, an infinite number, a cell that holds
-                a list, or more or fewer rows than labels.
+            InputError: No column, a name that comes twice, a cell that holds a list, no row that
+                can be used, or more or fewer rows than labels.
         """
         if len(frame) != len(labels):
             raise InputError(
@@ -84,11 +91,17 @@ class TableData:
             if column is not given:
                 changed[name] = column
         frame = frame.assign(**changed)
-        _check_finite(frame, source)
+        faults = _faults(frame, may_lack_cells)
+        if faults and len(faults) == len(frame):
+            raise InputError(
+                f"finite numbers{' or empty cells' * may_lack_cells} in {source}",
+                f"{faults[0].reason} in every row",
+                "Replace them with a number, or leave the cells empty if the value is not known",
+            )
         digests = row_digests({name: words_of(frame[name]) for name in frame.columns})
-        return cls(
-            ids_from_digests(digests) if ids is None else ids, labels, digests, source, frame
-        )
+        named = ids_from_digests(digests) if ids is None else ids
+        by_id = {str(named[row]): fault for row, fault in faults.items()}
+        return cls(named, labels, digests, source, frame, faults=by_id)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -118,21 +131,38 @@ class TableData:
         }
 
 
-def _check_finite(frame: pd.DataFrame, source: str) -> None:
-    infinite = [name for name in frame.columns if _has_infinity(frame[name])]
-    if infinite:
-        raise InputError(
-            f"finite numbers or empty cells in {source}",
-            f"infinite values in {few(infinite)}",
-            "Replace them with a number, or leave the cells empty if the value is not known",
-        )
+def _faults(frame: pd.DataFrame, may_lack_cells: bool) -> dict[int, Fault]:
+    """Why rows cannot be used, by position."""
+    infinite = np.zeros(len(frame), np.bool_)
+    for name in frame.columns:
+        infinite |= _infinite(frame[name])
+    lacking = frame.isna().to_numpy()
+    found: dict[int, Fault] = {}
+    if not may_lack_cells:
+        broken = Fault(UNREADABLE, "values that are NaN or infinite")
+        return dict.fromkeys(np.flatnonzero(infinite | lacking.any(axis=1)).tolist(), broken)
+    found |= dict.fromkeys(
+        np.flatnonzero(infinite).tolist(), Fault(UNREADABLE, "values that are infinite")
+    )
+    # In a single column, a missing cell may be what tells the classes apart.
+    several = len(frame.columns) > 1
+    empty = np.flatnonzero(lacking.all(axis=1)).tolist() if several else []
+    return found | dict.fromkeys(empty, Fault(EMPTY, "no value in any column"))
 
 
-def _has_infinity(column: "pd.Series[Any]") -> bool:
+def _infinite(column: "pd.Series[Any]") -> Mask:
+    """(N,) which cells are infinite numbers."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        bad = [one for one in column.cat.categories if _is_infinite(one)]
+        return column.isin(bad).to_numpy(np.bool_)
     kind = getattr(column.dtype, "kind", "O")
     if kind == "f":
-        return bool(np.isinf(column.to_numpy(np.float64, na_value=np.nan)).any())
+        infinite: Mask = np.isinf(column.to_numpy(np.float64, na_value=np.nan))
+        return infinite
     if kind != "O" or holds_strings(column):
-        return False
-    values = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
-    return any(isinstance(value, float | np.floating) and np.isinf(value) for value in values)
+        return np.zeros(len(column), np.bool_)
+    return np.asarray([_is_infinite(value) for value in column], np.bool_)
+
+
+def _is_infinite(value: Any) -> bool:
+    return isinstance(value, float | np.floating) and bool(np.isinf(value))

@@ -1,7 +1,7 @@
 """Samples of a torch Dataset, gathered in one tensor."""
 
 from collections.abc import Mapping, Sequence, Sized
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self, final
 
@@ -10,10 +10,16 @@ import torch
 from numpy.typing import NDArray
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.fault import Fault
 from chaffinch.core.identity import digest, fingerprint, ids_from_digests, ids_from_keys
+from chaffinch.core.kinds import UNREADABLE
 from chaffinch.core.labels import Labels
 from chaffinch.core.progress import track
 from chaffinch.core.types import Modality, Strings
+from chaffinch.data.image_survey import reason_of
+
+ITEM_ERRORS = (OSError, ValueError, SyntaxError, EOFError, RuntimeError)
+"""What a Dataset raises on an item that it cannot read; other errors are faults of the program."""
 
 
 @final
@@ -27,6 +33,7 @@ class TensorData:
         digests: (N,) hash of each tensor's type, shape and values.
         source: Where the tensors came from, for people.
         x: (N, ...) the tensors, of the type they came in; not to be written to.
+        faults: Why samples cannot be used, by id.
     """
 
     ids: Strings
@@ -34,6 +41,7 @@ class TensorData:
     digests: tuple[str, ...]
     source: str
     x: torch.Tensor
+    faults: Mapping[str, Fault] = field(default_factory=dict)
 
     modality: ClassVar[Modality] = "array"
 
@@ -55,7 +63,7 @@ class TensorData:
             source: Where the samples came from, for people.
 
         Raises:
-            InputError: NaN or infinite values, or more or fewer samples than labels.
+            InputError: No sample that is finite, or more or fewer samples than labels.
         """
         if x.ndim == 0 or len(x) != len(labels):
             raise InputError(
@@ -64,17 +72,20 @@ class TensorData:
                 "Pass samples and labels of the same samples",
             )
         x = x.detach().cpu().contiguous()
-        bad = int((~torch.isfinite(x)).sum())
-        if bad:
+        finite = torch.isfinite(x).reshape(len(x), -1).all(dim=1).numpy()
+        if not finite.any() and len(x):
             raise InputError(
                 f"finite numbers in {source}",
-                f"{bad} NaN or infinite values",
+                f"{int((~torch.isfinite(x)).sum())} NaN or infinite values",
                 "Drop those samples or fill the values in",
             )
         form = f"{x.dtype} {tuple(x.shape[1:])}".encode()
         rows = x.reshape(len(x), -1).view(torch.uint8).numpy()
         digests = tuple(digest(form, row.tobytes()) for row in rows)
-        return cls(ids_from_digests(digests) if ids is None else ids, labels, digests, source, x)
+        named = ids_from_digests(digests) if ids is None else ids
+        broken = Fault(UNREADABLE, "values that are NaN or infinite")
+        faults = {str(named[row]): broken for row in np.flatnonzero(~finite)}
+        return cls(named, labels, digests, source, x, faults)
 
     @classmethod
     def of_dataset(cls, dataset: Any) -> "TensorData":
@@ -97,11 +108,14 @@ class TensorData:
             )
         if not len(dataset):
             raise InputError(f"at least one sample in {source}", "none", "Check the data")
-        samples, classes, keys = _gather(dataset, source)
+        samples, classes, keys, broken = _gather(dataset, source)
         x = samples if isinstance(samples, torch.Tensor) else torch.stack(samples)
         named = all(isinstance(key, str | int) and not isinstance(key, bool) for key in keys)
         ids = ids_from_keys(keys, "third item") if keys and named else None
-        return cls.of(x, Labels.of(classes, f"the labels of {source}"), ids=ids, source=source)
+        labels = Labels.of(classes, f"the labels of {source}", allow_missing=True)
+        made = cls.of(x, labels, ids=ids, source=source)
+        lost = {str(made.ids[row]): fault for row, fault in broken.items()}
+        return replace(made, faults={**made.faults, **lost})
 
     @cached_property
     def fingerprint(self) -> str:
@@ -145,35 +159,55 @@ class TensorData:
 
 def _gather(
     dataset: Any, source: str
-) -> tuple[torch.Tensor | list[torch.Tensor], Sequence[Any], list[Any]]:
+) -> tuple[torch.Tensor | list[torch.Tensor], Sequence[Any], list[Any], dict[int, Fault]]:
+    """Samples, classes, keys where there are any, and what is wrong with items, by position."""
     if type(dataset) is torch.utils.data.TensorDataset and 2 <= len(dataset.tensors) <= 3:
         x, y, *rest = dataset.tensors  # no need to go sample by sample
         keys = rest[0].tolist() if rest and rest[0].ndim == 1 else []
         classes = y.flatten().tolist() if y.numel() == len(y) else [_class(y[0], source)]
-        return x, classes, keys
-    samples: list[torch.Tensor] = []
+        return x, classes, keys, {}
+    samples: list[torch.Tensor | None] = []
     classes = []
     keys = []
+    broken: dict[int, Fault] = {}
+    first: torch.Tensor | None = None
     with track(f"reading {source}", len(dataset)) as advance:
         for row in range(len(dataset)):
-            item = dataset[row]
+            try:
+                item = dataset[row]
+            except ITEM_ERRORS as error:
+                broken[row] = Fault(UNREADABLE, reason_of(error))
+                samples.append(None)
+                classes.append(None)
+                advance()
+                continue
             if not isinstance(item, tuple | list) or len(item) < 2:
                 raise InputError(
                     f"samples (x, y) or (x, y, id) from {source}",
                     f"a {type(item).__name__} as sample {row}",
                     "Wrap the Dataset in one that gives such tuples",
                 )
-            samples.append(_tensor(item[0], row, source))
-            if samples[row].shape != samples[0].shape or samples[row].dtype != samples[0].dtype:
+            sample = _tensor(item[0], row, source)
+            first = sample if first is None else first
+            samples.append(sample)
+            if sample.shape != first.shape or sample.dtype != first.dtype:
                 raise InputError(
                     f"samples of one shape and type in {source}",
-                    f"{_form(samples[0])} first and {_form(samples[row])} as sample {row}",
+                    f"{_form(first)} first and {_form(sample)} as sample {row}",
                     "Resize, crop or pad the samples in the Dataset",
                 )
             classes.append(_class(item[1], source))
             keys.extend(np.asarray(key).item() for key in item[2:3] if np.size(key) == 1)
             advance()
-    return samples, classes, keys if len(keys) == len(classes) else []
+    if first is None:
+        raise InputError(
+            f"items of {source} that can be read",
+            f"none of {len(dataset):,}, the first: {broken[0].reason}",
+            "Check the Dataset with dataset[0]",
+        )
+    blank = torch.zeros_like(first)  # stands for what could not be read
+    filled = [blank if sample is None else sample for sample in samples]
+    return filled, classes, keys if len(keys) == len(classes) else [], broken
 
 
 def _tensor(x: Any, row: int, source: str) -> torch.Tensor:

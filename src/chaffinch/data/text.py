@@ -1,7 +1,7 @@
 """Texts: sentences, documents, or pairs joined to one string."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self, final
 
@@ -10,7 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.fault import Fault
 from chaffinch.core.identity import digest, fingerprint, ids_from_digests
+from chaffinch.core.kinds import EMPTY
 from chaffinch.core.labels import Labels
 from chaffinch.core.types import Modality, Strings
 
@@ -28,8 +30,9 @@ class TextData:
         labels: The given labels.
         digests: (N,) hash of each text, letter by letter.
         source: Where the texts came from, for people.
-        texts: (N,) the texts, unchanged.
+        texts: (N,) the texts, unchanged; "" where one is missing.
         notes: What was interpreted when they were read.
+        faults: Why texts cannot be used, by id.
     """
 
     ids: Strings
@@ -38,6 +41,7 @@ class TextData:
     source: str
     texts: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    faults: Mapping[str, Fault] = field(default_factory=dict)
 
     modality: ClassVar[Modality] = "text"
 
@@ -53,14 +57,14 @@ class TextData:
         """Check texts and name them.
 
         Args:
-            texts: (N,) strings; other single values (numbers) are turned into text. An empty
-                string is a text, None and NaN are not.
+            texts: (N,) strings; other single values (numbers) are turned into text. One that is
+                missing or blank is one of the `faults`.
             labels: The given labels.
             ids: (N,) unique ids; by default they are made from the content.
             source: Where the texts came from, for people.
 
         Raises:
-            InputError: A missing text, or more or fewer texts than labels.
+            InputError: More or fewer texts than labels.
         """
         if len(texts) != len(labels):
             raise InputError(
@@ -68,18 +72,12 @@ class TextData:
                 f"{len(texts)} texts",
                 "Pass texts and labels of the same samples",
             )
-        missing = sum(value is None or value is pd.NA or value != value for value in texts)
-        if missing:
-            raise InputError(
-                f"a text in every row of {source}",
-                f"{missing} rows of {len(texts)} without one",
-                "Drop those rows or fill them in",
-            )
-        strings = tuple(str(value) for value in texts)
+        strings = tuple("" if _is_missing(value) else str(value) for value in texts)
+        blank = [row for row, text in enumerate(strings) if not text.strip()]
         digests = tuple(digest(text.encode("utf-8", "surrogatepass")) for text in strings)
-        return cls(
-            ids_from_digests(digests) if ids is None else ids, labels, digests, source, strings
-        )
+        named = ids_from_digests(digests) if ids is None else ids
+        faults = {str(named[row]): Fault(EMPTY, "no text") for row in blank}
+        return cls(named, labels, digests, source, strings, faults=faults)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -103,3 +101,7 @@ class TextData:
     def show(self, position: int) -> Mapping[str, Any]:
         """The text, as ``{"text": str}``."""
         return {"text": self.texts[position]}
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value is pd.NA or bool(value != value)

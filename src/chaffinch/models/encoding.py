@@ -167,9 +167,14 @@ class TextEncoder:
         return SparseInputs(matrix.astype(np.float32), self.dense)
 
 
-def encode_pixels(pixels: NDArray[np.uint8]) -> DenseInputs:
-    """Turn (N, H, W, C) bytes into (N, C, H, W); they stay bytes until a batch is asked for."""
+def encode_pixels(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> DenseInputs:
+    """Turn (N, H, W, C) pixels into (N, C, H, W), which batches give as floats in 0..1.
+
+    Bytes stay bytes until a batch is asked for; uint16 become float32 at once.
+    """
     channels_first = np.array(pixels.transpose(0, 3, 1, 2), order="C")  # a copy: torch may write
+    if channels_first.dtype == np.uint16:
+        return DenseInputs(torch.from_numpy(channels_first.astype(np.float32)) / 65535)
     return DenseInputs(torch.from_numpy(channels_first), scale=True)
 
 

@@ -1,7 +1,7 @@
 """From data sets to model inputs, with one encoder fitted on the training data."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -32,12 +32,14 @@ class Encoded:
         validation: M validation samples and their labels as codes of the training classes.
         notes: What the reader should know about the encoding.
         modality: What the inputs are to a model; texts become a table of numbers by embedding.
+        encoder: Encodes further samples in the same way, where that is known.
     """
 
     inputs: Inputs
     validation: tuple[Inputs, Codes] | None
     notes: tuple[str, ...]
     modality: Modality
+    encoder: Encode | None = None
 
     @property
     def is_image(self) -> bool:
@@ -72,7 +74,7 @@ def encode(
     else:
         encoder, notes = _encoder(dataset, own_model)
     if validation is None:
-        return Encoded(encoder(dataset), None, notes, modality)
+        return Encoded(encoder(dataset), None, notes, modality, encoder)
     if type(validation) is not type(dataset):
         raise InputError(
             f"validation data of the kind of the training data ({dataset.modality})",
@@ -81,7 +83,8 @@ def encode(
         )
     codes = _codes(dataset, validation)
     notes = (*notes, *_lacking(dataset, codes))
-    return Encoded(encoder(dataset), (encoder(validation), codes), notes, modality)
+    both = encoder(dataset), (encoder(validation), codes)
+    return Encoded(*both, notes, modality, encoder)
 
 
 def _lacking(dataset: Dataset, codes: Codes) -> tuple[str, ...]:
@@ -150,7 +153,15 @@ def _encoder(dataset: Dataset, own_model: bool) -> tuple[Encode, tuple[str, ...]
         return lambda data: text.encode(data.texts), ()
     if isinstance(dataset, ImageData):
         side, channels = dataset.shape[:2], dataset.shape[2]
-        return lambda data: encode_pixels(data.pixels(side, channels=channels)), ()
+        span = dataset.span  # that of the training images, whatever the others hold
+
+        def pixels(data: Dataset) -> Inputs:
+            if not isinstance(data, ImageData):
+                raise TypeError(type(data).__name__)
+            alike = replace(data, span=span)
+            return encode_pixels(alike.pixels(side, channels=channels))
+
+        return pixels, dataset.notes
     if isinstance(dataset, TensorData):
         if own_model:
             return lambda data: DenseInputs(data.x), ()

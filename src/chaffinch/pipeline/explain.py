@@ -8,6 +8,7 @@ from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.explanation import Explanation
 from chaffinch.core.findings import Findings
+from chaffinch.core.kinds import SET_ASIDE
 from chaffinch.diagnosis.explanation import explain as explain_evidence
 from chaffinch.pipeline.labelled import need_labels
 from chaffinch.store import EvidenceFolder
@@ -40,7 +41,18 @@ def explain(
     folder = run if isinstance(run, RunFolder) else RunFolder(run)
     need_labels(folder.record)
     evidence = EvidenceFolder(folder.path / EVIDENCE).load()
-    return explain_evidence(evidence, folder.findings, [ids] if isinstance(ids, str) else ids)
+    table = folder.findings
+    wanted = [ids] if isinstance(ids, str) else None if ids is None else list(map(str, ids))
+    aside = table[table["kind"].isin(SET_ASIDE)]
+    unjudged = aside[aside["id"].astype(str).isin(wanted or ())]
+    if len(unjudged):
+        first = unjudged.iloc[0]
+        raise InputError(
+            "samples that were judged",
+            f"{str(first['id'])!r}, which is {first['kind']} ({first['why']})",
+            "The column 'why' of the findings says all that is known of it",
+        )
+    return explain_evidence(evidence, table.drop(aside.index).reset_index(drop=True), wanted)
 
 
 def write_explanations(evidence: Evidence, findings: Findings, folder: Path) -> None:

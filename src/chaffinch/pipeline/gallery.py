@@ -17,6 +17,7 @@ from chaffinch.store.run import Exhibit
 MAX_EXHIBITS = 60
 MIN_EXHIBITS = 12
 MAX_PROTECTED = 12
+MAX_ASIDE = 12
 MAX_TEXT = 2000
 SHOWN_SIDE = 112
 
@@ -25,16 +26,20 @@ def gallery(dataset: Dataset, findings: Findings) -> list[Exhibit]:
     """The samples that a report shows.
 
     First the flagged ones, at least 12 and at most 60, most suspicious first; then up to 12 of
-    those that are protected, the surest first.
+    those that could not be judged, and up to 12 of those that are protected, the surest first.
     """
-    table = findings.table
-    count = min(len(findings), MAX_EXHIBITS, max(MIN_EXHIBITS, int(table["flagged"].sum())))
-    order = np.argsort(-table["suspicion"].to_numpy(), kind="stable")[:count]
+    table, judged = findings.table, findings.is_judged
+    flagged = int((table["flagged"] & judged).sum())
+    count = min(int(judged.sum()), MAX_EXHIBITS, max(MIN_EXHIBITS, flagged))
+    # Those that could not be judged would stand first.
+    ranks = np.where(judged, -table["suspicion"].to_numpy(), np.inf)
+    order = np.argsort(ranks, kind="stable")[:count]
+    aside = np.flatnonzero(~judged)[:MAX_ASIDE]
     sure = table["kind_probability"].to_numpy(np.float64)
     kept = np.flatnonzero(table["kind"].isin(PROTECTED) & ~table["flagged"])
     kept = kept[np.argsort(-sure[kept], kind="stable")]
     kept = kept[~np.isin(kept, order)][:MAX_PROTECTED]
-    return [exhibit(dataset, int(position)) for position in (*order, *kept)]
+    return [exhibit(dataset, int(position)) for position in (*order, *aside, *kept)]
 
 
 def exhibit(dataset: Dataset, position: int) -> Exhibit:

@@ -1,20 +1,26 @@
 """`judge`: findings from evidence that the user has already."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
+from chaffinch.core.fault import Fault
 from chaffinch.core.findings import Findings
+from chaffinch.core.kinds import UNREADABLE
 from chaffinch.core.label_variants import label_notes
+from chaffinch.core.types import Floats, Mask
+from chaffinch.data.usable import set_aside
 from chaffinch.diagnosis.judgement import judge_evidence
 from chaffinch.diagnosis.selection import Threshold
+from chaffinch.pipeline.aside import with_set_aside
 from chaffinch.pipeline.judge_inputs import JudgeInputs, names_of
 
-_OPTIONS = frozenset({"ids", "scorers", "seed", "select", "fdr"})
+_OPTIONS = frozenset({"ids", "scorers", "seed", "select", "fdr", "strict"})
 
 
 def judge(
@@ -36,12 +42,17 @@ def judge(
         embeddings: (N, K) model-free description of the samples, such as sentence embeddings.
         logits: (E, N, C) outputs during training on these labels, epoch by epoch; (N, C) counts
             as one epoch.
-        **options: ``ids`` (N,), ``scorers`` (names), ``seed``, and ``select`` and ``fdr``, the rule
-            by which samples are flagged (`chaffinch.diagnosis.selection.Threshold`).
+        **options: ``ids`` (N,), ``scorers`` (names), ``seed``, ``select`` and ``fdr``, the rule by
+            which samples are flagged (`chaffinch.diagnosis.selection.Threshold`), and ``strict``,
+            whether a sample that cannot be judged is an error.
+
+    Returns:
+        Findings, one row a sample. Samples without a label, with NaN or infinite values in any
+        array, or alone in their class are among them, but not judged.
 
     Raises:
-        InputError: Arrays of different lengths, probabilities that do not sum to one, values that
-            are not finite, labels that cannot be judged, or no evidence at all.
+        InputError: Arrays of different lengths, probabilities that do not sum to one, labels that
+            cannot be judged, or no evidence at all.
     """
     unknown = sorted(set(options) - _OPTIONS)
     if unknown:
@@ -49,19 +60,57 @@ def judge(
         raise InputError(f"the options {known}", ", ".join(unknown), "Check the name")
     threshold = Threshold(options.get("select", "f1"), float(options.get("fdr", 0.1)))
     given = JudgeInputs(labels, options.get("ids"))
-    held_out = given.outputs(probabilities, "probabilities")
-    trained = given.outputs(logits, "logits")
-    features = given.features(embeddings)
-    given.labels.check_trainable()
+    arrays = {
+        "probabilities": given.outputs(probabilities, "probabilities"),
+        "embeddings": given.features(embeddings),
+        "logits": given.outputs(logits, "logits"),
+    }
+    told = given.labels
+    aside = set_aside(given.ids, told, _not_finite(arrays, len(told)))
+    if options.get("strict") or len(aside.faults) == len(told):
+        aside.refuse("the evidence")
+    rows = aside.usable
+    held_out, space, trained = (_judged(array, rows, name) for name, array in arrays.items())
+    judged = told.take(rows)
+    judged.check_trainable()
     evidence = Evidence(
-        given.ids,
-        given.labels,
+        given.ids[rows],
+        judged,
         logits=trained,
         held_out_logits=held_out,
-        embeddings=features,
+        embeddings=space,
     )
     seed = int(options.get("seed", 0))
     scorers = names_of(options.get("scorers"))
-    findings = judge_evidence(evidence, scorers, seed, threshold=threshold)
-    notes = (*given.notes, *label_notes(given.labels))
-    return replace(findings, notes=(*notes, *findings.notes))
+    found = judge_evidence(evidence, scorers, seed, threshold=threshold)
+    notes = (*given.notes, *label_notes(judged))
+    return with_set_aside(replace(found, notes=(*notes, *found.notes)), aside)
+
+
+def _not_finite(arrays: Mapping[str, Floats | None], count: int) -> dict[int, Fault]:
+    """Why samples cannot be judged, by position."""
+    found: dict[int, Fault] = {}
+    for name, array in arrays.items():
+        axis = _axis(name)
+        if array is not None and _fits(array, axis, count):
+            others = tuple(one for one in range(array.ndim) if one != axis)
+            bad = np.flatnonzero(~np.isfinite(array).all(axis=others)).tolist()
+            found |= dict.fromkeys(bad, Fault(UNREADABLE, f"{name} that are NaN or infinite"))
+    return found
+
+
+def _judged(array: Floats | None, rows: Mask, name: str) -> Floats | None:
+    """The samples that are judged; an array of another length is for the evidence to refuse."""
+    axis = _axis(name)
+    if array is None or rows.all() or not _fits(array, axis, len(rows)):
+        return array
+    return array.compress(rows, axis=axis)
+
+
+def _fits(array: Floats, axis: int, count: int) -> bool:
+    return array.ndim > axis and array.shape[axis] == count
+
+
+def _axis(name: str) -> int:
+    """Where the samples lie: outputs have epochs before them."""
+    return 0 if name == "embeddings" else 1

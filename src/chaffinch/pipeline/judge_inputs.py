@@ -38,7 +38,7 @@ class JudgeInputs:
     def __init__(self, labels: Any, ids: Any) -> None:
         column = series_of(labels)
         labels = labels if column is None else column
-        self.labels = Labels.of(labels)
+        self.labels = Labels.of(labels, allow_missing=True)
         self.notes: list[str] = []
         index = labels.index if isinstance(labels, pd.Series) else None
         self._index = index if index is not None and _tells_rows(index) else None
@@ -72,9 +72,9 @@ class JudgeInputs:
             self.notes += [note] if note else []
         if what == "probabilities":
             return np.log(np.maximum(check_probabilities(array), 1e-12))[None]
-        if array.size and np.isfinite(array).all() and np.abs(array).max() > _LARGEST:
+        if array.size and np.abs(np.where(np.isfinite(array), array, 0)).max() > _LARGEST:
             self.notes.append(f"Logits beyond {_LARGEST:.0e} were taken for that number.")
-            array = array.clip(-_LARGEST, _LARGEST)
+            array = np.where(np.isfinite(array), array.clip(-_LARGEST, _LARGEST), array)
         return array[None] if array.ndim == 2 else array
 
     def features(self, values: Any) -> Floats | None:
@@ -136,10 +136,11 @@ class JudgeInputs:
 
 def _with_columns(labels: Labels, width: int) -> Labels:
     present = labels.classes
-    are_columns = np.issubdtype(present.dtype, np.integer) and present.min() >= 0
+    are_columns = np.issubdtype(present.dtype, np.integer) and present.min(initial=0) >= 0
     if are_columns and len(present) < width and present.max() < width:
         # Column numbers of which some have no sample: the columns tell how many classes there are.
-        return Labels(labels.values.astype(np.int64), np.arange(width))
+        codes = np.where(labels.known, present[labels.codes], -1).astype(np.int64)
+        return Labels(codes, np.arange(width))
     return labels
 
 
@@ -218,6 +219,7 @@ def by_class(table: pd.DataFrame, labels: Labels, what: str) -> tuple[Labels, Fl
     order = [place[str(value)] for value in every.tolist()]
     code = {str(value): number for number, value in enumerate(every.tolist())}
     codes = np.asarray([code[name] for name in labels.names], np.int64)[labels.codes]
+    codes = np.where(labels.known, codes, -1)
     note = "" if order == sorted(order) else f"Columns of the {what} were matched by class name."
     return Labels(codes, every), floats(table.iloc[:, order], what), note
 
@@ -242,12 +244,11 @@ def check_probabilities(array: Floats) -> Floats:
         raise InputError(
             "probabilities of shape (N, C)", f"shape {array.shape}", "Pass one row a sample"
         )
-    if not np.isfinite(array).all():
-        return array  # the evidence says how many are not
-    sums = array.sum(axis=1)
-    wrong = np.abs(sums - 1) > _SUM_TOLERANCE
-    if wrong.any() or (array < 0).any():
-        row = int(np.flatnonzero(wrong | (array < 0).any(axis=1))[0])
+    finite = np.isfinite(array).all(axis=1)  # the others are set aside
+    sums = np.where(finite, array.sum(axis=1), 1)
+    wrong = (np.abs(sums - 1) > _SUM_TOLERANCE) | ((array < 0).any(axis=1) & finite)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
         raise InputError(
             "probabilities of at least 0 whose rows sum to 1",
             f"{int(wrong.sum())} rows that do not, such as row {row} with sum {sums[row]:.4g} and "
@@ -263,9 +264,9 @@ def tame(array: Floats, what: str) -> tuple[Floats, tuple[str, ...]]:
     Distances keep their proportions and angles stay as they are.
     """
     finite = np.isfinite(array)
-    if not array.size or not finite.all():
+    if not finite.any():
         return array, ()
-    peak = float(np.abs(array).max())
+    peak = float(np.abs(array[finite]).max())
     if peak <= _LARGEST:
         return array, ()
     scaled = (array.astype(np.float64) / 2.0 ** np.floor(np.log2(peak))).astype(np.float32)

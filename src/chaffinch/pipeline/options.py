@@ -116,6 +116,8 @@ class ScanOptions(BaseModel):
         checkpoints: Pattern of files with states of the given model, scored in order as epochs.
         keep_checkpoints: Whether ``out/checkpoints`` gets the weights after every epoch, for
             influence over checkpoints.
+        strict: Whether any sample that cannot be judged is an error, which lists all of them.
+        max_pixels: Images of more pixels are taken for unreadable; 40 million by default.
         out: Where to keep the run; nothing is kept by default.
         overwrite: Whether a run at ``out`` may be replaced.
         ledger: Where runs are recorded: a file, or ``postgresql://...``; "none" for nowhere. By
@@ -153,6 +155,8 @@ class ScanOptions(BaseModel):
     train: bool = True
     checkpoints: str | None = None
     keep_checkpoints: bool = False
+    strict: bool = False
+    max_pixels: int | None = Field(default=None, ge=1)
     out: Path | None = None
     overwrite: bool = False
     ledger: str | None = None

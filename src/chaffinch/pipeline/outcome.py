@@ -18,6 +18,7 @@ from torch import nn
 from chaffinch.core.durable import replace
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
+from chaffinch.core.kinds import SET_ASIDE
 from chaffinch.core.types import Codes, Floats
 from chaffinch.core.version import VERSION
 from chaffinch.pipeline.collect import Work
@@ -95,13 +96,13 @@ class Outcome:
         )
 
     def _data_record(self) -> DataRecord:
-        labels, data = self.evidence.labels, self.request.dataset
+        labels, data = self.evidence.labels, self.request.whole
         validation = self.request.validation
         return DataRecord(
             source=data.source,
             fingerprint=data.fingerprint,
             modality=data.modality,
-            samples=len(labels),
+            samples=len(data),
             classes=labels.names,
             class_counts=labels.counts.tolist(),
             validation_samples=0 if validation is None else len(validation),
@@ -169,8 +170,8 @@ def write_outcome(outcome: Outcome, folder: Path) -> None:
     draft = folder / (FINDINGS + ".draft")
     outcome.findings.table.to_parquet(draft, index=False)
     replace(draft, folder / FINDINGS)
-    write_explanations(outcome.evidence, outcome.findings, folder)
-    exhibits = gallery(outcome.request.dataset, outcome.findings)
+    write_explanations(outcome.evidence, outcome.findings.judged, folder)
+    exhibits = gallery(outcome.request.whole, outcome.findings)
     content = ",\n".join(exhibit.model_dump_json() for exhibit in exhibits)
     write_text(folder / GALLERY, f"[{content}]\n")
     write_text(folder / RECORD, outcome.record().model_dump_json(indent=1) + "\n")
@@ -181,9 +182,10 @@ def findings_of(run: RunFolder) -> Findings:
     record = run.record
     table = run.findings
     flow = record.judgement.flow
+    judged = table.loc[~table["kind"].isin(SET_ASIDE), "given_label"]
     return Findings(
         table,
-        np.unique(table["given_label"].to_numpy()),
+        np.unique(judged.to_numpy()),
         record.judgement.estimated_errors,
         None if flow is None else np.asarray(flow),
         tuple(record.judgement.notes),

@@ -13,17 +13,20 @@ import torch
 from chaffinch import report
 from chaffinch.core.errors import InputError
 from chaffinch.core.findings import Findings
+from chaffinch.core.labels import Labels
 from chaffinch.core.progress import track
 from chaffinch.core.randomness import stream
 from chaffinch.core.version import VERSION
 from chaffinch.data.column import LABEL_NAMES
 from chaffinch.data.file import READERS, is_url, read_table, suffix_of
 from chaffinch.data.prompt import PROMPT_NAMES, RESPONSE_NAMES, Prompts, open_prompts
+from chaffinch.data.usable import SetAside, set_aside
 from chaffinch.diagnosis.prompt_check import check_prompts
-from chaffinch.diagnosis.prompt_judgement import ResponseLosses, judge_prompts
+from chaffinch.diagnosis.prompt_judgement import CLASS, ResponseLosses, judge_prompts
 from chaffinch.models.language import LanguageModel, load_language_model
 from chaffinch.models.language.classification import check_causal, folder_digest
 from chaffinch.models.language.fit import ResponseFit
+from chaffinch.pipeline.aside import with_set_aside
 from chaffinch.pipeline.labelled import OF_PROMPTS
 from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.outcome import Stopwatch, findings_of
@@ -53,8 +56,9 @@ _USED = {
     "ledger",
     "select",
     "fdr",
+    "strict",
 }
-_DECIDE_NOTHING = {"out", "overwrite", "ledger"}
+_DECIDE_NOTHING = {"out", "overwrite", "ledger", "strict"}
 _LENGTH, _BATCH = 512, 8
 _DRAWS = 50
 
@@ -116,6 +120,9 @@ def scan_prompts(request: PromptRequest, options: ScanOptions) -> Findings:
     _refuse_others(request, options)
     train = _opened(request.data, options)
     tests = None if request.tests is None else _opened(request.tests, options)
+    aside = _set_aside(train)
+    if options.strict:
+        aside.refuse(train.source)
     if options.out is None:
         with tempfile.TemporaryDirectory(prefix="chaffinch-") as folder:
             return _judged(request, options, (train, tests), Path(folder), Stopwatch())[0]
@@ -180,8 +187,13 @@ def _judged(
     watch: Stopwatch,
 ) -> tuple[Findings, LanguageModel | None]:
     model, losses = None, None
+    aside = _set_aside(sets[0])
+    if len(aside.faults) == len(sets[0]):
+        aside.refuse(sets[0].source)
+    train = sets[0].take(aside.usable)
+    tests = None if sets[1] is None else sets[1].take(_set_aside(sets[1]).usable)
     with watch.stage("texts"):
-        checks = check_prompts(*sets)
+        checks = check_prompts(train, tests)
     if request.model is not None:
         with watch.stage("losses"):
             model = load_language_model(
@@ -190,9 +202,18 @@ def _judged(
                 length=options.length or _LENGTH,
                 device=options.torch_device(),
             )
-            losses = _losses(model, sets[0], options, folder / LOSSES)
+            losses = _losses(model, train, options, folder / LOSSES)
     with watch.stage("judging"):
-        return judge_prompts(checks, losses, options.threshold), model
+        found = judge_prompts(checks, losses, options.threshold)
+        return with_set_aside(found, aside), model
+
+
+def _set_aside(data: Prompts) -> SetAside:
+    """The samples without a prompt."""
+    labels = Labels(np.zeros(len(data), np.int64), np.asarray([CLASS]))
+    known = data.faults
+    found = {row: known[name] for row, name in enumerate(map(str, data.ids)) if name in known}
+    return set_aside(data.ids, labels, found, allow_single=True)
 
 
 def _losses(

@@ -38,4 +38,4 @@ def write_down(request: "Request") -> None:
 
     ledger, run = ledger_of(request.options), request.options.out
     if ledger is not None and run is not None:
-        record_run(run, request.dataset, ledger, request.origin.path or None)
+        record_run(run, request.whole, ledger, request.origin.path or None)

@@ -1,9 +1,9 @@
 """The rows of the version that a plan makes."""
 
-import numpy as np
 import pandas as pd
 
 from chaffinch.core.dataset import Dataset
+from chaffinch.core.labels import Labels
 from chaffinch.core.plan import Plan
 from chaffinch.repair.application import extra_samples
 from chaffinch.repair.effect import Effect, resolve
@@ -15,7 +15,7 @@ def repaired_rows(plan: Plan, data: Dataset, seed: int = 0) -> pd.DataFrame:
     """The rows of the version that a plan makes, under the ids that the samples had before."""
     effect = resolve(plan, data)
     rows = rows_of(data, effect.weights, _soft_labels(effect, data))
-    rows["label"] = np.asarray(data.labels.names, dtype=object)[effect.codes]
+    rows["label"] = Labels(effect.codes, data.labels.classes).texts
     kept = rows.iloc[effect.rows]
     if not len(effect.extra_rows):
         return kept.reset_index(drop=True)
@@ -25,8 +25,7 @@ def repaired_rows(plan: Plan, data: Dataset, seed: int = 0) -> pd.DataFrame:
 def _soft_labels(effect: Effect, data: Dataset) -> list[str] | None:
     if effect.soft is None:
         return None
-    softened = effect.soft.max(axis=1) < 1
     return [
         shares_text(shares, data.labels) if soft else ""
-        for shares, soft in zip(effect.soft, softened, strict=True)
+        for shares, soft in zip(effect.soft, effect.softened, strict=True)
     ]

@@ -70,7 +70,8 @@ def propose_run(
     folder = EvidenceFolder(run.path / EVIDENCE)
     evidence = folder.load() if folder.whole else None
     findings = findings_of(run)
-    if evidence is not None and list(evidence.ids) != [str(i) for i in findings.table["id"]]:
+    judged = findings.judged.table["id"].astype(str).tolist()
+    if evidence is not None and list(evidence.ids) != judged:
         evidence = None
     plan = propose(findings, policy, evidence, run.record.data.fingerprint)
     book = ledger_for(run.path, ledger)

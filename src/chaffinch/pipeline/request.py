@@ -7,18 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
+from chaffinch.core.kinds import TOO_RARE
 from chaffinch.core.types import Mask
 from chaffinch.core.version import VERSION
 from chaffinch.data import open_data
 from chaffinch.data.file import is_text_file
+from chaffinch.data.usable import SetAside, split_usable, with_present_classes
 from chaffinch.models.checkpoint import find_checkpoints
 from chaffinch.models.factory import is_folder, source_of
 from chaffinch.models.language.classification import check_folder, folder_digest
+from chaffinch.pipeline.aside import split_trainable
 from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.resume import Plan
 from chaffinch.scorers import choose
@@ -33,20 +37,28 @@ class Request:
     """What a scan is asked to do, after all checks that need no training.
 
     Attributes:
-        dataset: The data.
+        dataset: The samples that can be judged.
+        whole: All data.
+        aside: The samples of ``whole`` that are not in ``dataset``.
         validation: Validation data, or None.
         model: The user's model, or None for the default.
         options: The checked options.
         known_errors: (N,) samples known to be wrong, in demonstrations; only reported.
         origin: Where the data lie, for later commands.
+        validation_used: (M',) which of all validation samples ``validation`` holds.
+        notes: What was left out of the validation data.
     """
 
     dataset: Dataset
+    whole: Dataset
+    aside: SetAside
     validation: Dataset | None
     model: Model | None
     options: ScanOptions
     known_errors: Mask | None = None
     origin: OriginRecord = field(default_factory=OriginRecord)
+    validation_used: Mask = field(default_factory=lambda: np.ones(0, np.bool_))
+    notes: tuple[str, ...] = ()
 
 
 def prepare(
@@ -76,24 +88,33 @@ def prepare(
         )
     text = checked.text_column
     label = None if label is None else str(label)
-    dataset = open_data(
-        data, label=label, id_column=checked.id_column, text_column=text, **checked.written
+    whole = open_data(
+        data,
+        label=label,
+        id_column=checked.id_column,
+        text_column=text,
+        trainable=False,
+        max_pixels=checked.max_pixels,
+        **checked.written,
     )
+    dataset, aside = split_trainable(whole, strict=checked.strict, keep_classes=model is not None)
     if isinstance(model, Path):
         model = str(model)
     if is_folder(model):
         model = os.path.abspath(os.path.expanduser(model))
         _check_folder(Path(model), checked)
-    held = None
+    held, used = None, np.ones(0, np.bool_)
+    notes: tuple[str, ...] = ()
     if validation is not None:
-        held = _open_validation(validation, label, checked)
+        opened = _open_validation(validation, label, checked)
+        held, used, notes = _usable_validation(opened, whole, aside)
     origin = OriginRecord(
         path=_place(data),
         label=label,
         validation=_place(validation),
         model=model if isinstance(model, str) else "",
     )
-    return Request(dataset, held, model, checked, known_errors, origin)
+    return Request(dataset, whole, aside, held, model, checked, known_errors, origin, used, notes)
 
 
 def _check_folder(folder: Path, options: ScanOptions) -> None:
@@ -123,28 +144,62 @@ def _place(data: Any) -> str:
 
 def _open_validation(data: Any, label: str | None, options: ScanOptions) -> Dataset:
     """Validation rows are never matched with others, so their key column may be missing."""
-    opening: dict[str, Any] = {"label": label, "text_column": options.text_column}
+    how: dict[str, Any] = {
+        "label": label,
+        "text_column": options.text_column,
+        "trainable": False,
+        "max_pixels": options.max_pixels,
+    }
     if is_text_file(data):
-        opening |= options.written
+        how |= options.written
     try:
-        return open_data(data, id_column=options.id_column, trainable=False, **opening)
+        return open_data(data, id_column=options.id_column, **how)
     except InputError:
         if options.id_column is None:
             raise
-        return open_data(data, trainable=False, **opening)
+        return open_data(data, **how)
+
+
+def _usable_validation(
+    data: Dataset, training: Dataset, aside: SetAside
+) -> tuple[Dataset, Mask, tuple[str, ...]]:
+    """The validation samples that can be used, which they are, and a note on the others.
+
+    A single validation sample of a class is no fault; one of a class that was set aside is.
+    """
+    usable, found = split_usable(data, allow_single=True)
+    rare = [row for row, fault in aside.faults.items() if fault.kind == TOO_RARE]
+    gone = {training.labels.texts[row] for row in rare}
+    kept = np.asarray([name not in gone for name in usable.labels.texts], np.bool_)
+    if not kept.any():
+        raise InputError(
+            "validation samples of classes that can be judged",
+            f"{len(data):,} of classes with one training sample",
+            "Give validation data of the other classes, or more training samples of these",
+        )
+    if not kept.all():
+        usable = with_present_classes(usable.take(kept))
+    left = len(data) - len(usable)
+    used = found.usable
+    used[used] = kept
+    if not left:
+        return usable, used, ()
+    told = f" ({found.listed})" if found.faults else ""
+    return usable, used, (f"{left:,} of {len(data):,} validation samples could not be used{told}.",)
 
 
 def plan_of(request: Request) -> Plan:
     """The data, and all options that decide the outcome."""
     options = request.options
-    configuration = options.model_dump(mode="json", exclude={"out", "overwrite", "ledger"})
+    aside = {"out", "overwrite", "ledger", "strict"}
+    configuration = options.model_dump(mode="json", exclude=aside)
     configuration["model"] = _identity(request.model)
     configuration["validation"] = request.validation and request.validation.fingerprint
     configuration["versions"] = [VERSION, torch.__version__]
     if options.checkpoints:
         paths = find_checkpoints(options.checkpoints)
         configuration["checkpoint_files"] = {str(path): _content(path) for path in paths}
-    return Plan(request.dataset.fingerprint, configuration)
+    return Plan(request.whole.fingerprint, configuration)
 
 
 def _identity(model: Model | None) -> str | None:

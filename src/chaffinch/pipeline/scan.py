@@ -20,6 +20,7 @@ from chaffinch.diagnosis.canaries import CanaryEvidence
 from chaffinch.diagnosis.judgement import judge_evidence
 from chaffinch.models.checkpoint import find_checkpoints
 from chaffinch.models.factory import make_model
+from chaffinch.pipeline.aside import suggest, with_set_aside
 from chaffinch.pipeline.canaries import SHARE, SHARE_BESIDE_FOLDS, make_canaries
 from chaffinch.pipeline.canary_record import canary_evidence
 from chaffinch.pipeline.collect import STATE, Work, collect_by_training, collect_from_trained
@@ -142,7 +143,10 @@ def _collect_and_judge(request: Request, folder: Path) -> Outcome:
                 (work, *beside), last, options.rounds, lambda those: _judge(options, those)
             )
             last = replace(last, findings=_with_figures(last.findings, found))
-    findings = replace(last.findings, notes=(*notes, *last.findings.notes))
+    findings = replace(last.findings, notes=(*request.notes, *notes, *last.findings.notes))
+    encoder = work.encoded.encoder
+    said = suggest(request.aside, request.whole, encoder, last.model, findings.classes)
+    findings = with_set_aside(findings, request.aside, said)
     return Outcome(request, work, last.evidence[0], findings, last.model, watch)
 
 

@@ -72,7 +72,8 @@ def _located(location: str, data: Dataset | None) -> tuple[list[Source], bool]:
         return [_file(place, place.parent)], False
     # A table that lists images: its folder is the root.
     # Absolute, so that the order of the files does not hang on the current folder.
-    paths = sorted({place.absolute(), *(Path(file).absolute() for file in beside)})
+    there = (Path(file).absolute() for file in beside if Path(file).is_file())
+    paths = sorted({place.absolute(), *there})
     outside = [path for path in paths if not path.is_relative_to(place.parent)]
     if outside or any(".." in path.parts for path in paths):
         raise InputError(
@@ -132,7 +133,8 @@ def _npy(array: Any) -> bytes:
 
 
 def _plain(values: Any) -> Any:
-    """Values of one type that a file can hold; mixed ones become text."""
+    """Values of one type that a file can hold; mixed ones become text, missing ones empty text."""
+    values = np.asarray(["" if one is None else one for one in values.tolist()], dtype=object)
     if len({type(value) for value in values.tolist()}) > 1:
         return np.asarray([str(value) for value in values])
     return np.asarray(values.tolist())

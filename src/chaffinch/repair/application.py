@@ -19,15 +19,17 @@ from chaffinch.data import ImageData, TableData, TensorData, TextData, open_data
 from chaffinch.data.column import Columns, choose_label, few
 from chaffinch.data.huggingface import is_huggingface
 from chaffinch.data.opening import columns_of
+from chaffinch.data.picture import Span
 from chaffinch.data.view import Overlay
 from chaffinch.repair.arrays import apply_mapping, apply_pair
-from chaffinch.repair.augmentation import copy_samples
+from chaffinch.repair.augmentation import change_images, copy_samples
 from chaffinch.repair.effect import Effect, resolve
 from chaffinch.repair.files import apply_path
 from chaffinch.repair.frames import apply_arrow, apply_frame, apply_huggingface
 from chaffinch.repair.names import copy_ids
 
-_OPENING = ("label", "id_column", "text_column", "sep", "decimal", "encoding")
+_COLUMNS = ("label", "id_column", "text_column", "sep", "decimal", "encoding")
+_OPENING = (*_COLUMNS, "max_pixels")
 _OPTIONS = (*_OPENING, "out", "links", "overwrite", "weights", "seed")
 
 
@@ -36,8 +38,9 @@ def apply(plan: Plan, data: Any, **options: Any) -> Any:
 
     Args:
         plan: The plan. Samples are found by id, so rows may have moved.
-        data: What `open_data` takes; give ``label``, ``id_column``, ``text_column``, ``sep``,
-            ``decimal`` and ``encoding`` as there. A text file is written as it was.
+        data: What `open_data` takes; give ``label``, ``id_column``, ``text_column``,
+            ``max_pixels``, ``sep``, ``decimal`` and ``encoding`` as there. A text file is written
+            as it was.
         **options: ``out`` (where to write; needed for folders of images), ``overwrite`` (whether
             ``out`` may be there), ``links`` (hard links to images in place of copies),
             ``weights`` (whether items of a torch view hold their weight), ``seed`` (of changed
@@ -58,7 +61,7 @@ def apply(plan: Plan, data: Any, **options: Any) -> Any:
     if unknown:
         raise InputError(f"the options {few(_OPTIONS)}", few(unknown), "Check the name")
     opening = {name: options.get(name) for name in _OPENING}
-    columns = columns_of(**opening)
+    columns = columns_of(**{name: opening[name] for name in _COLUMNS})
     dataset = open_data(data, trainable=False, **opening)
     effect = resolve(plan, dataset)
     if isinstance(data, str | os.PathLike):
@@ -127,8 +130,9 @@ def extra_samples(data: Any, effect: Effect, seed: int) -> Any:
     if isinstance(data, TextData):
         return TextData.of([data.texts[row] for row in rows], labels, ids=ids, source=source)
     if isinstance(data, ImageData):
-        pixels = copy_samples(data.pixels(), effect.codes, rows, seed)
-        return ImageData.of_arrays(pixels, labels, ids=ids, source=source)
+        part = data.take(rows)
+        made = change_images(pixels_of(part), seed)
+        return ImageData.of_arrays(made, labels, ids=ids, source=source, span=pixel_span(part))
     made = copy_samples(data.x.numpy(), effect.codes, rows, seed)
     return TensorData.of(torch.from_numpy(made), labels, ids=ids, source=source)
 
@@ -148,8 +152,22 @@ def joined(first: Any, second: Any) -> Any:
     if isinstance(first, TextData):
         return replace(first, texts=(*first.texts, *second.texts), **parts)
     if isinstance(first, ImageData):
-        return replace(first, store=np.concatenate([first.pixels(), second.store]), **parts)
+        first = first.examined()
+        store = np.concatenate([pixels_of(first), second.store])
+        return replace(first, store=store, span=pixel_span(first), **parts)
     return replace(first, x=torch.cat([first.x, second.x]), **parts)
+
+
+def pixels_of(data: ImageData) -> Any:
+    """(N, H, W, C) pixels as they are stored, or decoded from files; their span is `pixel_span`."""
+    return data.store if isinstance(data.store, np.ndarray) else data.pixels()
+
+
+def pixel_span(data: ImageData) -> Span | None:
+    """The span of `pixels_of`: what is decoded from deep files fills 16 bits."""
+    if data.span is None or isinstance(data.store, np.ndarray):
+        return data.span
+    return 0.0, 65535.0
 
 
 def overlay(data: Any, effect: Effect, dataset: Dataset, with_weights: bool) -> Overlay:

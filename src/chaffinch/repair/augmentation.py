@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from chaffinch.core.randomness import stream
-from chaffinch.core.types import Codes, Floats
+from chaffinch.core.types import Codes, Floats, Mask
 
 _NEIGHBOURS = 5
 _SHIFT = 8  # images are shifted by up to this part of a side
@@ -23,7 +23,8 @@ def partners(
     a uniformly drawn place (SMOTE: Chawla et al., JAIR 2002).
 
     Args:
-        features: (N, I) numbers; columns are standardised before distances are taken.
+        features: (N, I) numbers; columns are standardised before distances are taken. Rows that
+            are not finite are nobody's neighbours.
         codes: (N,) classes.
         rows: (n,) the samples to copy, with repetitions.
         seed: Decides neighbours and places.
@@ -32,16 +33,18 @@ def partners(
         (n,) rows of the neighbours (the sample itself if it is alone) and (n,) shares in 0..1.
     """
     random = stream(seed, "copies between neighbours")
-    spread = features.std(axis=0)
-    scaled = (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    finite: Mask = np.asarray(np.isfinite(features).all(axis=1))
+    known = features[finite] if finite.any() else np.zeros_like(features)
+    spread = known.std(axis=0)
+    scaled = (features - known.mean(axis=0)) / np.where(spread > 0, spread, 1)
     shares = random.random(len(rows))
     draws = random.random(len(rows))
     found = rows.copy()
     for code in np.unique(codes[rows]):
-        own = np.flatnonzero(codes == code)
-        wanted = np.flatnonzero(codes[rows] == code)
+        own = np.flatnonzero((codes == code) & finite)
+        wanted = np.flatnonzero((codes[rows] == code) & finite[rows])
         count = min(_NEIGHBOURS, len(own) - 1)
-        if count < 1 or not scaled.shape[1]:
+        if count < 1 or not scaled.shape[1] or not len(wanted):
             continue
         search = NearestNeighbors(n_neighbors=count + 1).fit(scaled[own])
         near = own[search.kneighbors(scaled[rows[wanted]], return_distance=False)]

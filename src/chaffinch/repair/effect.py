@@ -23,7 +23,7 @@ class Effect:
         codes: (N,) classes afterwards.
         weights: (N,) what each loss counts, 1 unless it is weighed down.
         soft: (N, C) shares of the classes of softened samples, None where there are none; rows of
-            other samples are one-hot.
+            other samples are one-hot, and 0 where there is no label.
         copies: (N,) how many changed copies of each sample are added.
         quarantined: (N,) samples that are left out for the time being.
         label_rows: (N,) row of a sample that has the new label already, its own where it keeps its
@@ -58,9 +58,15 @@ class Effect:
         """How many samples are left out, relabelled, softened or weighed down."""
         changed = ~self.kept | (self.weights != 1)
         changed |= self.label_rows != np.arange(len(self.kept))
-        if self.soft is not None:
-            changed |= self.soft.max(axis=1) < 1
-        return int(changed.sum())
+        return int((changed | self.softened).sum())
+
+    @property
+    def softened(self) -> Mask:
+        """(N,) samples whose label is spread over several classes."""
+        if self.soft is None:
+            return np.zeros(len(self.kept), np.bool_)
+        spread: Mask = (self.soft.max(axis=1) < 1) & (self.codes >= 0)
+        return spread
 
 
 def resolve(plan: Plan, dataset: Dataset) -> Effect:
@@ -76,7 +82,7 @@ def resolve(plan: Plan, dataset: Dataset) -> Effect:
     """
     place = {str(name): row for row, name in enumerate(dataset.ids)}
     labels = dataset.labels
-    names = labels.names
+    names, given = labels.names, labels.texts
     code_of = {name: code for code, name in enumerate(names)}
     _check_place(plan, place)
     count = len(dataset)
@@ -86,7 +92,7 @@ def resolve(plan: Plan, dataset: Dataset) -> Effect:
     soft: dict[int, Floats] = {}
     for edit in plan.changing:
         row = place[edit.id]
-        _check_label(edit, names[labels.codes[row]], code_of)
+        _check_label(edit, given[row], code_of)
         if edit.leaves_out:
             kept[row] = False
             quarantined[row] = edit.action == "quarantine"
@@ -151,7 +157,7 @@ def _shares(edit: Edit, code_of: dict[str, int]) -> Floats:
 def _spread(soft: dict[int, Floats], codes: Codes, num_classes: int) -> Floats | None:
     if not soft:
         return None
-    shares = np.eye(num_classes)[codes]
+    shares = np.eye(num_classes)[codes] * (codes >= 0)[:, None]
     for row, one in soft.items():
         shares[row] = one
     return shares

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from chaffinch.data import ImageData
 from chaffinch.data.column import choose_label
 from chaffinch.data.file import read_table, suffix_of
 from chaffinch.data.folder import FILE_NAMES, LABEL_TABLES
+from chaffinch.data.image_file import read_raw
 from chaffinch.data.written import decode
 from chaffinch.repair.augmentation import change_images
 from chaffinch.repair.csv_rows import CsvRows
@@ -46,7 +47,7 @@ def apply_folder(source: Path, opened: Any, draft: Path, links: bool, seed: int)
     draft.mkdir(parents=True)
     table = source if source.is_file() else _table_of(source)
     if table is None:
-        _by_class(source, dataset, effect, draft, links, seed)
+        _by_class(dataset, effect, draft, links, seed)
     else:
         _by_table(table, (dataset, effect, columns), draft, links, seed)
 
@@ -59,26 +60,23 @@ def _files(dataset: ImageData) -> list[Path]:
     return [Path(name) for name in dataset.files or ()]
 
 
-def _by_class(
-    root: Path, dataset: ImageData, effect: Effect, draft: Path, links: bool, seed: int
-) -> None:
+def _by_class(dataset: ImageData, effect: Effect, draft: Path, links: bool, seed: int) -> None:
     labels, files = dataset.labels, _files(dataset)
     names = labels.names
     for name in names:
         (draft / name).mkdir()
+    taken = {f"{file.parent.name}/{file.name}" for file in files}
     placed: dict[int, str] = {}
     with track("writing images", len(effect.rows)) as advance:
         for row in effect.rows.tolist():
             file, label = files[row], names[int(effect.codes[row])]
-            target = draft / label / file.name
-            if effect.label_rows[row] != row and (root / label / file.name).exists():
-                target = draft / label / f"{file.parent.name}-{file.name}"
-            _bring(file, target, links)
-            placed[row] = f"{label}/{target.name}"
+            placed[row] = f"{label}/{file.name}"
+            if effect.label_rows[row] != row:
+                other = f"{label}/{file.parent.name}-{file.name}"
+                placed[row] = _free(other if placed[row] in taken else placed[row], taken)
+            _bring(file, draft / placed[row], links)
             advance()
-    for row, number, image in _changed(dataset, effect, seed):
-        folder = draft / names[int(effect.codes[row])]
-        image.save(folder / f"{files[row].stem}+{number}.png")
+    _write_copies((dataset, effect), draft, placed, taken, seed)
     extra = extra_columns(effect, labels)
     if extra:
         rows = effect.rows.tolist()
@@ -96,24 +94,26 @@ def _by_table(table: Path, opened: Any, draft: Path, links: bool, seed: int) -> 
     frame = read_table(str(table), columns)
     named = [str(name) for name in frame.columns]
     file = next(n for n in named if n.lower() in FILE_NAMES and n != columns.label)
-    _write_rows(table, (dataset, effect, columns), draft / table.name, (file, seed))
-    listed = frame[file].astype(str).tolist()
+    listed = frame[file].fillna("").astype(str).tolist()
     with track("writing images", len(effect.rows)) as advance:
         for row in effect.rows.tolist():
             if Path(listed[row]).is_absolute() or ".." in Path(listed[row]).parts:
                 raise InputError(
                     f"files below the folder of {table.name}", listed[row], "Move them there first"
                 )
-            target = draft / listed[row]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if not target.exists():
-                _bring(table.parent / listed[row], target, links)
+            source, target = table.parent / listed[row], draft / listed[row]
+            if source.is_file() and not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _bring(source, target, links)
             advance()
-    for row, number, image in _changed(dataset, effect, seed):
-        image.save((draft / listed[row]).with_name(f"{Path(listed[row]).stem}+{number}.png"))
+    placed, taken = dict(enumerate(listed)), {*listed, table.name}
+    copies = _write_copies((dataset, effect), draft, placed, taken, seed)
+    _write_rows(table, (dataset, effect, columns), draft / table.name, (file, copies))
 
 
-def _write_rows(table: Path, opened: Any, target: Path, named: tuple[str, int]) -> None:
+def _write_rows(
+    table: Path, opened: Any, target: Path, named: tuple[str, dict[tuple[int, int], str]]
+) -> None:
     """The table of labels, row by row; rows of copies name their own file."""
     dataset, effect, columns = opened
     text, encoding, _ = decode(table.read_bytes(), columns.written.encoding, table.name)
@@ -134,13 +134,13 @@ def _write_rows(table: Path, opened: Any, target: Path, named: tuple[str, int]) 
     made += [record(row, {}) for row in effect.rows.tolist()]
     ids = iter(copy_ids(dataset.ids, effect.copies).tolist())
     for row, number in _numbered(effect):
-        path = Path(rows.cell(row, named[0]))
-        cells = {named[0]: path.with_name(f"{path.stem}+{number}.png").as_posix()}
+        cells = {named[0]: named[1][row, number]}
         name = next(ids)
         if columns.id is not None:
             cells[columns.id] = name
         made.append(record(row, cells))
-    target.write_bytes((rows.mark + "".join(made)).encode(encoding))
+    with target.open("xb") as file:
+        file.write((rows.mark + "".join(made)).encode(encoding))
 
 
 def _numbered(effect: Effect) -> Iterator[tuple[int, int]]:
@@ -150,14 +150,47 @@ def _numbered(effect: Effect) -> Iterator[tuple[int, int]]:
             yield row, number + 1
 
 
-def _changed(dataset: ImageData, effect: Effect, seed: int) -> Iterator[tuple[int, int, Any]]:
-    """Row, number and image of each changed copy, in the size of its original."""
+def _write_copies(
+    opened: Any, draft: Path, placed: dict[int, str], taken: set[str], seed: int
+) -> dict[tuple[int, int], str]:
+    """Write the changed copies beside their originals, the right way up and as deep as these.
+
+    Args:
+        opened: The data and the effect of the plan.
+        draft: The folder that is written.
+        placed: Where in it each sample lies.
+        taken: Paths that have an owner; those of the copies are added.
+        seed: Of the changes.
+
+    Returns:
+        The path of each copy by row and number.
+    """
+    dataset, effect = opened
+    files, found = _files(dataset), {}
     for row, number in _numbered(effect):
-        with Image.open(_files(dataset)[row]) as image:
-            size = (image.height, image.width)
-        one = dataset.take(np.asarray([row]))
-        made = change_images(one.pixels(size), seed + 1009 * row + number)[0]
-        yield row, number, Image.fromarray(made[..., 0] if made.shape[2] == 1 else made)
+        image = read_raw(files[row], dataset.max_pixels)
+        made = change_images(image[None], seed + 1009 * row + number)[0]
+        # PNG holds no more than 16 bits.
+        suffix = ".png" if made.dtype in (np.uint8, np.uint16) else ".tif"
+        place = PurePosixPath(placed[row])
+        name = str(place.with_name(f"{place.stem}+{number}{suffix}"))
+        found[row, number] = _free(name, taken)
+        target = draft / found[row, number]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as file:
+            plain = made[..., 0] if made.shape[2] == 1 else made
+            Image.fromarray(plain).save(file, "PNG" if suffix == ".png" else "TIFF")
+    return found
+
+
+def _free(path: str, taken: set[str]) -> str:
+    """The path, or one with a number that nobody has; it is taken from then on."""
+    place, number = PurePosixPath(path), 2
+    while path in taken:
+        path = str(place.with_name(f"{place.stem}-{number}{place.suffix}"))
+        number += 1
+    taken.add(path)
+    return path
 
 
 def _bring(file: Path, target: Path, links: bool) -> None:
@@ -168,7 +201,8 @@ def _bring(file: Path, target: Path, links: bool) -> None:
     if not links:
         shutil.copy2(file, target)
         return
+    source = file.resolve()  # a relative link would lead nowhere from its new place
     try:
-        os.link(file, target)
+        os.link(source, target)
     except OSError:
-        target.symlink_to(file.resolve())
+        target.symlink_to(source)

@@ -35,9 +35,8 @@ def extra_columns(effect: Effect, labels: Labels) -> dict[str, list[float] | lis
     if effect.is_weighted:
         found[WEIGHT] = effect.weights.tolist()
     if effect.soft is not None:
-        spread = effect.soft.max(axis=1) < 1
         found[SOFT_LABEL] = [
             shares_text(shares, labels) if soft else ""
-            for shares, soft in zip(effect.soft, spread, strict=True)
+            for shares, soft in zip(effect.soft, effect.softened, strict=True)
         ]
     return found

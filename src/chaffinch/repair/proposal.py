@@ -1,5 +1,7 @@
 """`propose`: a plan of repair from findings and a policy."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pandas as pd
 from chaffinch.core.edit import LEAVE_OUT, Edit
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
+from chaffinch.core.kinds import UNUSABLE
 from chaffinch.core.plan import Plan
 from chaffinch.repair.collection import regions
 from chaffinch.repair.policy import KINDS, PROTECTED, Policy, find_policy
@@ -27,10 +30,10 @@ def propose(
     Args:
         findings: Of `scan` or `judge`.
         policy: ``gentle``, ``balanced``, ``strict``, the path of a TOML file, or a `Policy`.
-        evidence: Of the same samples. With it, a second look is taken at the labels by what is
-            learned without the suspects: it says how sure new labels are, and clears samples that
-            were flagged in error. It also finds groups of near-duplicates and regions that need
-            more data; without it only exact copies are grouped.
+        evidence: Of the samples that were judged, in their order. With it, a second look is taken
+            at the labels by what is learned without the suspects: it says how sure new labels are,
+            and clears samples that were flagged in error. It also finds groups of near-duplicates
+            and regions that need more data; without it only exact copies are grouped.
         fingerprint: Of the data, kept in the plan.
 
     Returns:
@@ -40,7 +43,33 @@ def propose(
         InputError: No such policy, or evidence on other samples.
     """
     rules = find_policy(policy)  # refused before the second look, which takes a while
-    return propose_from(Rows.of(findings, evidence), findings, rules, evidence, fingerprint)
+    judged = findings.judged
+    plan = propose_from(Rows.of(judged, evidence), judged, rules, evidence, fingerprint)
+    return _with_set_aside(plan, findings)
+
+
+def _with_set_aside(plan: Plan, findings: Findings) -> Plan:
+    """Leave out what nothing can be learned from, and ask a person about labels that are missing.
+
+    No budget binds these: the samples were not trained on in the first place.
+    """
+    aside = findings.table[~findings.is_judged]
+    if not len(aside):
+        return plan
+    edits = {edit.id: edit for edit in plan.edits}
+    for row in aside.to_dict("records"):
+        kind, given, other = str(row["kind"]), row["given_label"], row["suggested_label"]
+        hint = "" if pd.isna(other) else f" The model would say {str(other)!r}."
+        edits[str(row["id"])] = Edit(
+            str(row["id"]),
+            "trim" if kind in UNUSABLE else "review",
+            kind=kind,
+            old_label=None if pd.isna(given) else str(given),
+            reason=f"{row['why']}{hint}",
+            confidence=1.0 if kind in UNUSABLE else math.nan,
+        )
+    order = {str(name): place for place, name in enumerate(findings.table["id"])}
+    return replace(plan, edits=tuple(sorted(edits.values(), key=lambda edit: order[edit.id])))
 
 
 def propose_from(

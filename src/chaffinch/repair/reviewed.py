@@ -42,7 +42,8 @@ def follow(plan: Plan, findings: Findings, decisions: pd.DataFrame) -> Plan:
     edits = {edit.id: edit for edit in plan.edits if edit.id not in joint}
     for name, verdict in joint.items():
         row = table.iloc[order[name]]
-        told = {"kind": str(row["kind"]), "old_label": str(row["given_label"])}
+        given = None if pd.isna(row["given_label"]) else str(row["given_label"])
+        told = {"kind": str(row["kind"]), "old_label": given}
         made = _edit(name, told, verdict, votes[name])
         if made is not None:
             edits[name] = made

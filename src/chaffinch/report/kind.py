@@ -26,6 +26,13 @@ WORDS: dict[str, tuple[str, str, str]] = {
     kinds.NEAR_DUPLICATE: ("Near-duplicate", REDUNDANT, "nearly the same as one with its label"),
     kinds.CLEAN: ("Clean", KEPT, "nothing speaks against it"),
 }
+_NOT_JUDGED: dict[str, tuple[str, str, str]] = {
+    kinds.UNREADABLE: ("Unreadable", HARMFUL, "cannot be read; not judged"),
+    kinds.EMPTY: ("Empty", HARMFUL, "holds nothing to learn from; not judged"),
+    kinds.UNLABELLED: ("Without a label", UNDECIDED, "needs a label; not judged"),
+    kinds.TOO_RARE: ("Only one of its class", UNDECIDED, "nothing to compare with; not judged"),
+}
+WORDS |= _NOT_JUDGED
 """Title, what follows from it, and meaning of each kind, in the order in which they are shown."""
 
 _OF_PROMPTS: dict[str, tuple[str, str, str]] = {
@@ -42,6 +49,7 @@ _OF_PROMPTS: dict[str, tuple[str, str, str]] = {
         "prompt and response are nearly those of an earlier sample",
     ),
     kinds.CLEAN: WORDS[kinds.CLEAN],
+    kinds.EMPTY: ("Empty", HARMFUL, "has no prompt; not judged"),
 }
 """The same for prompts and responses, which have no labels."""
 
@@ -169,6 +177,8 @@ _SEVERAL = {
     kinds.NEAR_CLUSTER: "in rare groups",
     kinds.HARD: "hard but right",
     kinds.NEAR_DUPLICATE: "near-duplicates",
+    kinds.UNLABELLED: "without a label",
+    kinds.TOO_RARE: "the only ones of their class",
 }
 
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 import chaffinch.scorers  # noqa: F401  (registers the scorers, whose summaries the page shows)
 from chaffinch.core.errors import RunError
+from chaffinch.core.kinds import SET_ASIDE
 from chaffinch.core.scorer import SCORERS
 from chaffinch.report import verdict, wording
 from chaffinch.report.confusion import MOST_CLASSES, confuse
@@ -42,6 +43,7 @@ def render(run: RunFolder, final: Path | None = None) -> str:
         RunError: The run folder is damaged.
     """
     record, findings = run.record, run.findings
+    judged = findings[~findings["kind"].isin(SET_ASIDE)] if "kind" in findings else findings
     naming = Naming(record.data.classes)
     scorers = verdict.scorers(record, findings)
     script = _static("script.js")
@@ -55,17 +57,17 @@ def render(run: RunFolder, final: Path | None = None) -> str:
             labelled=naming.labelled,
             demo=verdict.demo_figures(record.demo) if record.demo else [],
             confusion=confuse(
-                findings,
+                judged,
                 record.judgement.flow,
                 naming,
                 record.judgement.details.get("rates", ()),
             ),
             gallery=hang(run.gallery, findings, naming, run.explanations),
             kinds=sort_out(findings, record.judgement.details, labelled=naming.labelled),
-            histogram=suspicion_histogram(findings),
-            scorers=scorer_views(findings, scorers),
+            histogram=suspicion_histogram(judged),
+            scorers=scorer_views(judged, scorers),
             summaries={name: SCORERS[name].summary for name in scorers if name in SCORERS},
-            discovery=discover(findings),
+            discovery=discover(judged),
             learning=learn(record.model),
             provenance=trace(record, final or run.path),
             findings_file=FINDINGS,

@@ -71,6 +71,11 @@ class Sample:
         return self.kind in PROTECTED and not self.flagged
 
     @property
+    def is_aside(self) -> bool:
+        """Whether it could not be judged."""
+        return self.kind in kinds.SET_ASIDE
+
+    @property
     def is_plain(self) -> bool:
         """Whether its kind says no more than whether it is flagged."""
         return self.kind in (None, kinds.MISLABELLED, kinds.CLEAN)
@@ -176,7 +181,7 @@ def _sample(
     return Sample(
         rank=int(row["rank"]),
         id=wording.clean(exhibit.id),
-        given=wording.clean(naming(row["given_label"])),
+        given=wording.clean(naming(row["given_label"]) or wording.MISSING),
         suggested=None if suggested is None else wording.clean(suggested),
         confidence=wording.score(row.get("suggestion_confidence"), 2),
         suspicion=wording.score(row["suspicion"]),

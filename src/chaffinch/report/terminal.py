@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chaffinch.report import verdict, wording
+from chaffinch.report.kind import several
 from chaffinch.report.sample import Gallery, Sample, hang
 from chaffinch.report.verdict import Verdict
 from chaffinch.report.wording import Naming
@@ -77,6 +78,9 @@ def _facts(record: RunRecord, outcome: Verdict) -> Table:
         size += f", {len(data.classes)} classes"
     grid.add_row(_safe("Data"), _safe(f"{data.source} ({size})"))
     grid.add_row(_safe("Model"), _safe(model.name))
+    if outcome.aside:
+        counted = ", ".join(f"{wording.count(n)} {several(kind)}" for kind, n in outcome.aside)
+        grid.add_row(_safe("Not judged"), _safe(counted))
     for name, share, meaning in outcome.accuracies:
         grid.add_row(_safe(name), _safe(f"{wording.percent(share)} {meaning}"))
     if record.demo:
@@ -96,7 +100,7 @@ def _ranking(gallery: Gallery, outcome: Verdict, width: int) -> Table:
         pad_edge=False,
         header_style=_SLATE,
     )
-    shown = gallery.samples[:_MOST]
+    shown = [one for one in gallery.samples if not one.is_aside][:_MOST]
     columns = _columns(shown, width, outcome.labelled)
     left = width
     for name, style, longest, texts in columns:

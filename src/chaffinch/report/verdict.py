@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from chaffinch.core.findings import COLUMNS
-from chaffinch.core.kinds import MISLABELLED, WRONG_LABEL
+from chaffinch.core.kinds import MISLABELLED, SET_ASIDE, WRONG_LABEL
 from chaffinch.report import wording
 from chaffinch.report.wording import Naming
 from chaffinch.store.run import RunRecord
@@ -24,6 +24,8 @@ class Verdict:
         accuracies: (name, share, meaning) of the model, the most trustworthy first.
         notes: What a reader must know to read the figures rightly.
         labelled: Whether the samples have labels; prompts with responses have none.
+        aside: Number of samples that could not be judged, by kind; they are in no other figure
+            but `samples`.
     """
 
     samples: int
@@ -33,6 +35,7 @@ class Verdict:
     accuracies: tuple[tuple[str, float, str], ...]
     notes: tuple[str, ...]
     labelled: bool = True
+    aside: tuple[tuple[str, int], ...] = ()
 
     @property
     def share(self) -> float:
@@ -48,7 +51,8 @@ class Verdict:
     @property
     def _only_labels(self) -> bool:
         """Whether nothing but wrong labels was found; a twin may be what gave them away."""
-        return self.labelled and all(kind in WRONG_LABEL for kind, _ in self.kinds)
+        kinds = [kind for kind, _ in self.kinds if kind not in SET_ASIDE]
+        return self.labelled and all(kind in WRONG_LABEL for kind in kinds)
 
     @property
     def headline(self) -> str:
@@ -71,8 +75,12 @@ class Verdict:
 def judge(record: RunRecord, findings: pd.DataFrame) -> Verdict:
     """Read the outcome from the record and the findings of a run."""
     flagged = findings["flagged"].astype(bool)
+    aside: tuple[tuple[str, int], ...] = ()
     kinds: tuple[tuple[str, int], ...] = ()
     if "kind" in findings:
+        said = findings["kind"].astype(str)
+        aside = tuple((kind, int((said == kind).sum())) for kind in SET_ASIDE)
+        flagged &= ~said.isin(SET_ASIDE)
         counted = findings.loc[flagged, "kind"].dropna().astype(str).value_counts()
         kinds = tuple(sorted(((str(k), int(n)) for k, n in counted.items()), key=_most_first))
     return Verdict(
@@ -83,6 +91,7 @@ def judge(record: RunRecord, findings: pd.DataFrame) -> Verdict:
         accuracies=tuple(_accuracies(record)),
         notes=tuple(record.judgement.notes),
         labelled=Naming(record.data.classes).labelled,
+        aside=tuple((kind, count) for kind, count in aside if count),
     )
 
 

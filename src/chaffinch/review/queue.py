@@ -84,11 +84,14 @@ class Queue:
         suspicion = findings["suspicion"].to_numpy(np.float64)
         order = np.argsort(-suspicion, kind="stable")
         flagged = findings["flagged"].to_numpy(bool)
+        aside = np.isin(self.kinds, kinds.SET_ASIDE)
         protected = np.isin(self.kinds, PROTECTED) & ~flagged
         clean = np.flatnonzero((np.asarray(self.kinds) == kinds.CLEAN) & ~flagged)
         drawn = stream(seed, "spot checks").permutation(clean)[:SPOT_CHECKS]
+        rest = np.flatnonzero(aside)
         self._sections: dict[str, list[int]] = {
-            "flagged": order[flagged[order]].tolist(),
+            # What was not judged comes last: there may be a great deal of it.
+            "flagged": [*order[(flagged & ~aside)[order]].tolist(), *rest.tolist()],
             "protected": order[protected[order]].tolist(),
             "spot": drawn.tolist(),
             "all": order.tolist(),

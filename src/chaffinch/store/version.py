@@ -26,8 +26,8 @@ class Snapshot:
 
     Attributes:
         rows: One row a sample in the order of the data: ``id``, ``digest`` (of the content
-            without the label), ``label`` (as text), ``weight`` (1 where none was given) and
-            ``soft_label`` (JSON, "" where there is none).
+            without the label), ``label`` (as text, "" where there is none), ``weight`` (1 where
+            none was given) and ``soft_label`` (JSON, "" where there is none).
         sources: The files that hold the data; empty where there are none.
         folder: Whether the files are a folder, or one file.
         facts: What is known besides: fingerprint, source, location, modality, parent, plan, run.
@@ -53,7 +53,7 @@ def rows_of(
         {
             "id": np.asarray(data.ids, dtype=object),
             "digest": np.asarray(list(data.digests), dtype=object),
-            "label": np.asarray([str(value) for value in data.labels.values], dtype=object),
+            "label": np.asarray(data.labels.texts, dtype=object),
             "weight": np.ones(len(data)) if weights is None else np.asarray(weights, np.float64),
             "soft_label": np.asarray(soft_labels or [""] * len(data), dtype=object),
         }

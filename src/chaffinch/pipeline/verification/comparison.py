@@ -96,13 +96,17 @@ def verify(
     if not (isinstance(here["seeds"], int) and here["seeds"] >= 2):
         raise InputError("at least 2 seeds", repr(here["seeds"]), "Raise seeds (--seeds)")
     request = prepare(data, label, model, validation, options)
-    effect = resolve(plan, request.dataset)
+    # Samples set aside train no model, with the plan or without it.
+    mine = plan.without(ids=[str(request.aside.ids[row]) for row in request.aside.faults])
+    effect = resolve(mine, request.dataset)
     if not effect.num_changed and not effect.copies.any():
         return _nothing_to_do(plan)
     case = _Case(
-        plan, effect, _course(request, plan, effect, here), here["ablate"], here["control"]
+        mine, effect, _course(request, mine, effect, here), here["ablate"], here["control"]
     )
-    return _judge(case, request.dataset)
+    outcome = _judge(case, request.dataset)
+    withheld = {edit.id for edit in mine.edits} - {edit.id for edit in outcome.plan.edits}
+    return replace(outcome, plan=plan.without(ids=withheld))
 
 
 def _nothing_to_do(plan: Plan) -> Outcome:
@@ -130,7 +134,7 @@ def _course(request: Request, plan: Plan, effect: Effect, here: dict[str, Any]) 
         encoded.validation,
         _FOLDS,
         dataset.labels.names,
-        _groups(here["groups"], encoded.validation, len(dataset)),
+        _groups(here["groups"], request),
     )
     return Course(
         Slots(tuple(parts), layout.places),
@@ -145,16 +149,16 @@ def _course(request: Request, plan: Plan, effect: Effect, here: dict[str, Any]) 
     )
 
 
-def _groups(groups: Iterable[Any] | None, validation: Any, count: int) -> Any:
+def _groups(groups: Iterable[Any] | None, request: Request) -> Any:
     if groups is None:
         return None
     named = np.asarray([str(one) for one in groups], dtype=np.str_)
-    wanted = count if validation is None else len(validation[1])
-    if len(named) != wanted:
+    used = request.aside.usable if request.validation is None else request.validation_used
+    if len(named) != len(used):
         raise InputError(
-            f"a group for each of the {wanted} held-out samples", str(len(named)), "Align them"
+            f"a group for each of the {len(used)} held-out samples", str(len(named)), "Align them"
         )
-    return named
+    return named[used]
 
 
 def _suspicion(plan: Plan, dataset: Dataset, findings: Findings | None) -> Floats:
