@@ -1,14 +1,20 @@
 """Findings: what was judged of every sample, in one table."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from chaffinch.core.answers import frame, join
+from chaffinch.core.basis import Basis
+from chaffinch.core.calibrated import basis_of_table, changes, codes_of, note, to_check
+from chaffinch.core.judged import wrong_label
 from chaffinch.core.kinds import PROBABILITY_COLUMNS
+from chaffinch.core.recalibrated import kinds_of
+from chaffinch.core.recalibration import before
 from chaffinch.core.types import Floats
 
 COLUMNS = (
@@ -50,6 +56,10 @@ class Findings:
             label noise could be fitted.
         notes: Sentences that a reader must know to read the table rightly.
         details: Further figures for the report (accuracies, calibration).
+        basis: The evidence on labels by which answers recalibrate the findings; None in findings
+            of older versions, which are recalibrated by their suspicion alone.
+        answers: The answers that they were recalibrated by, None before.
+        origin: The findings before any answer, None where these are.
     """
 
     table: pd.DataFrame
@@ -58,6 +68,9 @@ class Findings:
     flow: Floats | None = None
     notes: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    basis: Basis | None = None
+    answers: pd.DataFrame | None = None
+    origin: "Findings | None" = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -77,6 +90,73 @@ class Findings:
         """All rows, most suspicious first; ties in the order of the data."""
         order = np.argsort(-self.table["suspicion"].to_numpy(), kind="stable")
         return self.table.iloc[order]
+
+    def to_check(self, count: int = 30, seed: int = 0) -> pd.DataFrame:
+        """Samples for people to look at, so that their answers say most about the whole set.
+
+        They are drawn at random and spread over suspicion and classes, more of them where it is
+        unsure whether the label is wrong, and never only the most suspicious ones. What was
+        answered before is left out. See `chaffinch.core.check_sample`.
+
+        Args:
+            count: How many; all samples where there are fewer.
+            seed: Another seed draws others.
+
+        Returns:
+            In random order ``id``, ``row`` (position in the table), ``weight`` (one over the
+            probability of being drawn) and ``stratum`` (0 for the least suspicious).
+
+        Raises:
+            InputError: A count below one, or nothing left to check.
+        """
+        codes = codes_of(self.table, self.classes)
+        answered = np.zeros(len(self), dtype=np.bool_)
+        if self.answers is None:
+            chance = before(self._evidence)
+        else:
+            chance = wrong_label(kinds_of(self.table))
+            answered = self.table["id"].isin(self.answers["id"]).to_numpy()
+        return to_check(self.table, codes, chance, answered, count, seed)
+
+    def calibrate(self, answers: Mapping[Any, Any] | pd.DataFrame) -> "Findings":
+        """Learn from answers of people which labels are wrong: see docs/calibration.md.
+
+        Args:
+            answers: ``{id: right label}``, or ``{id: True or False}`` where True means that the
+                label is wrong, or a table with the columns ``id`` and ``label`` or ``wrong``, and
+                at will ``weight`` and ``reviewer``. None and NaN stand for "cannot tell". Without a
+                column ``weight``, the samples are taken as drawn by `to_check`; in it, NaN means
+                that a sample was chosen in another way: it helps to tell wrong labels from right
+                ones, but does not count for the unbiased rate. Answers given before are kept,
+                unless the same reviewer answers anew.
+
+        Returns:
+            New findings: ``suspicion``, ``p_KIND``, ``flagged``, ``q_value``, ``kind``, suggested
+            labels, ``estimated_errors``, ``flow`` and ``details["rates"]`` learned anew from the evidence
+            and the answers; answered samples are as told. ``details["calibration"]`` holds the
+            rate of wrong labels with its 90 % interval and what changed.
+
+        Raises:
+            InputError: No answers, ids or labels that are not in the findings.
+        """
+        first = self if self.origin is None else self.origin
+        told = frame(answers, self.classes)
+        if self.answers is not None:
+            told = pd.concat([self.answers, told]).drop_duplicates(["id", "reviewer"], keep="last")
+        codes = codes_of(first.table, first.classes)
+        joined = join(told, first.table["id"].tolist(), codes)
+        made = changes(first.table, first.classes, first._evidence, joined)
+        flagged = int(first.table["flagged"].sum())
+        then = {"flagged": flagged, "estimated_errors": first.estimated_errors}
+        calibration = {**made["details"]["calibration"], "before": then}
+        details = {**first.details, **made["details"], "calibration": calibration}
+        notes = (*first.notes, note(calibration))
+        made |= {"details": details, "notes": notes, "answers": told, "origin": first}
+        return replace(first, **made)
+
+    @property
+    def _evidence(self) -> Basis:
+        return basis_of_table(self.table, self.classes) if self.basis is None else self.basis
 
     def __repr__(self) -> str:
         flagged = int(self.table["flagged"].sum())

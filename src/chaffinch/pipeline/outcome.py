@@ -166,6 +166,8 @@ def write_outcome(outcome: Outcome, folder: Path) -> None:
     draft = folder / (FINDINGS + ".draft")
     outcome.findings.table.to_parquet(draft, index=False)
     draft.replace(folder / FINDINGS)
+    if outcome.findings.basis is not None:
+        outcome.findings.basis.save(folder)
     write_explanations(outcome.evidence, outcome.findings, folder)
     exhibits = gallery(outcome.request.dataset, outcome.findings)
     content = ",\n".join(exhibit.model_dump_json() for exhibit in exhibits)
@@ -185,6 +187,7 @@ def findings_of(run: RunFolder) -> Findings:
         None if flow is None else np.asarray(flow),
         tuple(record.judgement.notes),
         record.judgement.details,
+        run.basis,
     )
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chaffinch.core.basis import Basis
 from chaffinch.core.errors import RunError
 from chaffinch.core.explanation import Explanation
 
@@ -159,6 +160,15 @@ class RunFolder:
             raise RunError(
                 f"findings in {self.path / FINDINGS}", reason, "Scan again with --overwrite"
             ) from error
+
+    @property
+    def basis(self) -> Basis | None:
+        """The evidence by which answers recalibrate the findings; None in old runs.
+
+        Raises:
+            RunError: The file is damaged.
+        """
+        return Basis.load(self.path)
 
     @property
     def gallery(self) -> list[Exhibit]:

@@ -1,0 +1,84 @@
+"""How many labels are wrong, from a few answers, and how sure that is."""
+
+from typing import Any
+
+import numpy as np
+
+from chaffinch.core.kinds import KINDS, WRONG_LABEL
+from chaffinch.core.randomness import stream
+from chaffinch.core.recalibration import Calibrated
+from chaffinch.core.types import Codes, Floats
+
+LEVEL = 0.9
+"""Probability with which the interval holds the true rate."""
+
+_ENTRY_LEVEL = 0.95
+
+
+def rate_interval(calibrated: Calibrated, level: float = LEVEL) -> tuple[float, float, float]:
+    """The share of wrong labels in the whole set, and the interval that holds it.
+
+    Returns:
+        Rate, lower and upper end, as shares of all N samples.
+    """
+    size = len(calibrated.x)
+    totals = calibrated.totals(np.zeros(size, dtype=np.int64), 1)[:, 0]
+    unsure = float((calibrated.chance * (1 - calibrated.chance)).sum())
+    noise = stream(0, "error rate").standard_normal(len(totals)) * np.sqrt(unsure)
+    low, high = np.quantile((totals + noise) / size, [(1 - level) / 2, (1 + level) / 2])
+    rate = float(calibrated.chance.mean())
+    return rate, float(np.clip(low, 0, rate)), float(np.clip(high, rate, 1))
+
+
+def more_answers(count: int, width: float) -> list[dict[str, float]]:
+    """How wide the interval would be with more answers: it narrows with their square root."""
+    return [
+        {"answers": more, "width": round(width * float(np.sqrt(count / (count + more))), 6)}
+        for more in (count, 3 * count)
+    ]
+
+
+def rate_entries(
+    calibrated: Calibrated, codes: Codes, classes: list[str], kinds: Floats
+) -> list[dict[str, Any]]:
+    """Rates with 95 % intervals, as `chaffinch.diagnosis.rate.rates` gives them.
+
+    Args:
+        calibrated: How likely labels are wrong.
+        codes: (N,) given labels.
+        classes: (C,) names.
+        kinds: (N, 9) recalibrated probabilities of the kinds.
+    """
+    wrong = calibrated.totals(codes, len(classes))
+    unsure = np.bincount(codes, calibrated.chance * (1 - calibrated.chance), len(classes))
+    sizes = np.bincount(codes, minlength=len(classes))
+    means = np.bincount(codes, calibrated.chance, len(classes))
+    total = wrong.sum(axis=1)
+    entries = [_entry("all", "all", total, means.sum(), unsure.sum(), sizes.sum())]
+    for code, name in enumerate(classes):
+        if sizes[code]:
+            part = wrong[:, code], means[code], unsure[code], sizes[code]
+            entries.append(_entry("class", name, *part))
+    for place, name in enumerate(KINDS):
+        own = kinds[:, place]
+        spread = float((own * (1 - own)).sum())
+        # A kind is a part of what is wrong or of what is right, and as unsure as the whole.
+        scale = total / max(means.sum(), 1e-12) if name in WRONG_LABEL else np.ones(1)
+        entries.append(_entry("kind", name, own.sum() * scale, own.sum(), spread, sizes.sum()))
+    return entries
+
+
+def _entry(
+    of: str, name: str, totals: Floats, mean: float, unsure: float, size: int
+) -> dict[str, Any]:
+    noise = stream(0, "rates").standard_normal(len(totals) if len(totals) > 1 else 200)
+    share = (totals + noise * np.sqrt(unsure)) / size
+    low, high = np.quantile(share, [(1 - _ENTRY_LEVEL) / 2, (1 + _ENTRY_LEVEL) / 2])
+    rate = float(mean / size)
+    return {
+        "of": of,
+        "name": name,
+        "rate": round(rate, 6),
+        "low": round(float(np.clip(low, 0, rate)), 6),
+        "high": round(float(np.clip(high, rate, 1)), 6),
+    }
