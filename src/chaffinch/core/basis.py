@@ -95,7 +95,7 @@ class Basis:
         if not path.is_file():
             return None
         try:
-            with np.load(path) as kept:
+            with path.open("rb") as file, np.load(file) as kept:
                 names = tuple(kept["names"].tolist())
                 arrays = (kept[name] for name in ("features", "given", "others", "shares"))
                 return cls(names, *arrays)

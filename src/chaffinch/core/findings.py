@@ -147,7 +147,7 @@ class Findings:
         joined = join(told, first.table["id"].tolist(), basis.given)
         made = changes(first.table, first.classes, basis, joined)
         flagged = int(first.table["flagged"].sum())
-        then = {"flagged": flagged, "estimated_errors": first.estimated_errors}
+        then = {"flagged": flagged, "estimated_errors": round(first.estimated_errors, 6)}
         calibration = {**made["details"]["calibration"], "before": then}
         made["details"] = {**first.details, **made["details"], "calibration": calibration}
         made["notes"] = (*first.notes, note(calibration), *notes)
