@@ -10,6 +10,7 @@ from scorer_table import scorer_table, table_on_page
 
 import chaffinch
 from chaffinch.cli.app import app
+from chaffinch.core.basis import FILE as BASIS
 from chaffinch.core.evidence import _SHAPES
 from chaffinch.core.findings import COLUMNS
 from chaffinch.data.array import LABEL_KEYS, SAMPLE_KEYS
@@ -74,7 +75,7 @@ def test_every_format_and_name_that_is_looked_for_is_documented():
 
 def test_every_file_of_a_run_is_documented():
     files = {run.FINDINGS, run.RECORD, run.GALLERY, run.REPORT, run.EXPLANATIONS}
-    files |= {f"{run.EVIDENCE}/", "plan.json", REPAIR}
+    files |= {BASIS, f"{run.EVIDENCE}/", "plan.json", REPAIR}
     files |= {VERIFICATION, VERIFICATION.replace(".json", ".html")}
     assert {name for row in table(SCAN, "file") for name in names(row[0])} == files
 

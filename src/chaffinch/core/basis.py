@@ -30,7 +30,7 @@ class Basis:
 
     names: tuple[str, ...]
     features: NDArray[np.float32]
-    given: NDArray[np.int32]
+    given: Codes
     others: NDArray[np.int32]
     shares: NDArray[np.float32]
 
@@ -45,7 +45,7 @@ class Basis:
         shares = np.take_along_axis(alternatives, others, axis=1)
         shares = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
         columns = np.column_stack(list(features.values())).astype(np.float32)
-        codes = given.astype(np.int32)
+        codes = given.astype(np.int64)
         return cls(
             tuple(features), columns, codes, others.astype(np.int32), shares.astype(np.float32)
         )

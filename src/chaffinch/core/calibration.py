@@ -96,7 +96,7 @@ def basis_of_suspicion(chance: Floats, given: Sequence[int], suggested: Sequence
     """
     odds = logit(np.clip(chance, _CERTAIN, 1 - _CERTAIN)).astype(np.float32)
     others = np.asarray(suggested, dtype=np.int32)[:, None]
-    codes = np.asarray(given, dtype=np.int32)
+    codes = np.asarray(given, dtype=np.int64)
     return Basis(("prior",), odds[:, None], codes, others, (others >= 0).astype(np.float32))
 
 

@@ -58,11 +58,13 @@ def recalibrated_kinds(kinds: Floats, wrong: Floats, answers: Answers) -> Floats
     """
     made, left, chance = kinds.copy(), 1 - aside(kinds), wrong.copy()
     told = answers.rows
-    made[np.ix_(told, _ASIDE)] = 0
+    for column in _ASIDE:
+        made[told, column] = 0
     left[told], chance[told] = 1, answers.wrong
     _share(made, _WRONG, left * chance, place(MISLABELLED))
     _share(made, _SOUND, left * (1 - chance), place(CLEAN))
-    return made / made.sum(axis=1, keepdims=True)
+    made /= made.sum(axis=1, keepdims=True)
+    return made
 
 
 def _share(kinds: Floats, columns: tuple[int, ...], total: Floats, otherwise: int) -> None:
