@@ -175,10 +175,14 @@ def write_outcome(outcome: Outcome, folder: Path) -> None:
     write_text(folder / RECORD, outcome.record().model_dump_json(indent=1) + "\n")
 
 
-def findings_of(run: RunFolder) -> Findings:
-    """Read the findings of a finished run back."""
-    record = run.record
-    table = run.findings
+def findings_of(run: RunFolder, *, latest: bool = False) -> Findings:
+    """Read the findings of a finished run back.
+
+    Args:
+        run: The run.
+        latest: Whether as answers of people left them, instead of as the scan did.
+    """
+    record, table = run.latest if latest else (run.record, run.findings)
     flow = record.judgement.flow
     return Findings(
         table,

@@ -33,7 +33,8 @@ def propose_run(
 ) -> Plan:
     """Propose a plan for a run and keep it in its folder as ``repair.json``.
 
-    Decisions of reviewers on the run that the ledger holds go before what the policy says.
+    Decisions of reviewers on the run that the ledger holds go before what the policy says, and the
+    policy goes by the findings as answers of people recalibrated them, where they did.
 
     Args:
         run: The run.
@@ -51,7 +52,7 @@ def propose_run(
         )
     folder = EvidenceFolder(run.path / EVIDENCE)
     evidence = folder.load() if folder.whole else None
-    findings = findings_of(run)
+    findings = findings_of(run, latest=True)
     if evidence is not None and list(evidence.ids) != [str(i) for i in findings.table["id"]]:
         evidence = None
     plan = propose(findings, policy, evidence, run.record.data.fingerprint)

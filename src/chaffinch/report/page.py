@@ -12,6 +12,7 @@ from markupsafe import Markup
 import chaffinch.scorers  # noqa: F401  (registers the scorers, whose summaries the page shows)
 from chaffinch.core.scorer import SCORERS
 from chaffinch.report import verdict, wording
+from chaffinch.report.calibration import told
 from chaffinch.report.confusion import MOST_CLASSES, confuse
 from chaffinch.report.discovery import discover
 from chaffinch.report.distribution import scorer_views, suspicion_histogram
@@ -39,7 +40,7 @@ def render(run: RunFolder, final: Path | None = None) -> str:
     Raises:
         RunError: The run folder is damaged.
     """
-    record, findings = run.record, run.findings
+    record, findings = run.latest
     naming = Naming(record.data.classes)
     scorers = verdict.scorers(record, findings)
     script = _static("script.js")
@@ -52,6 +53,7 @@ def render(run: RunFolder, final: Path | None = None) -> str:
             facts=_facts(record),
             labelled=naming.labelled,
             demo=verdict.demo_figures(record.demo) if record.demo else [],
+            learned=told(record.judgement.details.get("calibration")),
             confusion=confuse(
                 findings,
                 record.judgement.flow,

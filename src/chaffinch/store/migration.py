@@ -45,6 +45,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE decision ADD COLUMN source TEXT",
         "CREATE INDEX edit_plan ON edit (plan)",
     ),
+    (  # 3: what answers of people changed
+        "CREATE TABLE calibration (entry BIGINT, position BIGINT, run TEXT, document TEXT,"
+        " rate DOUBLE PRECISION, lowest DOUBLE PRECISION, highest DOUBLE PRECISION,"
+        " answers BIGINT, flagged BIGINT, PRIMARY KEY (entry, position))",
+    ),
 )
 """The statements of each migration, valid in SQLite and in PostgreSQL alike; the first makes
 version 1 of an empty database."""
