@@ -27,6 +27,7 @@ def calibrate(
 ) -> None:
     """List samples for people to check, and learn from their answers."""
     from chaffinch.pipeline import calibrate as job
+    from chaffinch.pipeline.answers import answers_of
     from chaffinch.pipeline.check_file import TO_CHECK, read_check_file, write_check_file
     from chaffinch.pipeline.labelled import need_labels
     from chaffinch.pipeline.ledger import ledger_for
@@ -49,7 +50,7 @@ def calibrate(
     if not rows:
         typer.echo(f"All samples drawn are checked; for more: chaffinch calibrate {run} --count 30")
         return
-    write_check_file(folder, first, rows, file, job.answered(folder, first, book))
+    write_check_file(folder, first, rows, file, set(answers_of(folder, first, book)["id"]))
     typer.echo(
         f"{len(rows):,} samples to check are in {file}, drawn at random and in random order."
     )

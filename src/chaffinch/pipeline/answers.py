@@ -1,6 +1,7 @@
 """What people answered about the labels of a run: in the ledger, in the run, in earlier runs."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,34 @@ def answers_of(run: RunFolder, findings: Findings, ledger: Ledger | None) -> pd.
         weights = {one.id: one.weight for one in kept.drawn}
         table["weight"] = table["id"].map(weights).astype(np.float64)
     return table
+
+
+def decisions_of(run: RunFolder, findings: Findings, ledger: Ledger | None) -> pd.DataFrame:
+    """What people decided of the samples of a run: the ledger's decisions and other answers.
+
+    Args:
+        run: The run.
+        findings: Its findings as the scan left them.
+        ledger: Where decisions are; None for the answers in the run alone.
+
+    Returns:
+        As `Ledger.decisions`; ``seq`` and what else an answer lacks is missing.
+    """
+    own = pd.DataFrame(columns=["sample", "action", "label", "reviewer", "reason", "confidence"])
+    own = own if ledger is None else ledger.decisions(run_id(run.path))
+    known = set(zip(own["sample"], own["reviewer"], strict=True))
+    given = findings.table.astype({"id": str}).set_index("id")["given_label"].astype(str)
+    told = answers_of(run, findings, ledger).to_dict("records")
+    more = []
+    for one in told:
+        name, who, label = one["id"], one["reviewer"], one["label"]
+        label = given[name] if one["wrong"] is False else label
+        if (name, who) not in known:
+            more.append(_decision(name, who, label, label == given[name], one["wrong"]))
+    if not more:
+        return own
+    parts = [own, pd.DataFrame([asdict(one) for one in more])]
+    return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
 def _drawn(kept: CalibrationRecord, told: pd.DataFrame, *, has_weights: bool) -> list[DrawnRecord]:

@@ -75,7 +75,7 @@ def calibrate(
             f"Fill in the file that 'chaffinch calibrate {folder.path}' writes, or run "
             f"'chaffinch review {folder.path}'",
         )
-    record_calibration(folder, made, book)
+    record_calibration(folder, book)
     write(folder)
     return made
 
@@ -105,15 +105,15 @@ def recalibrate(
     return made
 
 
-def record_calibration(run: RunFolder, made: Findings, ledger: Ledger | None) -> None:
+def record_calibration(run: RunFolder, ledger: Ledger | None) -> None:
     """Record in the ledger what answers changed, with all answers; once, if nothing is new."""
-    if ledger is None or made.answers is None:
+    found = run.latest[0].judgement.details.get("calibration")
+    if ledger is None or not found:
         return
-    found = made.details["calibration"]
-    said = made.answers.astype({"id": str}).to_dict("records")
+    said = answers_of(run, findings_of(run), ledger)
     row = {
         "run": run_id(run.path),
-        "document": json.dumps({**found, "said": said}, sort_keys=True, default=str),
+        "document": json.dumps({**found, "said": said.to_dict("records")}, sort_keys=True),
         "rate": float(found["rate"]),
         "lowest": float(found["low"]),
         "highest": float(found["high"]),
@@ -121,9 +121,8 @@ def record_calibration(run: RunFolder, made: Findings, ledger: Ledger | None) ->
         "flagged": int(found["after"]["flagged"]),
     }
     known = ledger.table("calibration", run=row["run"])
-    if len(known) and known["document"].iloc[-1] == row["document"]:
-        return
-    ledger.append("calibration", {"calibration": [row]})
+    if not len(known) or known["document"].iloc[-1] != row["document"]:
+        ledger.append("calibration", {"calibration": [row]})
 
 
 def samples_to_check(

@@ -5,13 +5,13 @@ from typing import Any
 
 from chaffinch.core.errors import ChaffinchError, InputError, RunError
 from chaffinch.core.plan import Plan
+from chaffinch.pipeline.answers import decisions_of
 from chaffinch.pipeline.labelled import need_labels
 from chaffinch.pipeline.ledger import (
     ledger_for,
     record_plan,
     record_repair,
     record_verification,
-    run_id,
 )
 from chaffinch.pipeline.outcome import findings_of
 from chaffinch.pipeline.verification import Outcome, verify
@@ -57,8 +57,7 @@ def propose_run(
         evidence = None
     plan = propose(findings, policy, evidence, run.record.data.fingerprint)
     book = ledger_for(run.path, ledger)
-    if book is not None:
-        plan = follow(plan, findings, book.decisions(run_id(run.path)))
+    plan = follow(plan, findings, decisions_of(run, findings, book))
     plan.to_json(run.path / REPAIR)
     if out is not None:
         plan.to_csv(out) if out.suffix.lower() == ".csv" else plan.to_json(out)

@@ -11,6 +11,7 @@ from chaffinch.core.findings import Findings
 from chaffinch.core.plan import Plan
 from chaffinch.repair.collection import regions
 from chaffinch.repair.policy import KINDS, PROTECTED, Policy, find_policy
+from chaffinch.repair.reviewed import answered, follow
 from chaffinch.repair.rows import LABEL_KINDS, LEAST_SHARE, Rows
 
 _DOUBTFUL = "ambiguous"
@@ -34,13 +35,15 @@ def propose(
         fingerprint: Of the data, kept in the plan.
 
     Returns:
-        A plan with at most one edit a sample, in the order of the data.
+        A plan with at most one edit a sample, in the order of the data. Of samples whose labels
+        people checked (`Findings.calibrate`), it does what they said.
 
     Raises:
         InputError: No such policy, or evidence on other samples.
     """
     rules = find_policy(policy)  # refused before the second look, which takes a while
-    return propose_from(Rows.of(findings, evidence), findings, rules, evidence, fingerprint)
+    plan = propose_from(Rows.of(findings, evidence), findings, rules, evidence, fingerprint)
+    return follow(plan, findings, answered(findings))
 
 
 def propose_from(

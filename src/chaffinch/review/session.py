@@ -17,7 +17,6 @@ from chaffinch.pipeline.calibrate import (
     samples_to_check,
 )
 from chaffinch.pipeline.ledger import run_id
-from chaffinch.pipeline.outcome import findings_of
 from chaffinch.report import wording, write
 from chaffinch.report.wording import Naming
 from chaffinch.review.exhibition import Exhibition
@@ -204,7 +203,7 @@ class Session:
         if self._fresh:
             self.learn()
         if self._done and self.learned is not None and not self.trouble:
-            record_calibration(self._folder, findings_of(self._folder, latest=True), self._ledger)
+            record_calibration(self._folder, self._ledger)
             write(self._folder)
 
     def _show_latest(self) -> None:
