@@ -13,7 +13,7 @@ from chaffinch.core.basis import Basis
 from chaffinch.core.relearning import NEAR, REACH, SPOT, taught
 
 
-def make_basis(others, shares):
+def make_basis(given, others, shares):
     features = np.zeros((len(others), 1), np.float32)
     return Basis(("prior",), features, np.asarray(others, np.int32), np.asarray(shares, np.float32))
 
@@ -86,8 +86,8 @@ def test_it_agrees_with_the_twin(seed, count, classes, asked):
     rows = np.sort(random.choice(count, asked, replace=False))
     codes = np.where(random.random(asked) < 0.7, random.integers(0, classes, asked), -1)
     wrong = np.where(codes >= 0, codes != labels[rows], random.integers(0, 2, asked))
-    basis, answers = make_basis(others, shares), make_answers(rows, wrong, codes)
-    found = taught(chance, basis, answers, labels, places)
+    basis, answers = make_basis(labels, others, shares), make_answers(rows, wrong, codes)
+    found = taught(chance, basis, answers, places)
     assert np.allclose(found, twin(chance, basis, answers, labels, places), atol=2e-4)
     left = np.setdiff1d(np.arange(count), rows)
     assert found[left].sum() == pytest.approx(chance[left].sum(), abs=1e-6)
@@ -99,40 +99,37 @@ def pocket():
     random = np.random.default_rng(0)
     centres = np.repeat(np.eye(3), 20, axis=0)
     places = centres + random.normal(size=(60, 3)) * 0.02
-    return np.full(60, 0.3), make_basis(np.ones((60, 1)), np.ones((60, 1))), places
+    return np.full(60, 0.3), make_basis(np.zeros(60), np.ones((60, 1)), np.ones((60, 1))), places
 
 
 def test_errors_and_right_labels_spread_to_their_places_only():
     chance, basis, places = pocket()
     answers = make_answers([0, 1, 20, 21], [1, 1, 0, 0], [1, 1, 0, 0])
-    found = taught(chance, basis, answers, np.zeros(60, dtype=np.int64), places)
+    found = taught(chance, basis, answers, places)
     assert found[2:20].mean() > found[40:].mean() + 0.05 > found[22:40].mean() + 0.1
     assert np.ptp(found[40:]) < 0.02
 
 
 def test_a_named_class_clears_samples_beside_it_that_have_it():
     chance, basis, places = pocket()
-    labels = np.zeros(60, dtype=np.int64)
-    labels[2:5] = 1
-    basis.others[2:5] = 0
+    basis.given[2:5], basis.others[2:5] = 1, 0
     answers = make_answers([0], [1], [1])
-    found = taught(chance, basis, answers, labels, places)
+    found = taught(chance, basis, answers, places)
     assert found[2:5].mean() < found[40:].mean() - 0.02 < found[5:20].mean() - 0.04
 
 
 def test_many_answers_are_thinned(monkeypatch):
     chance, basis, places = pocket()
     answers = make_answers(np.arange(40), np.ones(40), np.ones(40, dtype=np.int64))
-    labels = np.zeros(60, dtype=np.int64)
     monkeypatch.setattr(relearning, "MOST_STATEMENTS", 10)
     sizes = []
     mode = relearning._mode
     monkeypatch.setattr(relearning, "_mode", lambda c, *a: sizes.append(len(c)) or mode(c, *a))
-    assert np.isfinite(taught(chance, basis, answers, labels, places)).all()
+    assert np.isfinite(taught(chance, basis, answers, places)).all()
     assert sizes == [10]
 
 
 def test_all_answered_leaves_nothing_to_shift():
     chance, basis, places = pocket()
     answers = make_answers(np.arange(60), np.zeros(60), np.zeros(60, dtype=np.int64))
-    assert (taught(chance, basis, answers, np.zeros(60, dtype=np.int64), places) == 0).all()
+    assert (taught(chance, basis, answers, places) == 0).all()

@@ -91,23 +91,20 @@ class Statements:
     on_given: NDArray[np.bool_]
 
 
-def taught(
-    chance: Floats, basis: Basis, answers: Answers, given: Codes, embeddings: Floats
-) -> Floats:
+def taught(chance: Floats, basis: Basis, answers: Answers, embeddings: Floats) -> Floats:
     """Probabilities of wrong labels after answers taught about samples like those answered.
 
     Args:
         chance: (N,) probability that each label is wrong, by the calibration: also where it was
             answered, what the calibration alone would say.
-        basis: Of which other class a sample could be.
+        basis: The given labels, and of which other class a sample could be.
         answers: What was answered.
-        given: (N,) codes of the given labels.
         embeddings: (N, K) description of the samples that was made without their labels.
 
     Returns:
         (N,) probabilities; what was answered is as told, and the others' sum is that of `chance`.
     """
-    like = Likeness.of(embeddings)
+    like, given = Likeness.of(embeddings), basis.given.astype(np.int64)
     said, off, told = _statements(chance, basis, answers, given)
     residual = _mode(like.covariance(said, said), off, told)
     odds = _log_odds(chance)
@@ -173,10 +170,11 @@ def _mode(covariance: Floats, odds: Floats, told: Floats) -> Floats:
 
 def _at_level(odds: Floats, total: float) -> Floats:
     """Probabilities with these log-odds, but for a constant that gives them the sum `total`."""
-    if not len(odds) or not 0 < total < len(odds):
-        return expit(odds)
-    by = brentq(lambda shift: float(expit(odds + shift).sum()) - total, -60, 60)
-    return expit(odds + by)
+    by = 0.0
+    if len(odds) and 0 < total < len(odds):
+        by = brentq(lambda shift: float(expit(odds + shift).sum()) - total, -60, 60)
+    made: Floats = expit(odds + by)
+    return made
 
 
 def _log_odds(chance: Floats) -> Floats:
@@ -185,11 +183,10 @@ def _log_odds(chance: Floats) -> Floats:
 
 
 def _usual_distance(places: NDArray[np.float32]) -> float:
-    """Median distance to the tenth neighbour, from evenly spaced samples."""
+    """Median distance to the tenth neighbour, the sample itself not counted, from some samples."""
     field = places[:: -(-len(places) // _FIELD)]
     probes = places[:: -(-len(places) // _PROBES)]
     squares = np.maximum(2 - 2 * probes @ field.T, 0)
     tenth = min(_TENTH, len(field) - 1)
-    # What lies at no distance is a copy of the sample or the sample itself.
     usual = float(np.median(np.sqrt(np.partition(squares, tenth, axis=1)[:, tenth])))
     return max(usual, 1e-3)

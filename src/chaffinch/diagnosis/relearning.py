@@ -7,7 +7,7 @@ import pandas as pd
 
 from chaffinch.core.answers import join
 from chaffinch.core.basis import Basis
-from chaffinch.core.calibrated import basis_of_table, codes_of
+from chaffinch.core.calibrated import basis_of_table
 from chaffinch.core.findings import Findings
 from chaffinch.core.judged import harm, wrong_label
 from chaffinch.core.kinds import FAR_CLUSTER, OUTLIER
@@ -36,16 +36,15 @@ def relearn(findings: Findings, embeddings: Floats | None = None) -> Findings:
         return findings
     table, classes = findings.origin.table, findings.classes
     basis: Basis = findings.basis or basis_of_table(table, classes)
-    given = codes_of(table, classes)
-    told = join(findings.answers, table["id"].tolist(), given)
+    told = join(findings.answers, table["id"].tolist(), basis.given.astype(np.int64))
     learned = Calibrated.of(basis, told)
     chance = mean_chance(learned.x, learned.coefficients)
-    wrong = taught(chance, basis, told, given, embeddings)
+    wrong = taught(chance, basis, told, embeddings)
     kinds = recalibrated_kinds(kinds_of(table), wrong, told)
     known = basis.told(told.rows, told.codes)
     chosen = _by_rank(findings.table, harm(kinds))
     made = recalibrated_table(findings.table, kinds, chosen, known, classes)
-    return replace(findings, table=made, flow=known.flow(given, wrong_label(kinds), len(classes)))
+    return replace(findings, table=made, flow=known.flow(wrong_label(kinds), len(classes)))
 
 
 def _by_rank(table: pd.DataFrame, suspicion: Floats) -> tuple[Mask, Floats]:

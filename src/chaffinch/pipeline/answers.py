@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from chaffinch.core.answers import frame, join
-from chaffinch.core.calibrated import codes_of
 from chaffinch.core.errors import ChaffinchError
 from chaffinch.core.findings import Findings
 from chaffinch.pipeline.ledger import run_id
@@ -46,7 +45,8 @@ def take_answers(
         InputError: Any reason of `Findings.calibrate`; nothing is kept then.
     """
     told = frame(answers, findings.classes)
-    given = codes_of(findings.table, findings.classes)
+    code_of = {str(one): code for code, one in enumerate(findings.classes)}
+    given = np.asarray([code_of[str(one)] for one in findings.table["given_label"]])
     join(told, findings.table["id"].tolist(), given)  # refuses what cannot be used
     own = dict(zip(findings.table["id"].astype(str), given.tolist(), strict=True))
     kept = run.calibration

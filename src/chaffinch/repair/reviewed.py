@@ -64,7 +64,7 @@ def answered(findings: Findings) -> pd.DataFrame:
     if findings.answers is None:
         return pd.DataFrame(columns=columns)
     given = {str(k): str(v) for k, v in findings.table[["id", "given_label"]].to_numpy().tolist()}
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for one in findings.answers.to_dict("records"):
         name, named = str(one["id"]), int(one["label"]) >= 0
         label = str(findings.classes[int(one["label"])]) if named else None
