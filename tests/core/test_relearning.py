@@ -15,7 +15,8 @@ from chaffinch.core.relearning import NEAR, REACH, SPOT, taught
 
 def make_basis(given, others, shares):
     features = np.zeros((len(others), 1), np.float32)
-    return Basis(("prior",), features, np.asarray(others, np.int32), np.asarray(shares, np.float32))
+    codes, others = (np.asarray(one, np.int32) for one in (given, others))
+    return Basis(("prior",), features, codes, others, np.asarray(shares, np.float32))
 
 
 def make_answers(rows, wrong, codes):
