@@ -35,7 +35,7 @@ undecided by .002 at most; so does an effect of classes or pairs of classes, whi
 
 REACH = 0.7
 """Length ``l`` as a multiple of the median distance to the tenth nearest neighbour; from .5 to 1
-the area changes by .004 at most, above 1.5 nearly all that is gained is lost."""
+the area changes by .004 at most, at 1.5 half of what is gained is lost."""
 
 MOST_STATEMENTS = 1_500
 """Of more, an even part is used: the cost is cubic in their number."""

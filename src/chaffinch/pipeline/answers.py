@@ -87,18 +87,18 @@ def answers_of(run: RunFolder, findings: Findings, ledger: Ledger | None) -> pd.
     given = dict(zip(text["id"], text["given_label"], strict=True))
     rows: dict[tuple[str, str], tuple[str | None, bool | None]] = {}
     if ledger is not None:
-        for who, name, label in _earlier(ledger, run_id(run.path), set(given)):
-            if label in classes:
-                rows[name, who] = (label, None)
+        for who, name, old in _earlier(ledger, run_id(run.path), set(given)):
+            if old in classes:
+                rows[name, who] = (old, None)
         for one in ledger.decisions(run_id(run.path)).to_dict("records"):
             key = str(one["sample"]), str(one["reviewer"])
             if key[0] in given:
                 label = _label(one, given[key[0]])
                 rows[key] = (label if label in classes else None, None)
-    for one in kept.answers:
-        key = one.id, one.reviewer
-        if one.id in given and (key not in rows or rows[key][0] is None):
-            rows[key] = (one.label, one.wrong)
+    for said in kept.answers:
+        key = said.id, said.reviewer
+        if said.id in given and (key not in rows or rows[key][0] is None):
+            rows[key] = (said.label, said.wrong)
     table = pd.DataFrame(
         [(name, label, wrong, who) for (name, who), (label, wrong) in rows.items()],
         columns=["id", "label", "wrong", "reviewer"],
@@ -190,4 +190,5 @@ def _version(ledger: Ledger, name: str) -> dict[str, tuple[str, str]]:
         rows = rows_at(ledger, name)
     except (ChaffinchError, OSError):
         return {}
-    return {str(one): pair for one, *pair in rows[["id", "digest", "label"]].to_numpy().tolist()}
+    pairs = zip(rows["digest"].astype(str), rows["label"].astype(str), strict=True)
+    return dict(zip(rows["id"].astype(str), pairs, strict=True))
