@@ -17,6 +17,7 @@ _HOMES = {
     "Plan": "chaffinch.core.plan",
     "attribute": "chaffinch.influence",
     "attribute_prompts": "chaffinch.pipeline.attribute",
+    "calibrate": "chaffinch.pipeline.calibrate",
     "check_prompts": "chaffinch.diagnosis.prompt_check",
     "open_prompts": "chaffinch.data.prompt",
     "explain": "chaffinch.pipeline.explain",
@@ -41,6 +42,7 @@ __all__ = [
     "attribute",
     "attribute_prompts",
     "bench",
+    "calibrate",
     "check_prompts",
     "explain",
     "forget",
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from chaffinch.diagnosis.prompt_check import check_prompts
     from chaffinch.influence import attribute, self_influence
     from chaffinch.pipeline.attribute import attribute_prompts
+    from chaffinch.pipeline.calibrate import calibrate
     from chaffinch.pipeline.explain import explain
     from chaffinch.pipeline.judge import judge
     from chaffinch.pipeline.scan import scan

@@ -53,8 +53,9 @@ def test_scan_then_report(monkeypatch, capsys, csv, tmp_path):
 
 
 def test_the_help_lists_commands_in_the_order_of_the_work():
-    first = list(typer.main.get_command(app).commands)[:7]
-    assert first == ["scan", "report", "explain", "review", "propose", "apply", "verify"]
+    first = list(typer.main.get_command(app).commands)[:8]
+    looking = ["scan", "report", "explain", "review", "calibrate"]
+    assert first == [*looking, "propose", "apply", "verify"]
 
 
 def test_the_default_run_folder_is_named_after_the_data(monkeypatch, capsys, csv, tmp_path):

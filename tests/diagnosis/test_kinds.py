@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaffinch.core.evidence import Evidence
+from chaffinch.core.judged import harm, likeliest
 from chaffinch.core.kinds import (
     FAR_CLUSTER,
     HARMFUL,
@@ -20,12 +21,7 @@ from chaffinch.core.kinds import (
 )
 from chaffinch.core.labels import Labels
 from chaffinch.diagnosis.kinds.anomaly import Anomalies, find_anomalies, gathered, isolated
-from chaffinch.diagnosis.kinds.assignment import (
-    Groups,
-    harm,
-    kind_probabilities,
-    likeliest,
-)
+from chaffinch.diagnosis.kinds.assignment import Groups, kind_probabilities
 from chaffinch.diagnosis.kinds.crowd import crowding
 from chaffinch.diagnosis.kinds.duplicate import find_duplicates
 from chaffinch.diagnosis.kinds.excess import excess, surplus_chance

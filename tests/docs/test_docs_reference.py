@@ -10,12 +10,14 @@ from scorer_table import scorer_table, table_on_page
 
 import chaffinch
 from chaffinch.cli.app import app
+from chaffinch.core.basis import FILE as BASIS
 from chaffinch.core.evidence import _SHAPES
 from chaffinch.core.findings import COLUMNS
 from chaffinch.data.array import LABEL_KEYS, SAMPLE_KEYS
 from chaffinch.data.column import LABEL_NAMES
 from chaffinch.data.file import READERS
 from chaffinch.data.folder import FILE_NAMES, LABEL_TABLES
+from chaffinch.pipeline.check_file import TO_CHECK
 from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.repairing import REPAIR
 from chaffinch.pipeline.verification.outcome import VERIFICATION
@@ -74,7 +76,8 @@ def test_every_format_and_name_that_is_looked_for_is_documented():
 
 def test_every_file_of_a_run_is_documented():
     files = {run.FINDINGS, run.RECORD, run.GALLERY, run.REPORT, run.EXPLANATIONS}
-    files |= {f"{run.EVIDENCE}/", "plan.json", REPAIR}
+    files |= {run.CALIBRATION, run.CALIBRATED, TO_CHECK}
+    files |= {BASIS, f"{run.EVIDENCE}/", "plan.json", REPAIR}
     files |= {VERIFICATION, VERIFICATION.replace(".json", ".html")}
     assert {name for row in table(SCAN, "file") for name in names(row[0])} == files
 

@@ -73,6 +73,7 @@ def test_run_folder_holds_the_contract(csv, tmp_path):
     out = tmp_path / "run"
     findings = cf.scan(csv, out=out, seed=3, **QUICK)
     assert {p.name for p in out.iterdir()} == {
+        "basis.npz",
         "evidence",
         "explanations.json",
         "findings.parquet",

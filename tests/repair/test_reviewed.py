@@ -3,9 +3,11 @@
 import math
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
+import chaffinch as cf
 from chaffinch.core.edit import Edit
 from chaffinch.core.plan import Plan
 from chaffinch.repair.reviewed import follow
@@ -130,3 +132,19 @@ def test_what_is_withdrawn_no_longer_counts():
     columns = ["sample", "reviewer", "action", "decided_at", "seq", "position"]
     found = latest(pd.DataFrame(rows, columns=columns))
     assert found[["reviewer", "action"]].to_numpy().tolist() == [["bob", "keep"]]
+
+
+def test_a_plan_from_calibrated_findings_does_what_was_answered():
+    random = np.random.default_rng(0)
+    truth = random.integers(0, 3, 150)
+    given = truth.copy()
+    given[:30] = (truth[:30] + 1) % 3
+    x = random.normal(size=(150, 3)) + 4 * np.eye(3)[truth]
+    found = cf.judge(given, embeddings=x)
+    other = int((given[1] + 1) % 3)
+    answers = {"0": int(given[0]), "1": other, "2": True, "3": None}
+    edits = {edit.id: edit for edit in cf.propose(found.calibrate(answers)).edits}
+    assert "0" not in edits
+    assert (edits["1"].action, edits["1"].new_label) == ("relabel", str(other))
+    assert edits["1"].who == "the one who checked it"
+    assert edits["5"].who == "chaffinch"

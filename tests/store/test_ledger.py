@@ -59,6 +59,7 @@ def test_a_whole_chain_passes_and_each_entry_carries_the_hash_before(ledger):
 @pytest.mark.parametrize("table", ["entry", "migration", *TABLES])
 def test_the_database_refuses_changes(ledger, table):
     fill(ledger)
+    ledger.append("calibration", {"calibration": [{"run": "r", "answers": 30, "rate": 0.1}]})
     for change in (f"UPDATE {table} SET {column_of(table)} = 'x'", f"DELETE FROM {table}"):
         with pytest.raises(DBAPIError, match="append-only"):
             ledger.database.write(lambda connection, sql=change: connection.execute(text(sql)))

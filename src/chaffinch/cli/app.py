@@ -14,6 +14,7 @@ import chaffinch
 from chaffinch.cli import (
     apply,
     attribute,
+    calibrate,
     datasheet,
     explain,
     export,
@@ -248,6 +249,7 @@ app.command("scan")(scan)
 app.command("report")(report)
 app.command("explain")(explain.explain)
 app.command("review")(review.review)
+app.command("calibrate")(calibrate.calibrate)
 app.command("propose")(propose.propose)
 app.command("apply")(apply.apply)
 app.command("verify")(verify.verify)

@@ -22,6 +22,9 @@ def review(
     data: Annotated[
         str | None, typer.Option(help="Where the data lie now, if they were moved.")
     ] = None,
+    check: Annotated[
+        int, typer.Option(help="Samples, drawn at random, to check before the queue.", min=0)
+    ] = 30,
     ledger: Annotated[
         str | None, typer.Option(help="File or URL of the ledger that takes the decisions.")
     ] = None,
@@ -39,8 +42,10 @@ def review(
     book = ledger_for(run, ledger)
     if book is None:
         raise InputError("a ledger for the decisions", "'none'", "Name one with --ledger")
-    session = Session(folder, book, user() if reviewer is None else reviewer, data)
+    name = user() if reviewer is None else reviewer
+    session = Session(folder, book, name, data, checks=check)
     serve(session, port, browser=not no_browser, say=say)
+    session.finish()
     plural = "" if session.decided == 1 else "s"
     say(f"{session.decided:,} decision{plural} recorded in {book.database.place}")
     say(f"They count in: chaffinch propose {run.as_posix()}")

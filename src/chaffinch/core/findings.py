@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from chaffinch.core.answers import frame, join
+from chaffinch.core.basis import Basis
+from chaffinch.core.calibrated import NOT_DRAWN, basis_of_table, changes, note, to_check
+from chaffinch.core.check_sample import weights_of
+from chaffinch.core.judged import wrong_label
 from chaffinch.core.kinds import PROBABILITY_COLUMNS, SET_ASIDE
+from chaffinch.core.recalibrated import kinds_of
+from chaffinch.core.recalibration import before
 from chaffinch.core.types import Floats, Mask
 
 COLUMNS = (
@@ -55,6 +62,10 @@ class Findings:
             label noise could be fitted.
         notes: Sentences that a reader must know to read the table rightly.
         details: Further figures for the report (accuracies, calibration).
+        basis: The evidence on labels by which answers recalibrate the findings; None in findings
+            of older versions, which are recalibrated by their suspicion alone.
+        answers: The answers that they were recalibrated by, None before.
+        origin: The findings before any answer, None where these are.
     """
 
     table: pd.DataFrame
@@ -63,6 +74,9 @@ class Findings:
     flow: Floats | None = None
     notes: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    basis: Basis | None = None
+    answers: pd.DataFrame | None = None
+    origin: "Findings | None" = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -97,6 +111,113 @@ class Findings:
         """All rows, most suspicious first; ties in the order of the data."""
         order = np.argsort(-self.table["suspicion"].to_numpy(), kind="stable")
         return self.table.iloc[order]
+
+    def to_check(self, count: int = 30, seed: int = 0) -> pd.DataFrame:
+        """Samples for people to look at, so that their answers say most about the whole set.
+
+        They are drawn at random and spread over suspicion and classes, more of them where it is
+        unsure whether the label is wrong, and never only the most suspicious ones. What was
+        answered before is left out. See `chaffinch.core.check_sample`.
+
+        Args:
+            count: How many; all samples where there are fewer.
+            seed: Another seed draws others.
+
+        Returns:
+            In random order ``id``, ``row`` (position in the table), ``weight`` (one over the
+            probability of being drawn) and ``stratum`` (0 for the least suspicious).
+
+        Raises:
+            InputError: A count below one, or nothing left to check.
+        """
+        if not self.is_judged.all():
+            drawn = self.judged.to_check(count, seed)
+            return drawn.assign(row=np.flatnonzero(self.is_judged)[drawn["row"]])
+        answered = np.zeros(len(self), dtype=np.bool_)
+        if self.answers is not None:
+            answered = self.table["id"].isin(self.answers["id"]).to_numpy()
+        drawn = to_check(self._evidence, self._chance, answered, count, seed)
+        drawn.insert(0, "id", self.table["id"].to_numpy()[drawn["row"]])
+        return drawn
+
+    def calibrate(self, answers: Mapping[Any, Any] | pd.DataFrame) -> "Findings":
+        """Learn from answers of people which labels are wrong: see docs/calibration.md.
+
+        Args:
+            answers: ``{id: right label}``, or ``{id: True or False}`` where True means that the
+                label is wrong, or a table with the columns ``id`` and ``label`` or ``wrong``, and
+                at will ``weight`` and ``reviewer``. None and NaN stand for "cannot tell". Without a
+                column ``weight``, the samples are taken as drawn by `to_check`; in it, NaN means
+                that a sample was chosen in another way: it helps to tell wrong labels from right
+                ones, but does not count for the unbiased rate. Answers given before are kept,
+                unless the same reviewer answers anew.
+
+        Returns:
+            New findings, in which the columns from ``suspicion`` to ``q_value``, the probabilities
+            of the kinds, ``estimated_errors``, ``flow`` and ``details["rates"]`` are learned anew
+            from the evidence and the answers; answered samples are as told.
+            ``details["calibration"]`` holds the rate of wrong labels with its 90 % interval, and
+            what changed.
+
+        Raises:
+            InputError: No answers, ids or labels that are not in the findings.
+        """
+        if not self.is_judged.all():
+            return self.with_judged(self.judged.calibrate(self._of_judged(answers)))
+        first = self if self.origin is None else self.origin
+        told, notes = self._weighed(frame(answers, self.classes))
+        if self.answers is not None:
+            told = pd.concat([self.answers, told]).drop_duplicates(["id", "reviewer"], keep="last")
+        basis = first._evidence
+        joined = join(told, first.table["id"].tolist(), basis.given)
+        made = changes(first.table, first.classes, basis, joined)
+        flagged = int(first.table["flagged"].sum())
+        then = {"flagged": flagged, "estimated_errors": round(first.estimated_errors, 6)}
+        calibration = {**made["details"]["calibration"], "before": then}
+        made["details"] = {**first.details, **made["details"], "calibration": calibration}
+        made["notes"] = (*first.notes, note(calibration), *notes)
+        return replace(first, **made, answers=told, origin=first)
+
+    def _of_judged(self, answers: Mapping[Any, Any] | pd.DataFrame) -> Any:
+        """The answers less those about samples that were not judged, which teach nothing."""
+        aside = set(self.table["id"][~self.is_judged])
+        if isinstance(answers, pd.DataFrame):
+            return answers[~answers["id"].isin(aside)] if "id" in answers else answers
+        return {name: answer for name, answer in answers.items() if name not in aside}
+
+    def with_judged(self, made: "Findings") -> "Findings":
+        """Findings made anew of the `judged` samples, with the rows of the others as they are."""
+        judged, rows = self.judged.table, np.flatnonzero(self.is_judged)
+        table = self.table.copy()
+        for name in made.table.columns:
+            if name in judged and made.table[name].equals(judged[name]):
+                continue
+            column = pd.Series([None] * len(table), dtype=object)
+            if name in table:
+                column = table[name].astype(object)
+            column.iloc[rows] = made.table[name].to_numpy(dtype=object)
+            table[name] = column.infer_objects()
+        return replace(made, table=table)
+
+    def _weighed(self, told: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+        """Answers with the weights of `to_check` where none were given, and notes on them."""
+        if "weight" in told:
+            return told, ()
+        place = {one: row for row, one in enumerate(self.table["id"].tolist())}
+        rows = told["id"].map(place)
+        weights, drawn = weights_of(self._chance, rows.to_numpy())
+        return told.assign(weight=weights), () if drawn else (NOT_DRAWN,)
+
+    @property
+    def _evidence(self) -> Basis:
+        return basis_of_table(self.table, self.classes) if self.basis is None else self.basis
+
+    @property
+    def _chance(self) -> Floats:
+        """(N,) probability that each label is wrong, by which samples are drawn."""
+        if self.answers is None:
+            return before(self._evidence)
+        return wrong_label(kinds_of(self.table))
 
     def __repr__(self) -> str:
         flagged = int(self.table["flagged"].sum())

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from sklearn.isotonic import isotonic_regression
 
 from chaffinch.core.evidence import Evidence
+from chaffinch.core.judged import harm
 from chaffinch.core.kinds import KINDS, MISLABELLED
 from chaffinch.core.labels import Labels
 from chaffinch.core.types import Floats, Mask
-from chaffinch.diagnosis.kinds.assignment import harm
 
 _BY_EPOCH = ("logits", "held_out_logits", "feature_norms")
 _BY_SAMPLE = ("features", "embeddings")

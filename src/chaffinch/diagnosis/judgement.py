@@ -12,18 +12,15 @@ from scipy.special import expit
 
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
-from chaffinch.core.kinds import HARMFUL, KINDS, PROBABILITY_COLUMNS, WRONG_LABEL, place
+from chaffinch.core.judged import harm, judged_columns, wrong_label
+from chaffinch.core.kinds import HARMFUL, KINDS
 from chaffinch.core.labels import Labels
-from chaffinch.core.types import Floats, Mask
+from chaffinch.core.types import Floats
+from chaffinch.diagnosis.basis import make_basis
 from chaffinch.diagnosis.canaries import CanaryEvidence
 from chaffinch.diagnosis.explanation import describe
 from chaffinch.diagnosis.fusion import log_odds
-from chaffinch.diagnosis.kinds.assignment import (
-    find_groups,
-    harm,
-    kind_probabilities,
-    likeliest,
-)
+from chaffinch.diagnosis.kinds.assignment import find_groups, kind_probabilities
 from chaffinch.diagnosis.rate import rates
 from chaffinch.diagnosis.selection import Threshold, q_values
 from chaffinch.diagnosis.wrong_label import LabelVerdict, judge_by_canaries, judge_labels
@@ -61,8 +58,7 @@ class Verdict:
     @property
     def wrong_label(self) -> Floats:
         """(N,) calibrated probability that the label is wrong."""
-        total: Floats = self.kinds[:, [place(kind) for kind in WRONG_LABEL]].sum(axis=1)
-        return total
+        return wrong_label(self.kinds)
 
 
 def judge_evidence(
@@ -100,6 +96,8 @@ def judge_evidence(
     else:
         columns = {one.name: one(evidence, seed) for one in chosen}
     found = _findings(evidence, verdict, columns, threshold)
+    basis = make_basis((evidence, *repeats), verdict.wrong_label, verdict.alternatives, seed)
+    found = replace(found, basis=basis)
     if canaries is not None and verdict.canaries is not None:
         least = found.table.loc[found.table["flagged"], "suspicion"].min()
         # Canaries have a fit of their own: what is certain in one may be a hair less in the other.
@@ -205,26 +203,13 @@ def _findings(
     labels, suspicion = evidence.labels, verdict.suspicion
     q = q_values(suspicion)
     flagged = threshold.flag(suspicion, q)
-    kind = likeliest(verdict.kinds, flagged)
     best = verdict.alternatives.argmax(axis=1)
-    confidence = verdict.wrong_label * verdict.alternatives.max(axis=1)
-    named = (flagged & np.isin(np.asarray(KINDS)[kind], WRONG_LABEL)) | (confidence > 0.5)
     classes = _storable(labels.classes)
-    table = pd.DataFrame(
-        {
-            "id": evidence.ids,
-            "given_label": classes[labels.codes],
-            "suspicion": suspicion,
-            "flagged": flagged,
-            "kind": np.asarray(KINDS, dtype=object)[kind],
-            "kind_probability": verdict.kinds[np.arange(len(labels)), kind],
-            "suggested_label": _masked(classes[best], named),
-            "suggestion_confidence": np.where(named, confidence, np.nan),
-            "q_value": q,
-            **dict(zip(PROBABILITY_COLUMNS, verdict.kinds.T, strict=True)),
-            **columns,
-        }
+    judged = judged_columns(
+        verdict.kinds, flagged, q, classes[best], verdict.alternatives.max(axis=1)
     )
+    named = {"id": evidence.ids, "given_label": classes[labels.codes]}
+    table = pd.DataFrame({**named, **judged, **columns})
     by_kind = dict(zip(KINDS, verdict.kinds.T, strict=True))
     return Findings(
         table,
@@ -253,8 +238,3 @@ def _storable(classes: NDArray[Any]) -> NDArray[Any]:
     if classes.dtype == object and not all(isinstance(value, str) for value in classes):
         return np.asarray([str(value) for value in classes], dtype=object)
     return classes
-
-
-def _masked(values: NDArray[Any], keep: Mask) -> "pd.Series[Any]":
-    """A column that keeps its type and is missing where ``keep`` is false."""
-    return pd.Series(pd.array(values)).where(keep)

@@ -26,7 +26,7 @@ def history_of(ledger: Ledger, subject: str | Path | None = None) -> pd.DataFram
 
     Returns:
         Columns ``seq``, ``at`` (UTC), ``who``, ``what`` (version, run, plan, verification,
-        decisions), ``id`` (shortened) and ``detail``, in the order in which it happened.
+        calibration, decisions), ``id`` (shortened) and ``detail``, in the order of events.
     """
     versions, runs = ledger.table("version"), ledger.table("run")
     if subject is None:
@@ -87,6 +87,10 @@ def _others(ledger: Ledger, runs: set[str]) -> Iterator[list[Any]]:
         for row in ledger.table("verification", run=run).to_dict("records"):
             detail = f"{row['verdict']}" + _interval(row)
             yield _event(row, "verification", str(row["plan"] or ""), detail)
+        for row in ledger.table("calibration", run=run).to_dict("records"):
+            detail = f"{row['answers']:,} answers: {row['rate']:.1%} of the labels are wrong"
+            detail += f" ({row['lowest']:.1%} to {row['highest']:.1%}), {row['flagged']:,} flagged"
+            yield _event(row, "calibration", run, detail)
         for _, group in ledger.table("decision", run=run).groupby("seq"):
             names = ", ".join(sorted(set(group["reviewer"])))
             row = group.iloc[0].to_dict()

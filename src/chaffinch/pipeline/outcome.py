@@ -170,6 +170,8 @@ def write_outcome(outcome: Outcome, folder: Path) -> None:
     draft = folder / (FINDINGS + ".draft")
     outcome.findings.table.to_parquet(draft, index=False)
     replace(draft, folder / FINDINGS)
+    if outcome.findings.basis is not None:
+        outcome.findings.basis.save(folder)
     write_explanations(outcome.evidence, outcome.findings.judged, folder)
     exhibits = gallery(outcome.request.whole, outcome.findings)
     content = ",\n".join(exhibit.model_dump_json() for exhibit in exhibits)
@@ -177,10 +179,14 @@ def write_outcome(outcome: Outcome, folder: Path) -> None:
     write_text(folder / RECORD, outcome.record().model_dump_json(indent=1) + "\n")
 
 
-def findings_of(run: RunFolder) -> Findings:
-    """Read the findings of a finished run back."""
-    record = run.record
-    table = run.findings
+def findings_of(run: RunFolder, *, latest: bool = False) -> Findings:
+    """Read the findings of a finished run back.
+
+    Args:
+        run: The run.
+        latest: Whether as answers of people left them, instead of as the scan did.
+    """
+    record, table = run.latest if latest else (run.record, run.findings)
     flow = record.judgement.flow
     judged = table.loc[~table["kind"].isin(SET_ASIDE), "given_label"]
     return Findings(
@@ -190,6 +196,7 @@ def findings_of(run: RunFolder) -> Findings:
         None if flow is None else np.asarray(flow),
         tuple(record.judgement.notes),
         record.judgement.details,
+        run.basis,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from chaffinch.core.errors import ChaffinchError, InputError, RunError
 from chaffinch.core.plan import Plan
+from chaffinch.pipeline.answers import decisions_of
 from chaffinch.pipeline.labelled import need_labels
 from chaffinch.pipeline.ledger import (
     ledger_for,
@@ -15,7 +16,6 @@ from chaffinch.pipeline.ledger import (
     record_plan,
     record_repair,
     record_verification,
-    run_id,
 )
 from chaffinch.pipeline.outcome import findings_of
 from chaffinch.pipeline.verification import Outcome, verify
@@ -46,8 +46,9 @@ def propose_run(
 ) -> Plan:
     """Propose a plan for a run and keep it in its folder as ``repair.json``.
 
-    Decisions of reviewers on the run that the ledger holds go before what the policy says. A plan
-    in the folder that somebody changed is kept under another name.
+    Decisions of reviewers on the run that the ledger holds go before what the policy says, and the
+    policy goes by the findings as answers of people recalibrated them, where they did. A plan in
+    the folder that somebody changed is kept under another name.
 
     Args:
         run: The run.
@@ -69,14 +70,13 @@ def propose_run(
         free(out, overwrite=True)
     folder = EvidenceFolder(run.path / EVIDENCE)
     evidence = folder.load() if folder.whole else None
-    findings = findings_of(run)
+    findings = findings_of(run, latest=True)
     judged = findings.judged.table["id"].astype(str).tolist()
     if evidence is not None and list(evidence.ids) != judged:
         evidence = None
     plan = propose(findings, policy, evidence, run.record.data.fingerprint)
     book = ledger_for(run.path, ledger)
-    if book is not None:
-        plan = follow(plan, findings, book.decisions(run_id(run.path)))
+    plan = follow(plan, findings, decisions_of(run, findings, book))
     _kept(run, plan)
     if out is not None:
         text = plan.to_csv() if out.suffix.lower() == ".csv" else plan.to_json()

@@ -14,6 +14,7 @@ from chaffinch.core.kinds import UNUSABLE
 from chaffinch.core.plan import Plan
 from chaffinch.repair.collection import regions
 from chaffinch.repair.policy import KINDS, PROTECTED, Policy, find_policy
+from chaffinch.repair.reviewed import answered, follow
 from chaffinch.repair.rows import LABEL_KINDS, LEAST_SHARE, Rows
 
 _DOUBTFUL = "ambiguous"
@@ -37,7 +38,8 @@ def propose(
         fingerprint: Of the data, kept in the plan.
 
     Returns:
-        A plan with at most one edit a sample, in the order of the data.
+        A plan with at most one edit a sample, in the order of the data. Of samples whose labels
+        people checked (`Findings.calibrate`), it does what they said.
 
     Raises:
         InputError: No such policy, or evidence on other samples.
@@ -45,7 +47,7 @@ def propose(
     rules = find_policy(policy)  # refused before the second look, which takes a while
     judged = findings.judged
     plan = propose_from(Rows.of(judged, evidence), judged, rules, evidence, fingerprint)
-    return _with_set_aside(plan, findings)
+    return follow(_with_set_aside(plan, findings), findings, answered(findings))
 
 
 def _with_set_aside(plan: Plan, findings: Findings) -> Plan:

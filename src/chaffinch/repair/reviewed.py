@@ -55,6 +55,28 @@ def follow(plan: Plan, findings: Findings, decisions: pd.DataFrame) -> Plan:
     return replace(plan, edits=tuple(ordered), notes=(*plan.notes, note))
 
 
+def answered(findings: Findings) -> pd.DataFrame:
+    """The answers by which findings were calibrated, as decisions for `follow`.
+
+    A label that is right is kept and a wrong one gets the label that was named; where none was, or
+    nobody could tell, there is no decision.
+    """
+    columns = ["sample", "action", "label", "reviewer", "reason", "confidence"]
+    if findings.answers is None:
+        return pd.DataFrame(columns=columns)
+    given = {str(k): str(v) for k, v in findings.table[["id", "given_label"]].to_numpy().tolist()}
+    rows: list[tuple[Any, ...]] = []
+    for one in findings.answers.to_dict("records"):
+        name, named = str(one["id"]), int(one["label"]) >= 0
+        label = str(findings.classes[int(one["label"])]) if named else None
+        who = one["reviewer"] or "the one who checked it"
+        if label == given[name] or one["wrong"] == 0:
+            rows.append((name, "keep", None, who, "", math.nan))
+        elif named:
+            rows.append((name, "relabel", label, who, "", math.nan))
+    return pd.DataFrame(rows, columns=columns)
+
+
 def _edit(
     name: str, told: Mapping[str, Any], verdict: Mapping[Any, Any], votes: pd.DataFrame
 ) -> Edit | None:

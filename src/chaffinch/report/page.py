@@ -14,6 +14,7 @@ from chaffinch.core.errors import RunError
 from chaffinch.core.kinds import SET_ASIDE
 from chaffinch.core.scorer import SCORERS
 from chaffinch.report import verdict, wording
+from chaffinch.report.calibration import told
 from chaffinch.report.confusion import MOST_CLASSES, confuse
 from chaffinch.report.discovery import discover
 from chaffinch.report.distribution import scorer_views, suspicion_histogram
@@ -42,7 +43,7 @@ def render(run: RunFolder, final: Path | None = None) -> str:
     Raises:
         RunError: The run folder is damaged.
     """
-    record, findings = run.record, run.findings
+    record, findings = run.latest
     judged = findings[~findings["kind"].isin(SET_ASIDE)] if "kind" in findings else findings
     naming = Naming(record.data.classes)
     scorers = verdict.scorers(record, findings)
@@ -56,6 +57,7 @@ def render(run: RunFolder, final: Path | None = None) -> str:
             facts=_facts(record),
             labelled=naming.labelled,
             demo=verdict.demo_figures(record.demo) if record.demo else [],
+            learned=told(record.judgement.details.get("calibration")),
             confusion=confuse(
                 judged,
                 record.judgement.flow,

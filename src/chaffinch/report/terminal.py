@@ -35,7 +35,7 @@ def summary(run: RunFolder, console: Console) -> None:
     Raises:
         RunError: The run folder is damaged.
     """
-    record, findings = run.record, run.findings
+    record, findings = run.latest
     outcome = verdict.judge(record, findings)
     gallery = hang(run.gallery, findings, Naming(record.data.classes))
     console.print()

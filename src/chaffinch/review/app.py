@@ -9,9 +9,10 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from chaffinch.core.errors import ChaffinchError, InputError
+from chaffinch.pipeline.answers import CHECK
 from chaffinch.review import page
 from chaffinch.review.queue import Wish
-from chaffinch.review.session import Session
+from chaffinch.review.session import SOURCE, Session
 
 Form = dict[str, str]
 
@@ -89,6 +90,8 @@ def _guard(app: FastAPI, session: Session, port: int) -> None:
 def _pages(app: FastAPI, session: Session) -> None:
     @app.get("/")
     def queue(request: Request, sample: int | None = None, after: int | None = None) -> Response:
+        if not request.query_params and session.unchecked(session.decisions()):
+            return RedirectResponse(f"/?section={CHECK}", 303)
         wish = Wish.read(dict(request.query_params))
         return _desk(request, session, wish, sample, after)
 
@@ -124,8 +127,15 @@ def _writes(app: FastAPI, session: Session) -> None:
         if form.get("action") == "relabel":
             code = _number(form, "code")
             label = session.classes[code] if 0 <= code < len(session.classes) else None
-        made = session.decide(row, form.get("action", ""), label, form.get("reason", ""))
-        return _desk(request, session, wish, None, row, page.said(made))
+        source = CHECK if wish.section == CHECK else SOURCE
+        made = session.decide(row, form.get("action", ""), label, form.get("reason", ""), source)
+        after = None if session.learn_if_due() else row
+        return _desk(request, session, wish, None, after, page.said(made))
+
+    @app.post("/learn")
+    def learn(request: Request, form: Annotated[Form, Depends(checked)]) -> Response:
+        said = "Judged anew." if session.learn() else session.trouble
+        return _desk(request, session, Wish.read(form), None, None, said)
 
     @app.post("/undo")
     def undo(request: Request, form: Annotated[Form, Depends(checked)]) -> Response:

@@ -6,7 +6,9 @@ from importlib.resources import files
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 
+from chaffinch.pipeline.answers import CHECK
 from chaffinch.report import wording
+from chaffinch.report.calibration import told
 from chaffinch.report.kind import several, title_of
 from chaffinch.review.card import make_card, verdict
 from chaffinch.review.queue import SECTIONS, STATES, Wish
@@ -15,6 +17,9 @@ from chaffinch.store.decision import WITHDRAW, Decision
 
 _SCRIPTS = ("htmx.min.js", "review.js")
 _STYLE = "style.css"
+
+MOST_KEYS = 10
+"""Up to so many classes have a button and a digit each; more are in a menu."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,18 @@ def _desk(
         "progress": Progress(len(section), sum(one in decided for one in section)),
         "message": message,
         "longest": LONGEST_REASON,
+        "checking": wish.section == CHECK,
+        "keys": _keys(session.classes),
+        "learned": told(session.learned),
     }
+
+
+def _keys(classes: tuple[str, ...]) -> dict[int, str]:
+    """A digit for each class by its code, its own if classes are digits; none if they are many."""
+    if len(classes) > MOST_KEYS:
+        return {}
+    own = all(len(name) == 1 and name in "0123456789" for name in classes)
+    return {code: name if own else f"{(code + 1) % 10}" for code, name in enumerate(classes)}
 
 
 def _before(section: list[int], row: int) -> int | None:

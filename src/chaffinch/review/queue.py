@@ -9,16 +9,19 @@ import pandas as pd
 from chaffinch.core import kinds
 from chaffinch.core.errors import InputError
 from chaffinch.core.randomness import stream
+from chaffinch.diagnosis.relearning import worth_of_look
 from chaffinch.report.kind import PROTECTED
 
 SECTIONS = {
+    "check": "Check first",
     "flagged": "Flagged",
     "protected": "Protected",
     "spot": "Spot checks",
     "all": "All samples",
 }
-"""What can be looked through. Spot checks are drawn among the clean samples, so that a reviewer
-sees what the tool overlooks."""
+"""What can be looked through. Those to check first are drawn at random among all samples, so that
+the answers say how far to trust the rest; spot checks among the clean ones, so that a reviewer sees
+what the tool overlooks."""
 
 STATES = {"open": "to decide", "done": "decided by me", "both": "both"}
 
@@ -62,13 +65,14 @@ class Wish:
 
 
 class Queue:
-    """The samples of a run in the order of review.
+    """The samples of a run in the order of review: those first that a look settles most of.
 
     Args:
         findings: The findings table, N rows.
         labels: (N,) given labels as text.
         seed: Of the run; decides which samples are spot-checked.
         told: What can be searched of a row, in lower case.
+        checks: Rows that were drawn to be checked first.
     """
 
     def __init__(
@@ -77,12 +81,12 @@ class Queue:
         labels: Sequence[str],
         seed: int,
         told: Callable[[int], str],
+        checks: Sequence[int] = (),
     ) -> None:
         self.kinds = [str(kind) for kind in findings["kind"]]
         self.labels = list(labels)
         self._told = told
-        suspicion = findings["suspicion"].to_numpy(np.float64)
-        order = np.argsort(-suspicion, kind="stable")
+        order = np.argsort(-worth_of_look(findings), kind="stable")
         flagged = findings["flagged"].to_numpy(bool)
         aside = np.isin(self.kinds, kinds.SET_ASIDE)
         protected = np.isin(self.kinds, PROTECTED) & ~flagged
@@ -90,6 +94,7 @@ class Queue:
         drawn = stream(seed, "spot checks").permutation(clean)[:SPOT_CHECKS]
         rest = np.flatnonzero(aside)
         self._sections: dict[str, list[int]] = {
+            "check": list(checks),
             # What was not judged comes last: there may be a great deal of it.
             "flagged": [*order[(flagged & ~aside)[order]].tolist(), *rest.tolist()],
             "protected": order[protected[order]].tolist(),

@@ -8,9 +8,16 @@ from typing import Any
 
 import pandas as pd
 
-from chaffinch.core.errors import InputError
+from chaffinch.core.errors import ChaffinchError, InputError
+from chaffinch.pipeline.calibrate import (
+    COUNT,
+    drawn_rows,
+    recalibrate,
+    record_calibration,
+    samples_to_check,
+)
 from chaffinch.pipeline.ledger import run_id
-from chaffinch.report import wording
+from chaffinch.report import wording, write
 from chaffinch.report.wording import Naming
 from chaffinch.review.exhibition import Exhibition
 from chaffinch.review.queue import Queue
@@ -22,6 +29,9 @@ ACTIONS = ("keep", "relabel", "remove", "quarantine", "unsure", WITHDRAW)
 """What can be decided on the page."""
 
 SOURCE = "review"
+LEARN_EVERY = 10
+"""After so many decisions the samples are judged anew."""
+
 LONGEST_REASON = 2000
 _LONGEST_NAME = 200
 
@@ -34,6 +44,7 @@ class Session:
         ledger: Where decisions go.
         reviewer: Who decides.
         data: Where the data lie now; by default where the run found them.
+        checks: How many samples, drawn at random, are to be checked before the queue; 0 for none.
 
     Attributes:
         key: Lets in who has it, once.
@@ -41,13 +52,23 @@ class Session:
         token: Without it nothing is decided: a foreign page open in the same browser has the
             cookie of this one, but cannot read the token.
 
+        learned: What answers have changed so far, as `Findings.calibrate` tells it; None for
+            nothing.
+        trouble: Why nothing could be learned; "" if all is well.
+
     Raises:
         InputError: A reviewer without a name, or data that were named and cannot be opened.
         RunError: The run is damaged.
     """
 
     def __init__(
-        self, run: RunFolder, ledger: Ledger, reviewer: str, data: str | None = None
+        self,
+        run: RunFolder,
+        ledger: Ledger,
+        reviewer: str,
+        data: str | None = None,
+        *,
+        checks: int = COUNT,
     ) -> None:
         self.reviewer = " ".join(wording.clean(reviewer).split())
         if not 0 < len(self.reviewer) <= _LONGEST_NAME:
@@ -56,7 +77,7 @@ class Session:
             )
         self.key, self.cookie, self.token = (secrets.token_urlsafe(24) for _ in range(3))
         self._entered = False
-        self.record, self.findings = run.record, run.findings
+        self.record, self.findings = run.latest
         self.explanations = {one.id: one for one in run.explanations}
         self.exhibition = Exhibition(run, data)
         self.naming = Naming(self.record.data.classes)
@@ -64,11 +85,15 @@ class Session:
         self.ids = [str(one) for one in self.findings["id"]]
         self.given = [self.naming(one) or "" for one in self.findings["given_label"]]
         self.row_of = {name: row for row, name in enumerate(self.ids)}
-        self.queue = Queue(self.findings, self.given, self.record.seed, self._searched)
-        self._ledger, self._run = ledger, run_id(run.path)
-        self._lock = Lock()
+        self._ledger, self._run, self._folder = ledger, run_id(run.path), run
+        self._lock, self._learning = Lock(), Lock()
         self._done: list[tuple[str, Decision | None]] = []
         self._words: dict[int, str] = {}
+        self._fresh, self.trouble = 0, ""
+        if checks and not run.calibration.drawn:
+            samples_to_check(run, ledger, checks)
+        self.checks = tuple(drawn_rows(run)) if checks else ()
+        self._show_latest()
 
     def enter(self, key: str) -> bool:
         """Whether a key lets in; the right one does so once."""
@@ -95,7 +120,14 @@ class Session:
         """Samples on which reviewers do not say the same, as the ledger gives them."""
         return disagreements(self.decisions())
 
-    def decide(self, row: int, action: str, label: str | None = None, reason: str = "") -> Decision:
+    def decide(
+        self,
+        row: int,
+        action: str,
+        label: str | None = None,
+        reason: str = "",
+        source: str = SOURCE,
+    ) -> Decision:
         """Record what the reviewer says of a row.
 
         Args:
@@ -103,6 +135,7 @@ class Session:
             action: One of `ACTIONS`.
             label: The right class, for ``relabel``; the given one means ``keep``.
             reason: Why, if the reviewer says.
+            source: ``check`` for a sample that was checked without seeing what the scan says.
 
         Returns:
             What was recorded.
@@ -129,13 +162,63 @@ class Session:
             self.reviewer,
             label=label if action == "relabel" else None,
             reason=wording.clean(reason).strip(),
-            source=SOURCE,
+            source=source,
         )
         with self._lock:
             before = self.mine(self.decisions()).get(row)
             self._ledger.decide(self._run, [new])
             self._done.append((new.sample, None if before is None else _decision(before)))
+            self._fresh += 1
         return new
+
+    def unchecked(self, decisions: pd.DataFrame) -> list[int]:
+        """The samples to be checked first that this reviewer has not decided."""
+        mine = self.mine(decisions)
+        return [row for row in self.checks if row not in mine]
+
+    def learn_if_due(self) -> bool:
+        """Judge the samples anew once those to check are answered, then every ten decisions.
+
+        Returns:
+            Whether the queue is another one now.
+        """
+        to_learn = 1 if self.learned is None and self.checks else LEARN_EVERY
+        if self._fresh < to_learn or self.unchecked(self.decisions()):
+            return False
+        return self.learn()
+
+    def learn(self) -> bool:
+        """Judge the samples anew by all decisions so far, see `chaffinch.pipeline.calibrate`.
+
+        Returns:
+            Whether anything was learned; where not, ``trouble`` says why.
+        """
+        with self._learning:
+            self._fresh, self.trouble = 0, ""
+            try:
+                made = recalibrate(self._folder, self._ledger)
+            except (ChaffinchError, OSError) as error:  # the decision stands all the same
+                self.trouble = f"Nothing was learned from the decisions: {error}"
+                return False
+            if made is None:
+                self.trouble = "Nothing to learn from yet: no decision says which label is right."
+                return False
+            self._show_latest()
+            return True
+
+    def finish(self) -> None:
+        """Learn from the last decisions, and write down in ledger and report what they changed."""
+        if self._fresh:
+            self.learn()
+        if self._done and self.learned is not None and not self.trouble:
+            record_calibration(self._folder, self._ledger)
+            write(self._folder)
+
+    def _show_latest(self) -> None:
+        """Take up the findings as they are in the run now."""
+        self.record, self.findings = self._folder.latest
+        self.learned: dict[str, Any] | None = self.record.judgement.details.get("calibration")
+        self.queue = Queue(self.findings, self.given, self.record.seed, self._searched, self.checks)
 
     def undo(self) -> int | None:
         """Take back the last decision of this session; what stood before it stands again.
@@ -155,6 +238,7 @@ class Session:
                 again = Decision(**{**asdict(before), "decided_at": "", "source": SOURCE})
             self._ledger.decide(self._run, [again])
             self._done.pop()
+            self._fresh += 1
             return self.row_of[sample]
 
     @property

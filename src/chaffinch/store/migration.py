@@ -78,6 +78,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         _guard("edit", _ROW),
         _guard("verification", _ROW),
     ),
+    (  # 4: what answers of people changed
+        "CREATE TABLE calibration (entry BIGINT, position BIGINT, run TEXT, document TEXT,"
+        " rate DOUBLE PRECISION, lowest DOUBLE PRECISION, highest DOUBLE PRECISION,"
+        " answers BIGINT, flagged BIGINT, PRIMARY KEY (entry, position))",
+        _guard("calibration", _ROW),
+    ),
 )
 """The statements of each migration, valid in SQLite and in PostgreSQL alike; the first makes
 version 1 of an empty database. Triggers are left out in PostgreSQL, see `_guard`."""

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chaffinch.core.basis import Basis
 from chaffinch.core.durable import draft_of, replace
 from chaffinch.core.errors import RunError
 from chaffinch.core.explanation import Explanation
@@ -23,6 +24,8 @@ GALLERY = "gallery.json"
 REPORT = "report.html"
 EVIDENCE = "evidence"
 EXPLANATIONS = "explanations.json"
+CALIBRATION = "calibration.json"
+CALIBRATED = "calibrated.parquet"
 
 
 class DataRecord(BaseModel):
@@ -87,6 +90,43 @@ class Exhibit(BaseModel):
 
     id: str
     content: dict[str, Any]
+
+
+class DrawnRecord(BaseModel):
+    """A sample drawn at random for people to check, and one over the probability of that."""
+
+    id: str
+    weight: float
+
+
+class AnswerRecord(BaseModel):
+    """An answer that the ledger cannot hold as a decision.
+
+    Attributes:
+        id: Id of the sample.
+        reviewer: Who said it.
+        label: The right label; None where only ``wrong`` is known.
+        wrong: Whether the label is wrong; None for "cannot tell".
+    """
+
+    id: str
+    reviewer: str
+    label: str | None = None
+    wrong: bool | None = None
+
+
+class CalibrationRecord(BaseModel):
+    """``calibration.json``: which samples people are asked about, and what their answers changed.
+
+    Attributes:
+        drawn: The samples drawn so far, in the order in which they are to be checked.
+        answers: Those that no ledger holds.
+        judgement: What is said of the run after the answers; None before.
+    """
+
+    drawn: list[DrawnRecord] = Field(default_factory=list)
+    answers: list[AnswerRecord] = Field(default_factory=list)
+    judgement: JudgementRecord | None = None
 
 
 class RunRecord(BaseModel):
@@ -154,13 +194,59 @@ class RunFolder:
         Raises:
             RunError: The file is missing or damaged.
         """
+        return self._table(FINDINGS, "Scan again with --overwrite")
+
+    @property
+    def calibration(self) -> CalibrationRecord:
+        """Draws and answers of people; empty where nobody was asked.
+
+        Raises:
+            RunError: The file is damaged.
+        """
+        file = self.path / CALIBRATION
+        if not file.is_file():
+            return CalibrationRecord()
         try:
-            return pd.read_parquet(self.path / FINDINGS)
+            return CalibrationRecord.model_validate_json(file.read_bytes())
+        except ValidationError as error:
+            raise RunError(
+                f"a calibration in {file}",
+                str(error.errors()[0]["msg"]),
+                "Delete it and run 'chaffinch calibrate' again",
+            ) from error
+
+    def keep_calibration(self, calibration: CalibrationRecord) -> None:
+        """Write ``calibration.json``."""
+        write_text(self.path / CALIBRATION, calibration.model_dump_json(indent=1) + "\n")
+
+    @property
+    def latest(self) -> tuple[RunRecord, pd.DataFrame]:
+        """Record and findings as people's answers left them; as the scan did where there are none.
+
+        Raises:
+            RunError: A file is missing or damaged.
+        """
+        record, judgement = self.record, self.calibration.judgement
+        if judgement is None:
+            return record, self.findings
+        table = self._table(CALIBRATED, "Run 'chaffinch calibrate' again")
+        return record.model_copy(update={"judgement": judgement}), table
+
+    def _table(self, name: str, remedy: str) -> pd.DataFrame:
+        try:
+            return pd.read_parquet(self.path / name)
         except (OSError, ValueError, pa.ArrowException) as error:
             reason = " ".join(str(error).split()).rstrip(".")
-            raise RunError(
-                f"findings in {self.path / FINDINGS}", reason, "Scan again with --overwrite"
-            ) from error
+            raise RunError(f"findings in {self.path / name}", reason, remedy) from error
+
+    @property
+    def basis(self) -> Basis | None:
+        """The evidence by which answers recalibrate the findings; None in old runs.
+
+        Raises:
+            RunError: The file is damaged.
+        """
+        return Basis.load(self.path)
 
     @property
     def gallery(self) -> list[Exhibit]:

@@ -60,6 +60,7 @@ EDIT = _content(
     "edit", "plan sample action kind old_label new_label reason who", "weight confidence"
 )
 VERIFICATION = _content("verification", "run plan verdict document", "difference lowest highest")
+CALIBRATION = _content("calibration", "run document", "rate lowest highest", "answers flagged")
 
 KINDS: Mapping[str, tuple[Table, ...]] = {
     "run": (RUN, FINDING),
@@ -67,6 +68,7 @@ KINDS: Mapping[str, tuple[Table, ...]] = {
     "version": (VERSION,),
     "plan": (PLAN, EDIT),
     "verification": (VERIFICATION,),
+    "calibration": (CALIBRATION,),
 }
 """The kinds of entries, and the tables that hold the content of each."""
 

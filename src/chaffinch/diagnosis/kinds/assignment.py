@@ -11,7 +11,6 @@ from chaffinch.core.kinds import (
     CONFLICTING_DUPLICATE,
     FAR_CLUSTER,
     HARD,
-    HARMFUL,
     KINDS,
     MISLABELLED,
     NEAR_CLUSTER,
@@ -19,7 +18,7 @@ from chaffinch.core.kinds import (
     OUTLIER,
     place,
 )
-from chaffinch.core.types import Codes, Floats, Mask
+from chaffinch.core.types import Floats, Mask
 from chaffinch.diagnosis.informative import informative
 from chaffinch.diagnosis.kinds.anomaly import Anomalies, find_anomalies
 from chaffinch.diagnosis.kinds.duplicate import find_duplicates
@@ -115,22 +114,3 @@ def _rest(found: Floats, wrong: Floats, conflict: Floats) -> Floats:
 def _give(found: Floats, kind: str, amount: Floats) -> Floats:
     found[:, place(kind)] = amount
     return amount
-
-
-def likeliest(probabilities: Floats, flagged: Mask) -> Codes:
-    """(N,) column of the kind to name; among the harmful ones for flagged samples.
-
-    A flagged sample may be most likely clean (expected F1 flags at less than a half); its kind is
-    the harmful one that it most likely has, and its probability says how sure that is.
-    """
-    harmful = np.isin(KINDS, HARMFUL)
-    masked = np.where(flagged[:, None] & ~harmful, -1.0, probabilities)
-    named: Codes = masked.argmax(axis=1)
-    return named
-
-
-def harm(probabilities: Floats) -> Floats:
-    """(N,) probability that the sample does harm: the sum over the harmful kinds."""
-    columns = [place(kind) for kind in HARMFUL]
-    total: Floats = np.clip(probabilities[:, columns].sum(axis=1), 0, 1)
-    return total

@@ -99,7 +99,7 @@ def sheet_of(subject: str | Path, about: About, ledger: str | None = None, **ope
     if run is None:
         location = location_of(subject)
         return _of_data(open_data(subject, trainable=False, **opening), location, about, book)
-    record = run.record
+    record, latest = run.record, run.latest
     need_labels(record)
     location = (record.origin.path if record.origin else "") or None
     data = open_run_data(run) if location and _there(location) else None
@@ -113,7 +113,7 @@ def sheet_of(subject: str | Path, about: About, ledger: str | None = None, **ope
         files_of(location, data) if location and data is not None else None,
         _columns(location, opening_of(record)) if location and data is not None else {},
         record,
-        _faults(run.findings, record),
+        _faults(latest[1], latest[0]),
         pd.DataFrame() if book is None else history_of(book, run.path),
         {} if book is None else _review(book, run),
         () if book is None else _verifications(book, run),

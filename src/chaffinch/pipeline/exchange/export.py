@@ -78,7 +78,7 @@ def export_run(
     place = Path(out or f"{folder.path.absolute().name}-{to}{FORMATS[to]}").expanduser()
     for file in _files(place, to):
         free(file, overwrite)
-    table = folder.findings.sort_values("suspicion", ascending=False, kind="stable")
+    table = folder.latest[1].sort_values("suspicion", ascending=False, kind="stable")
     if rows == "flagged":
         table = table[table["flagged"].astype(bool)]
     if not len(table):
