@@ -21,10 +21,12 @@ from chaffinch.diagnosis.fusion import (
     log_odds,
     own_spread,
 )
+from chaffinch.diagnosis.label_noise import Assumption, judge_noise
 from chaffinch.diagnosis.mixture import upper_heap
 from chaffinch.diagnosis.noise_model import NoiseModel
+from chaffinch.diagnosis.noise_note import noise_notes
 from chaffinch.diagnosis.selection import LEAST_SUSPICION
-from chaffinch.diagnosis.source import fold_sources, held_out_sources
+from chaffinch.diagnosis.source import clean_samples, fold_sources, held_out_sources
 from chaffinch.scorers.probability import mean_over_epochs, softmax
 
 LEAST_EXPLAINED = 0.01
@@ -82,7 +84,11 @@ class LabelVerdict:
 
 
 def judge_labels(
-    evidence: Evidence, seed: int = 0, usual: Mask | None = None, trainings: int = 1
+    evidence: Evidence,
+    seed: int = 0,
+    usual: Mask | None = None,
+    trainings: int = 1,
+    assume: Assumption = "auto",
 ) -> LabelVerdict:
     """Say how likely each label is wrong and what else it could be.
 
@@ -93,6 +99,7 @@ def judge_labels(
             anomalies among them, it is not their oddity that passes for noise or ambiguity.
         trainings: Of how many trainings on these samples this is one; the mean over their verdicts
             will be taken.
+        assume: What a label is, see `chaffinch.diagnosis.label_noise`.
 
     Raises:
         InputError: Neither predictions nor embeddings.
@@ -106,7 +113,7 @@ def judge_labels(
         )
     if evidence.has("held_out_logits") or not evidence.has("logits"):
         known = _enough(usual, evidence.labels)
-        return _from_held_out(evidence, sources, seed, known, trainings)
+        return _from_held_out(evidence, sources, seed, known, trainings, assume)
     return _from_training(evidence, sources, seed)
 
 
@@ -120,23 +127,36 @@ def _enough(usual: Mask | None, labels: Labels) -> Mask:
 
 
 def _from_held_out(
-    evidence: Evidence, sources: Sequence[Floats], seed: int, usual: Mask, trainings: int
+    evidence: Evidence,
+    sources: Sequence[Floats],
+    seed: int,
+    usual: Mask,
+    trainings: int,
+    assume: Assumption,
 ) -> LabelVerdict:
     codes = evidence.labels.codes
-    model = _fit(evidence, sources, usual, seed)
-    right = model.posterior(sources, codes)
-    posterior = 1 - right[np.arange(len(codes)), codes]
+    fitted = _fit(evidence, sources, usual, seed)
+    noise = judge_noise(fitted, sources, codes, assume, clean_samples(evidence), seed, usual)
+    model, right, posterior = noise.model, noise.right, noise.wrong
     suspicion = posterior.copy()
     late = late_share(evidence.logits, codes, _doubt(evidence, sources, posterior))
     training = training_view(evidence, usual, posterior[usual], late)
     expected = model.predict(sources)
     fused = fuse(posterior[usual], training, knowledge(expected[usual]), late, trainings)
     suspicion[usual] = calibrate(fused, posterior[usual])
-    notes = () if evidence.has("held_out_logits") else (NEIGHBOURS_NOTE,)
-    details = {"noise_rate": model.rate, "likelihood": model.likelihood, LATE: late}
+    notes: tuple[str, ...] = () if evidence.has("held_out_logits") else (NEIGHBOURS_NOTE,)
+    notes = (*notes, *noise_notes(noise, evidence.labels))
+    details = {
+        "noise_rate": float(posterior.mean()),
+        "likelihood": fitted.likelihood,
+        LATE: late,
+        "assumed": assume,
+        "crispness": noise.crispness,
+        "rate_range": (noise.low, noise.high),
+    }
     doubt = rivalry(expected)
     learned = Labels(codes[usual], evidence.labels.classes)
-    if not explains(model, learned):
+    if not explains(fitted, learned):
         notes = (*notes, UNLEARNABLE_NOTE)
         suspicion, doubt = suspicion * (LEAST_SUSPICION / 2), np.zeros(len(codes))
         if evidence.has("logits"):  # the order, too, is better known from training

@@ -1,7 +1,7 @@
 """`judge`: findings from evidence that the user has already."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,10 +12,11 @@ from chaffinch.core.findings import Findings
 from chaffinch.core.labels import Labels
 from chaffinch.core.types import Floats
 from chaffinch.diagnosis.judgement import judge_evidence
+from chaffinch.diagnosis.label_noise import Assumption
 from chaffinch.diagnosis.selection import Threshold
 
 _SUM_TOLERANCE = 1e-2
-_OPTIONS = frozenset({"ids", "scorers", "seed", "select", "fdr"})
+_OPTIONS = frozenset({"ids", "scorers", "seed", "select", "fdr", "assume", "validation"})
 
 
 def judge(
@@ -36,7 +37,11 @@ def judge(
         logits: (E, N, C) outputs during training on these labels, epoch by epoch; (N, C) counts
             as one epoch.
         **options: ``ids`` (N,), ``scorers`` (names), ``seed``, and ``select`` and ``fdr``, the rule
-            by which samples are flagged (`chaffinch.diagnosis.selection.Threshold`).
+            by which samples are flagged (`chaffinch.diagnosis.selection.Threshold`). ``assume``
+            says what a label is: ``crisp`` where each sample has one right class, ``graded`` where
+            labels are outcomes or opinions, ``auto`` to go by the evidence. ``validation`` is a
+            mapping with the right ``labels`` (M,) of further samples, and the ``probabilities``
+            (M, C) and ``embeddings`` (M, K) that the same models give for them.
 
     Raises:
         InputError: Arrays of different lengths, probabilities that do not sum to one, values that
@@ -54,16 +59,49 @@ def judge(
     width = next((a.shape[-1] for a in (held_out, trained) if a is not None), None)
     given = _labels(labels, width)
     given.check_trainable()
+    assume = options.get("assume", "auto")
+    if assume not in get_args(Assumption):
+        raise InputError("assume='auto', 'crisp' or 'graded'", repr(assume), "Check the name")
     evidence = Evidence(
         _ids(options.get("ids"), len(given)),
         given,
         logits=trained,
         held_out_logits=None if held_out is None else np.log(np.maximum(held_out, 1e-12))[None],
         embeddings=None if embeddings is None else _floats(embeddings, "embeddings"),
+        **_validation(options.get("validation"), given),
     )
     scorers: Sequence[str] | None = options.get("scorers")
     seed = int(options.get("seed", 0))
-    return judge_evidence(evidence, scorers, seed, threshold=threshold)
+    return judge_evidence(evidence, scorers, seed, threshold=threshold, assume=assume)
+
+
+def _validation(given: Any, labels: Labels) -> dict[str, Any]:
+    """Records of clean validation samples."""
+    if given is None:
+        return {}
+    parts = ("labels", "probabilities", "embeddings")
+    if not isinstance(given, Mapping) or "labels" not in given or set(given) - set(parts):
+        raise InputError(
+            "validation as a mapping with labels, and probabilities or embeddings",
+            ", ".join(map(str, given)) if isinstance(given, Mapping) else type(given).__name__,
+            "Pass validation={'labels': ..., 'probabilities': ..., 'embeddings': ...}",
+        )
+    place = {str(name): code for code, name in enumerate(labels.classes.tolist())}
+    names = [str(name) for name in np.asarray(given["labels"]).tolist()]
+    unknown = sorted({name for name in names if name not in place})
+    if unknown:
+        raise InputError(
+            "validation labels among the classes of the other labels",
+            f"{len(unknown)} others, such as {unknown[0]!r}",
+            "Check that both use the same labels",
+        )
+    records: dict[str, Any] = {"validation_codes": np.asarray([place[name] for name in names])}
+    if given.get("probabilities") is not None:
+        held_out = _probabilities(given["probabilities"])
+        records["validation_held_out_logits"] = np.log(np.maximum(held_out, 1e-12))[None]
+    if given.get("embeddings") is not None:
+        records["validation_embeddings"] = _floats(given["embeddings"], "validation embeddings")
+    return records
 
 
 def _labels(values: Iterable[Any], width: int | None) -> Labels:
