@@ -198,6 +198,8 @@ def _labels_and_kinds(
     """Judge labels without anomalies and misfiled groups, which would pass for noise."""
     groups = find_groups(evidence, seed)
     labels = judge_labels(evidence, seed, groups.usual, trainings, assume)
+    if labels.details.get("validation_used") is False:  # it seems to mean other classes
+        return labels, kind_probabilities(evidence, labels.wrong, labels.doubt, seed, groups)
     groups = find_groups(evidence, seed, labels.wrong, groups.strange)
     if groups.misfiled.any():
         labels = judge_labels(evidence, seed, groups.usual, trainings, assume)

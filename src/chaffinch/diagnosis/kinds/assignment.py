@@ -87,9 +87,9 @@ def kind_probabilities(
 
     The kinds are asked for in turn, and each takes its share of what those before it left: an
     anomaly (far cluster or outlier), a wrong label, a near cluster (a rare class whose label is
-    right), a near-duplicate, an ambiguous sample, a hard one; the rest is clean. So a spoilt sample is not called mislabelled because no
-    model knows what to make of it. A near-duplicate with another label that is likely wrong counts
-    as a conflicting duplicate instead of mislabelled.
+    right), a near-duplicate, an ambiguous sample, a hard one; the rest is clean. So a spoilt sample
+    is not called mislabelled because no model knows what to make of it. A near-duplicate with
+    another label that is likely wrong counts as a conflicting duplicate instead of mislabelled.
 
     Args:
         evidence: What is known of N samples.
