@@ -4,10 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.stats import beta
+from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.people.case import Case
 from benchmarks.people.measure import Verdict
-from benchmarks.people.method import Skipped, method
+from benchmarks.people.method import method
 from benchmarks.people.ours import judged, verdict
 from chaffinch.bench.peers.library import library, undisturbed
 from chaffinch.diagnosis.selection import select
@@ -21,7 +22,7 @@ FILTERS = (
     "low_normalized_margin",
     "low_self_confidence",
 )
-SUREST, TRUSTED = 0.1, 0.75
+SUREST, TRUSTED, VOTES = 0.1, 0.75, 10
 
 
 @method("arg-max")
@@ -109,6 +110,10 @@ def _own(p: NDArray[np.floating], case: Case) -> NDArray[np.floating]:
 
 
 def _probabilities(case: Case) -> NDArray[np.float32]:
-    if case.probabilities is None:
-        raise Skipped("the set has no probabilities")
-    return case.probabilities
+    """Those of the set; without them, the votes of neighbours, as cleanlab's Datalab does."""
+    if case.probabilities is not None:
+        return case.probabilities
+    search = NearestNeighbors(n_neighbors=VOTES, metric="cosine").fit(case.embeddings)
+    neighbours = search.kneighbors(return_distance=False)  # of the samples, without themselves
+    classes = np.eye(int(case.codes.max()) + 1, dtype=np.float32)
+    return np.asarray(classes[case.codes[neighbours]].mean(1))
