@@ -1,5 +1,6 @@
 """Chaffinch: without answers, with what a user can add, and with a few checked labels."""
 
+import inspect
 from functools import lru_cache
 from typing import Any
 
@@ -49,10 +50,10 @@ def validation(case: Case, seed: int) -> Verdict:
 def _answered(count: int) -> None:
     @method(f"chaffinch {count} answers", "told more")
     def chosen(case: Case, seed: int) -> Verdict:
+        _check_answerable(case)
         findings = judged(case, seed)
-        _check_answerable(case, findings)
-        rows = findings.to_check(count, seed=seed)["id"].astype(np.int64)  # type: ignore[attr-defined]
-        return verdict(findings.calibrate(answers(case, rows.tolist())))  # type: ignore[attr-defined]
+        rows = findings.to_check(count, seed=seed)["id"].astype(np.int64)
+        return verdict(findings.calibrate(answers(case, rows.tolist())))
 
 
 for _count in ANSWERS:
@@ -62,12 +63,12 @@ for _count in ANSWERS:
 @method("chaffinch 30 random answers", "told more")
 def random_answers(case: Case, seed: int) -> Verdict:
     """Thirty samples drawn uniformly instead of those that `to_check` would choose."""
+    _check_answerable(case)
     findings = judged(case, seed)
-    _check_answerable(case, findings)
     rows = np.random.default_rng([seed, 6]).choice(len(case), 30, replace=False)
     told = answers(case, rows.tolist())
     table = pd.DataFrame({"id": list(told), "label": list(told.values()), "weight": len(case) / 30})
-    return verdict(findings.calibrate(table))  # type: ignore[attr-defined]
+    return verdict(findings.calibrate(table))
 
 
 @method("chaffinch scan", "scan")
@@ -102,20 +103,26 @@ def judged(case: Case, seed: int) -> Findings:
 
 
 def judge_with(case: Case, seed: int, option: str, value: Any) -> Findings:
-    """`cf.judge` with an option that versions before it refuse."""
+    """`cf.judge` with an option that not every version takes.
+
+    Raises:
+        Skipped: This version has no such option.
+    """
     options = {option: value, "seed": seed}
+    refused = Skipped(f"this version's judge takes no {option!r}")
+    parameters = inspect.signature(cf.judge).parameters
+    if option not in parameters and "options" not in parameters:
+        raise refused
     try:
         return cf.judge(case.codes, case.probabilities, case.embeddings, **options)
     except InputError as error:
         if error.got == option:
-            raise Skipped(f"this version's judge takes no {option!r}") from error
+            raise refused from error
         raise
 
 
 def answers(case: Case, rows: list[int]) -> dict[str, int]:
     """The right label of each row by id."""
-    if case.right is None:
-        raise Skipped("right labels are known for few samples only")
     return {str(row): int(case.right[row]) for row in rows}
 
 
@@ -134,8 +141,8 @@ def verdict(findings: Findings) -> Verdict:
     )
 
 
-def _check_answerable(case: Case, findings: Findings) -> None:
-    if not hasattr(findings, "calibrate"):
+def _check_answerable(case: Case) -> None:
+    if not hasattr(Findings, "calibrate"):
         raise Skipped("this version's findings have no 'calibrate'")
     if case.right is None:
         raise Skipped("right labels are known for few samples only")

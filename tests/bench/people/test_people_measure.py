@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from benchmarks.people.case import Case
 from benchmarks.people.measure import Verdict, measure
+from benchmarks.people.method import METHODS
 from benchmarks.people.peers import floor
 
 
@@ -69,3 +70,14 @@ def test_the_floor_looks_at_the_surest_tenth_of_each_predicted_class_alone():
     assert floor(p, codes) == 0
     codes[-20:] = 0  # half of the surest tenth
     assert 0.3 < floor(p, codes) < 0.5
+
+
+def test_without_probabilities_peers_get_votes_of_other_samples():
+    random = np.random.default_rng(0)
+    codes = np.repeat([0, 1], 30)
+    embeddings = random.normal(size=(60, 3)) + np.eye(3)[codes] * 9
+    codes[0] = 1
+    case = Case(codes, np.arange(60) == 0, None, embeddings=embeddings)
+    found = METHODS["arg-max"].run(case, 0)
+    assert np.flatnonzero(found.flagged).tolist() == [0]
+    assert found.scores[0] == 1  # its own label has no vote

@@ -1,5 +1,6 @@
 """From a set to a page: tiny sets, every method, resumed."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -7,12 +8,14 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
-from benchmarks.people import base, results, sets
+import chaffinch as cf
+from benchmarks.people import base, ours, results, sets
 from benchmarks.people.__main__ import chosen
 from benchmarks.people.folds import LOGISTIC, predict_folds
 from benchmarks.people.human import _arrays
+from benchmarks.people.measure import measure
 from benchmarks.people.method import METHODS, Method, Skipped
-from benchmarks.people.ours import judge_with
+from benchmarks.people.ours import judge_with, verdict
 from benchmarks.people.page import GROUPS, shared, summary, wide, write_page
 from benchmarks.people.results import Plan, gather, run
 from benchmarks.people.sets import Size, load_set
@@ -88,8 +91,11 @@ def test_own_methods_and_the_oracle_on_a_set(tmp_path):
     assert runs.loc["arg-max", "true_rate"] == 0.2
 
 
-def test_an_option_that_judge_does_not_take_is_skipped(tmp_path):
+def test_an_option_that_judge_does_not_take_is_skipped(tmp_path, monkeypatch):
     case = load_set("mnist/clean", 0, SIZE, tmp_path)
+    with pytest.raises(Skipped, match="no_such_option"):
+        judge_with(case, 0, "no_such_option", 1)
+    monkeypatch.setattr(cf, "judge", lambda labels, probabilities, embeddings, *, seed: None)
     with pytest.raises(Skipped, match="no_such_option"):
         judge_with(case, 0, "no_such_option", 1)
 
@@ -167,3 +173,47 @@ def test_right_and_given_labels_of_the_released_predictions_are_of_the_same_imag
 
 def test_every_set_has_a_group_of_the_page():
     assert {one.group for one in sets.SETS.values()} == set(GROUPS)
+
+
+class Answering:
+    """Findings that keep what they were told."""
+
+    def __init__(self, findings):
+        self.table, self.estimated_errors = findings.table, findings.estimated_errors
+        self.details, self.told = {}, None
+
+    def to_check(self, count, seed):
+        return self.table[["id"]].sample(count, random_state=seed)
+
+    def calibrate(self, answers):
+        answered = copy.copy(self)
+        answered.told = answers
+        answered.details = {"calibration": {"rate": 0.2, "low": 0.1, "high": 0.3}}
+        return answered
+
+
+def test_answers_are_the_right_labels_and_give_rate_and_interval(tmp_path, monkeypatch):
+    case = replace(load_set("mnist/uniform-20", 0, SIZE, tmp_path), embeddings=None)
+    findings = Answering(ours.judged(case, 0))
+    told = []
+    monkeypatch.setattr(ours, "Findings", Answering)
+    monkeypatch.setattr(ours, "judged", lambda case, seed: findings)
+    monkeypatch.setattr(ours, "verdict", lambda found: told.append(found) or verdict(found))
+    for name, count in {"chaffinch 10 answers": 10, "chaffinch 100 answers": 100}.items():
+        figures = measure(case, METHODS[name].run(case, 0))
+        assert told[-1].told == {one: case.right[int(one)] for one in told[-1].told}
+        assert len(told[-1].told) == count
+        assert figures["covered"] == 1
+        assert figures["width"] == pytest.approx(0.2)
+    METHODS["chaffinch 30 random answers"].run(case, 0)
+    table = told[-1].told
+    assert table["id"].nunique() == 30
+    assert (table["weight"] == 10).all()
+    assert table["label"].tolist() == [case.right[int(one)] for one in table["id"]]
+
+
+def test_no_answers_where_few_labels_are_known(tmp_path, monkeypatch):
+    monkeypatch.setattr(ours, "Findings", Answering)
+    case = replace(load_set("mnist/uniform-20", 0, SIZE, tmp_path), right=None)
+    with pytest.raises(Skipped, match="few samples"):
+        METHODS["chaffinch 30 answers"].run(case, 0)
