@@ -205,7 +205,10 @@ def _losses(runs: pd.DataFrame) -> str:
                 f"- **{name}**: `{best}` {theirs:.3f}, `chaffinch` {ours:.3f} "
                 f"({behind} of {len(pair)} seeds)"
             )
-    return "\n".join(lines) or "On no set has another method the better F1."
+    note = (
+        "The best other method of each set, chosen in hindsight by its F1 with its own threshold.\n"
+    )
+    return "\n".join([note, *lines]) if lines else "On no set has another method the better F1."
 
 
 def _head(plan: Plan, command: str) -> str:
