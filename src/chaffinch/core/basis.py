@@ -23,12 +23,14 @@ class Basis:
     Attributes:
         names: F names of the features, see `chaffinch.core.calibration.design`.
         features: (N, F) float32; higher = more suspicious.
+        given: (N,) codes of the given labels.
         others: (N, K) codes of the likeliest classes beside the given one, likeliest first.
         shares: (N, K) float32, how likely each of these is if the label is wrong; rows sum to 1.
     """
 
     names: tuple[str, ...]
     features: NDArray[np.float32]
+    given: NDArray[np.int32]
     others: NDArray[np.int32]
     shares: NDArray[np.float32]
 
@@ -36,14 +38,17 @@ class Basis:
         return len(self.features)
 
     @classmethod
-    def of(cls, features: dict[str, Floats], alternatives: Floats) -> "Basis":
+    def of(cls, features: dict[str, Floats], given: Codes, alternatives: Floats) -> "Basis":
         """Keep features (N,) by name, and the likeliest few of the alternatives (N, C)."""
         kept = min(_MOST_ALTERNATIVES, alternatives.shape[1])
         others = np.argsort(-alternatives, axis=1, kind="stable")[:, :kept]
         shares = np.take_along_axis(alternatives, others, axis=1)
         shares = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
         columns = np.column_stack(list(features.values())).astype(np.float32)
-        return cls(tuple(features), columns, others.astype(np.int32), shares.astype(np.float32))
+        codes = given.astype(np.int32)
+        return cls(
+            tuple(features), columns, codes, others.astype(np.int32), shares.astype(np.float32)
+        )
 
     def told(self, rows: Codes, codes: Codes) -> "Basis":
         """The same with the right class of some samples known; -1 where it is not."""
@@ -53,17 +58,16 @@ class Basis:
         shares[known, 1:] = 0
         return replace(self, others=others, shares=shares)
 
-    def flow(self, given: Codes, wrong: Floats, num_classes: int) -> Floats:
+    def flow(self, wrong: Floats, num_classes: int) -> Floats:
         """(C, C) expected number of samples by given (row) and right (column) class.
 
         Args:
-            given: (N,) given labels.
-            wrong: (N,) probability that each is wrong.
+            wrong: (N,) probability that each given label is wrong.
             num_classes: C.
         """
         flow = np.zeros((num_classes, num_classes))
-        np.add.at(flow, (given[:, None], self.others), wrong[:, None] * self.shares)
-        np.add.at(flow, (given, given), 1 - wrong)
+        np.add.at(flow, (self.given[:, None], self.others), wrong[:, None] * self.shares)
+        np.add.at(flow, (self.given, self.given), 1 - wrong)
         return flow
 
     def save(self, folder: Path) -> None:
@@ -74,6 +78,7 @@ class Basis:
                 file,
                 names=np.asarray(self.names),
                 features=self.features,
+                given=self.given,
                 others=self.others,
                 shares=self.shares,
             )
@@ -92,7 +97,8 @@ class Basis:
         try:
             with np.load(path) as kept:
                 names = tuple(kept["names"].tolist())
-                return cls(names, kept["features"], kept["others"], kept["shares"])
+                arrays = (kept[name] for name in ("features", "given", "others", "shares"))
+                return cls(names, *arrays)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             reason = " ".join(str(error).split()).rstrip(".")
             raise RunError(

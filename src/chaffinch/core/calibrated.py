@@ -11,39 +11,39 @@ from chaffinch.core.answers import Answers
 from chaffinch.core.basis import Basis
 from chaffinch.core.calibration import basis_of_suspicion
 from chaffinch.core.check_sample import draw, inclusion, sizes, strata
-from chaffinch.core.error_rate import LEVEL, more_answers, rate_entries, rate_interval
+from chaffinch.core.error_rate import (
+    LEVEL,
+    more_answers,
+    rate_entries,
+    rate_interval,
+    unbiased_rate,
+)
 from chaffinch.core.errors import InputError
 from chaffinch.core.judged import harm, wrong_label
 from chaffinch.core.randomness import stream
 from chaffinch.core.recalibrated import aside, kinds_of, recalibrated_kinds, recalibrated_table
-from chaffinch.core.recalibration import Calibrated, flag, hits, q_values
-from chaffinch.core.types import Codes, Floats, Mask
+from chaffinch.core.recalibration import Calibrated, before, flag, hits, q_values
+from chaffinch.core.types import Floats, Mask
 
-NOTE = "Recalibrated by answers: "
-"""How the note that `changes` adds begins."""
-
-
-def codes_of(table: pd.DataFrame, classes: NDArray[Any]) -> Codes:
-    """(N,) codes of the given labels."""
-    code_of = {value: code for code, value in enumerate(classes.tolist())}
-    return np.asarray([code_of[value] for value in table["given_label"].tolist()], dtype=np.int64)
+NOT_DRAWN = (
+    "The answered samples do not look as if they were drawn by to_check, so there is no unbiased "
+    "rate of wrong labels. If they were drawn at random in another way, pass their weights."
+)
 
 
 def basis_of_table(table: pd.DataFrame, classes: NDArray[Any]) -> Basis:
     """The basis of findings of a version that kept none."""
     code_of = {value: code for code, value in enumerate(classes.tolist())}
+    given = [code_of[value] for value in table["given_label"].tolist()]
     suggested = [code_of.get(value, -1) for value in table["suggested_label"].tolist()]
-    return basis_of_suspicion(wrong_label(kinds_of(table)), np.asarray(suggested, dtype=np.int64))
+    return basis_of_suspicion(wrong_label(kinds_of(table)), given, suggested)
 
 
-def to_check(
-    table: pd.DataFrame, codes: Codes, chance: Floats, answered: Mask, count: int, seed: int
-) -> pd.DataFrame:
+def to_check(basis: Basis, chance: Floats, answered: Mask, count: int, seed: int) -> pd.DataFrame:
     """Draw samples to check.
 
     Args:
-        table: The findings table.
-        codes: (N,) given labels.
+        basis: The evidence on labels.
         chance: (N,) probability that each label is wrong.
         answered: (N,) samples that are left out.
         count: How many.
@@ -60,11 +60,10 @@ def to_check(
     size = sizes(chance[left])
     count = min(count, len(left))
     pi, stratum = inclusion(size, count), strata(chance[left], size)
-    picked = draw(pi, stratum, codes[left], count, stream(seed, "samples to check"))
+    picked = draw(pi, stratum, basis.given[left], count, stream(seed, "samples to check"))
     rows = left[picked]
     return pd.DataFrame(
         {
-            "id": table["id"].to_numpy()[rows],
             "row": rows,
             "weight": 1 / pi[picked],
             "stratum": stratum[picked],
@@ -87,7 +86,7 @@ def changes(
         ``table``, ``flow``, ``estimated_errors`` and ``details`` with ``calibration`` and
         ``rates``.
     """
-    codes, old = codes_of(table, classes), kinds_of(table)
+    old = kinds_of(table)
     learned = Calibrated.of(basis, answers)
     kinds = recalibrated_kinds(old, learned.chance, answers)
     suspicion, anomaly = harm(kinds), aside(old)
@@ -106,6 +105,7 @@ def changes(
         "low": round(low, 6),
         "high": round(high, 6),
         "level": LEVEL,
+        "unbiased": unbiased_rate(before(basis), answers),
         "agreement": answers.agreement,
         "after": {"flagged": int(chosen[0].sum()), "estimated_errors": round(rate * len(table), 6)},
         "more": more_answers(len(answers), high - low),
@@ -113,11 +113,11 @@ def changes(
     names = [str(one) for one in classes.tolist()]
     return {
         "table": _explained(made, answers),
-        "flow": known.flow(codes, wrong, len(classes)),
+        "flow": known.flow(wrong, len(classes)),
         "estimated_errors": rate * len(table),
         "details": {
             "calibration": calibration,
-            "rates": rate_entries(learned, codes, names, kinds),
+            "rates": rate_entries(learned, basis.given, names, kinds),
         },
     }
 
@@ -139,8 +139,9 @@ def note(calibration: Mapping[str, Any]) -> str:
     """One sentence on what answers changed."""
     then, now = calibration["before"], calibration["after"]
     said = (
-        f"{NOTE}{calibration['answers']} samples were checked and {calibration['wrong']:g} had a "
-        f"wrong label. So {calibration['rate']:.1%} of all labels are wrong, between "
+        f"Recalibrated by answers: {calibration['answers']} samples were checked, and "
+        f"{calibration['wrong']:g} had a wrong label. The estimate is that "
+        f"{calibration['rate']:.1%} of all labels are wrong, between "
         f"{calibration['low']:.1%} and {calibration['high']:.1%} with probability "
         f"{calibration['level']:.0%}; {now['flagged']:,} samples are flagged, {then['flagged']:,} "
         "were before."

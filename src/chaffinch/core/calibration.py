@@ -8,13 +8,16 @@ Bayes); the answers turn it into a posterior, approximated by a normal distribut
 shows in the probabilities, the rate, and which samples are flagged.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from scipy.special import expit, logit
+from scipy.special import expit, logit, ndtri
+from scipy.stats import rankdata
 
 from chaffinch.core.basis import Basis
+from chaffinch.core.calibration_prior import COVARIANCE, MEAN
 from chaffinch.core.randomness import stream
 from chaffinch.core.types import Codes, Floats
 
@@ -24,6 +27,9 @@ DRAWS = 200
 _STEPS = 100
 _ENOUGH = 1e-8
 _CERTAIN = 1e-4
+_SUREST, _LEAST_REST = 12.0, 6.0
+_SHRINK, _SURE_SHARE = 5.0, 0.1
+_CENTRE = np.array([2.0, 3.0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,29 +86,90 @@ class Curve:
         return np.concatenate([self.mean + away, self.mean - away])
 
 
-def basis_of_suspicion(chance: Floats, suggested: Codes) -> Basis:
+def basis_of_suspicion(chance: Floats, given: Sequence[int], suggested: Sequence[int]) -> Basis:
     """The basis of findings that kept none.
 
     Args:
         chance: (N,) probability that the label is wrong.
-        suggested: (N,) code of the suggested label, -1 where there is none.
+        given: (N,) codes of the given labels.
+        suggested: (N,) codes of the suggested labels, -1 where there is none.
     """
     odds = logit(np.clip(chance, _CERTAIN, 1 - _CERTAIN)).astype(np.float32)
-    shares = (suggested[:, None] >= 0).astype(np.float32)
-    return Basis(("prior",), odds[:, None], suggested[:, None].astype(np.int32), shares)
+    others = np.asarray(suggested, dtype=np.int32)[:, None]
+    codes = np.asarray(given, dtype=np.int32)
+    return Basis(("prior",), odds[:, None], codes, others, (others >= 0).astype(np.float32))
 
 
 def design(basis: Basis) -> Floats:
-    """(N, D) the regressors; a feature that the basis lacks adds nothing."""
+    """(N, D) the regressors, in the order of `chaffinch.core.calibration_prior.MEAN`.
+
+    They are a constant; the log-odds of the likeliest other class over the given one by all
+    predictions together, their size, and their hyperbolic tangent; the probability of the remaining
+    classes; by how much each kind of prediction differs from all together; by how much the class is
+    contradicted more than others; whether its contradictions go one way (given a, predicted b) more
+    than back; by how much the suspicion before any answer ranks the sample higher than the
+    predictions do, in normal scores; the training dynamics; and two figures of the whole set. What
+    the basis lacks adds nothing. Of the suspicion only the order counts: where it is far off, its
+    scale would mislead.
+    """
     named = dict(zip(basis.names, basis.features.T.astype(np.float64), strict=True))
     zero = np.zeros(len(basis))
-    prior = named["prior"]
-    odds = named.get("odds", prior)
-    columns = [np.ones(len(basis)), prior, odds, named.get("rest", zero), np.abs(odds)]
+    odds = np.clip(named.get("odds", named["prior"]), -_SUREST, _SUREST)
+    rest = np.maximum(named["rest"], -_LEAST_REST) + _LEAST_REST if "rest" in named else zero
+    apart = [
+        np.clip(named[name], -_SUREST, _SUREST) - odds if name in named else zero
+        for name in ("fold", "neighbours", "forest")
+    ]
+    rival = named["rival"].astype(np.int64) if "rival" in named else basis.given
+    by_class = _contradictions(basis.given, rival, odds) if "rival" in named else (zero, zero)
+    higher = zero
+    if np.ptp(named["prior"]) > 0 and "odds" in named:
+        higher = _normal_scores(named["prior"]) - _normal_scores(named["odds"])
+    columns = [np.ones(len(basis)), odds, np.abs(odds), np.tanh(odds), rest, *apart, *by_class]
+    columns += [higher, named.get("dynamics", zero)]
+    whole = _whole_set(basis.given, rival, odds) if "rival" in named else (0.0, 0.0)
+    columns += [np.full(len(basis), one) for one in whole]
     return np.column_stack(columns)
+
+
+def _normal_scores(values: Floats) -> Floats:
+    """(N,) quantiles of the normal distribution by rank (van der Waerden, 1952)."""
+    scores: Floats = ndtri((rankdata(values) - 0.5) / len(values))
+    return scores
+
+
+def _whole_set(given: Codes, rival: Codes, odds: Floats) -> tuple[float, ...]:
+    """Log-odds of the set as a whole, by which its intercept is better known.
+
+    Of labels that are contradicted, and of these in the tenth of samples of each predicted class
+    of which predictions are surest (half a sample added).
+    """
+    against = odds > 0
+    predicted = np.where(against, rival, given)
+    order = np.lexsort((-np.abs(odds), predicted))
+    sizes = np.bincount(predicted)
+    rank = np.arange(len(order)) - (np.cumsum(sizes) - sizes)[predicted[order]]
+    surest = order[rank < np.maximum(1, np.round(_SURE_SHARE * sizes))[predicted[order]]]
+    floor = (against[surest].sum() + 0.5) / (len(surest) + 1)
+    shares = np.clip([against.mean(), floor], 1e-3, 0.95)
+    found: tuple[float, ...] = tuple(logit(shares) + _CENTRE)
+    return found
+
+
+def _contradictions(given: Codes, rival: Codes, odds: Floats) -> tuple[Floats, Floats]:
+    """(N,) log-odds that labels of the class are contradicted, less those of all; (N,) one way."""
+    size = int(max(given.max(), rival.max())) + 1
+    counts = np.zeros((size, size))
+    np.add.at(counts, (given, rival), expit(odds))
+    members = np.bincount(given, minlength=size)
+    overall = counts.sum() / len(given)
+    share = (counts.sum(axis=1) + _SHRINK * overall) / (members + _SHRINK)
+    of_class = logit(np.clip(share, _CERTAIN, 1 - _CERTAIN)) - logit(
+        np.clip(overall, _CERTAIN, 1 - _CERTAIN)
+    )
+    return of_class[given], np.log((counts[given, rival] + 1) / (counts[rival, given] + 1))
 
 
 def prior() -> Curve:
     """What is known of the coefficients before any answer."""
-    mean = np.array([-1.0, 0.3, 0.5, 0.0, 0.0])
-    return Curve(mean, np.diag(np.array([1.5, 0.3, 0.3, 0.3, 0.3]) ** 2))
+    return Curve(np.asarray(MEAN), np.asarray(COVARIANCE))

@@ -12,6 +12,7 @@ their variance least (Neyman, 1934); the floor under them holds it down where ``
 """
 
 import numpy as np
+from scipy.stats import kstest
 
 from chaffinch.core.types import Codes, Floats
 
@@ -20,6 +21,8 @@ STRATA = 7
 
 FLOOR = 0.25
 """Share of the draw that is spread evenly over all samples."""
+
+_BY_CHANCE = 1e-4
 
 
 def sizes(chance: Floats) -> Floats:
@@ -76,3 +79,27 @@ def draw(pi: Floats, strata: Codes, codes: Codes, count: int, random: np.random.
     teeth = random.random() + np.arange(count)
     rows = order[np.minimum(np.searchsorted(ends, teeth, side="right"), len(pi) - 1)]
     return np.asarray(random.permutation(np.unique(rows)), dtype=np.int64)
+
+
+def weights_of(chance: Floats, rows: Floats) -> tuple[Floats, bool]:
+    """Weights of samples that were likely drawn as above, up to a factor.
+
+    Laid end to end by size in the order of suspicion, samples of such a draw are spread evenly. If
+    they are not (Kolmogorov's test), they were chosen in another way.
+
+    Args:
+        chance: (N,) probability that each label is wrong, at the time of the draw.
+        rows: (n,) positions of the samples; NaN counts for none.
+
+    Returns:
+        (n,) one over the size, NaN throughout where they were not drawn, and whether they were.
+    """
+    size, known = sizes(chance), np.unique(rows[~np.isnan(rows)]).astype(np.int64)
+    order = np.argsort(chance, kind="stable")
+    ends = np.empty(len(size))
+    ends[order] = np.cumsum(size[order]) / size.sum()
+    if len(known) and kstest(ends[known], "uniform").pvalue < _BY_CHANCE:
+        return np.full(len(rows), np.nan), False
+    weights = np.full(len(rows), np.nan)
+    weights[~np.isnan(rows)] = 1 / size[rows[~np.isnan(rows)].astype(np.int64)]
+    return weights, True

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from chaffinch.core.answers import Answers
 from chaffinch.core.kinds import KINDS, WRONG_LABEL
 from chaffinch.core.randomness import stream
 from chaffinch.core.recalibration import Calibrated
@@ -15,17 +16,47 @@ LEVEL = 0.9
 _ENTRY_LEVEL = 0.95
 
 
+def unbiased_rate(before: Floats, answers: Answers) -> float | None:
+    """The rate by the difference estimator, which no mistake of the model can bias.
+
+    The mean of the probabilities that were known before any answer, plus the mean by which the
+    answers differ from them, each weighted by one over its probability of being drawn (Horvitz and
+    Thompson, 1952; Cassel, Saerndal and Wretman, *Some results on generalized difference
+    estimation*, Biometrika 1976; with the weights scaled to sum to one after Hajek, 1971, so that
+    answers that never came do no harm). It wants no model to be right, but 30 answers leave it a
+    larger error than the model has.
+
+    Args:
+        before: (N,) probability that each label is wrong, before any answer.
+        answers: What was answered.
+
+    Returns:
+        The share of wrong labels, which may fall below zero; None where no sample was drawn at
+        random.
+    """
+    drawn = np.isfinite(answers.weights)
+    if not drawn.any():
+        return None
+    off = answers.wrong[drawn] - before[answers.rows[drawn]]
+    return float(before.mean() + np.average(off, weights=answers.weights[drawn]))
+
+
 def rate_interval(calibrated: Calibrated, level: float = LEVEL) -> tuple[float, float, float]:
     """The share of wrong labels in the whole set, and the interval that holds it.
+
+    The interval is that of the posterior: draws of the coefficients, and for each the chance of the
+    labels that nobody looked at. Where no wrong label was found, it begins at zero.
 
     Returns:
         Rate, lower and upper end, as shares of all N samples.
     """
-    size = len(calibrated.x)
+    size, told = len(calibrated.x), calibrated.told[~np.isnan(calibrated.told)]
     totals = calibrated.totals(np.zeros(size, dtype=np.int64), 1)[:, 0]
     unsure = float((calibrated.chance * (1 - calibrated.chance)).sum())
     noise = stream(0, "error rate").standard_normal(len(totals)) * np.sqrt(unsure)
-    low, high = np.quantile((totals + noise) / size, [(1 - level) / 2, (1 + level) / 2])
+    ends = [(1 - level) / 2, (1 + level) / 2] if told.any() else [0, level]
+    low, high = np.quantile((totals + noise) / size, ends)
+    low = max(low, told.sum() / size) if told.any() else 0.0
     rate = float(calibrated.chance.mean())
     return rate, float(np.clip(low, 0, rate)), float(np.clip(high, rate, 1))
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from chaffinch.core.answers import frame, join
 from chaffinch.core.basis import Basis
-from chaffinch.core.calibrated import basis_of_table, changes, codes_of, note, to_check
+from chaffinch.core.calibrated import NOT_DRAWN, basis_of_table, changes, note, to_check
+from chaffinch.core.check_sample import weights_of
 from chaffinch.core.judged import wrong_label
 from chaffinch.core.kinds import PROBABILITY_COLUMNS
 from chaffinch.core.recalibrated import kinds_of
@@ -109,14 +110,12 @@ class Findings:
         Raises:
             InputError: A count below one, or nothing left to check.
         """
-        codes = codes_of(self.table, self.classes)
         answered = np.zeros(len(self), dtype=np.bool_)
-        if self.answers is None:
-            chance = before(self._evidence)
-        else:
-            chance = wrong_label(kinds_of(self.table))
+        if self.answers is not None:
             answered = self.table["id"].isin(self.answers["id"]).to_numpy()
-        return to_check(self.table, codes, chance, answered, count, seed)
+        drawn = to_check(self._evidence, self._chance, answered, count, seed)
+        drawn.insert(0, "id", self.table["id"].to_numpy()[drawn["row"]])
+        return drawn
 
     def calibrate(self, answers: Mapping[Any, Any] | pd.DataFrame) -> "Findings":
         """Learn from answers of people which labels are wrong: see docs/calibration.md.
@@ -131,32 +130,48 @@ class Findings:
                 unless the same reviewer answers anew.
 
         Returns:
-            New findings: ``suspicion``, ``p_KIND``, ``flagged``, ``q_value``, ``kind``, suggested
-            labels, ``estimated_errors``, ``flow`` and ``details["rates"]`` learned anew from the evidence
-            and the answers; answered samples are as told. ``details["calibration"]`` holds the
-            rate of wrong labels with its 90 % interval and what changed.
+            New findings, in which the columns from ``suspicion`` to ``q_value``, the probabilities
+            of the kinds, ``estimated_errors``, ``flow`` and ``details["rates"]`` are learned anew
+            from the evidence and the answers; answered samples are as told.
+            ``details["calibration"]`` holds the rate of wrong labels with its 90 % interval, and
+            what changed.
 
         Raises:
             InputError: No answers, ids or labels that are not in the findings.
         """
         first = self if self.origin is None else self.origin
-        told = frame(answers, self.classes)
+        told, notes = self._weighed(frame(answers, self.classes))
         if self.answers is not None:
             told = pd.concat([self.answers, told]).drop_duplicates(["id", "reviewer"], keep="last")
-        codes = codes_of(first.table, first.classes)
-        joined = join(told, first.table["id"].tolist(), codes)
-        made = changes(first.table, first.classes, first._evidence, joined)
+        basis = first._evidence
+        joined = join(told, first.table["id"].tolist(), basis.given)
+        made = changes(first.table, first.classes, basis, joined)
         flagged = int(first.table["flagged"].sum())
         then = {"flagged": flagged, "estimated_errors": first.estimated_errors}
         calibration = {**made["details"]["calibration"], "before": then}
-        details = {**first.details, **made["details"], "calibration": calibration}
-        notes = (*first.notes, note(calibration))
-        made |= {"details": details, "notes": notes, "answers": told, "origin": first}
-        return replace(first, **made)
+        made["details"] = {**first.details, **made["details"], "calibration": calibration}
+        made["notes"] = (*first.notes, note(calibration), *notes)
+        return replace(first, **made, answers=told, origin=first)
+
+    def _weighed(self, told: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+        """Answers with the weights of `to_check` where none were given, and notes on them."""
+        if "weight" in told:
+            return told, ()
+        place = {one: row for row, one in enumerate(self.table["id"].tolist())}
+        rows = told["id"].map(place)
+        weights, drawn = weights_of(self._chance, rows.to_numpy())
+        return told.assign(weight=weights), () if drawn else (NOT_DRAWN,)
 
     @property
     def _evidence(self) -> Basis:
         return basis_of_table(self.table, self.classes) if self.basis is None else self.basis
+
+    @property
+    def _chance(self) -> Floats:
+        """(N,) probability that each label is wrong, by which samples are drawn."""
+        if self.answers is None:
+            return before(self._evidence)
+        return wrong_label(kinds_of(self.table))
 
     def __repr__(self) -> str:
         flagged = int(self.table["flagged"].sum())

@@ -13,7 +13,7 @@ from chaffinch.core.types import Codes, Floats, Mask
 
 _BLOCK = 20_000
 _GRID = 2_000
-_LEVEL = 0.9
+_LEVEL, _DEVIATIONS = 0.9, 1.28
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,13 +113,25 @@ def flag(ends: Codes, found: Floats, suspicion: Floats) -> Mask:
 
 
 def q_values(ends: Codes, found: Floats, suspicion: Floats) -> Floats:
-    """(N,) share of false alarms that is exceeded by few draws only."""
-    alarms = ends - found
-    alarms = alarms + 1.28 * np.sqrt(np.maximum(found * alarms / ends, 0))
-    rates = np.quantile(np.minimum(alarms / ends, 1), _LEVEL, axis=0)
+    """The share of false alarms to reckon with if a sample and all worse ones were flagged.
+
+    Among the n most suspicious samples of one draw, the number of false alarms is a sum of chances,
+    and varies around its expectation (Poisson-binomial); so 1.28 standard deviations are added. Of
+    all draws, the one counts that `_LEVEL` of them do not exceed.
+
+    Args:
+        ends: (G,) numbers of most suspicious samples.
+        found: (R, G) expected hits among them under each draw.
+        suspicion: (N,).
+
+    Returns:
+        (N,) in 0..1, never falling from a more to a less suspicious sample; equal for equals.
+    """
     order = np.argsort(-suspicion, kind="stable")
     ranked = suspicion[order]
-    q = np.interp(np.arange(1, len(ranked) + 1), ends, rates)
+    spread = np.sqrt(np.cumsum(ranked * (1 - ranked)))[ends - 1]
+    shares = np.clip((ends - found + _DEVIATIONS * spread) / ends, 0, 1)
+    q = np.interp(np.arange(1, len(ranked) + 1), ends, np.quantile(shares, _LEVEL, axis=0))
     q = q[np.searchsorted(-ranked, -ranked, side="right") - 1]
     values = np.empty(len(ranked))
     values[order] = np.minimum.accumulate(q[::-1])[::-1]

@@ -17,7 +17,8 @@ from chaffinch.diagnosis.source import fold_sources, held_out_sources
 
 _MAX_FIT_SAMPLES = 20_000
 _SHARPEST = 20.0
-_CERTAIN = 1e-4
+_SUREST = 1e-9
+_LEAST_REST = 1e-4
 
 
 def make_basis(
@@ -34,23 +35,25 @@ def make_basis(
     Returns:
         With the features ``prior`` (log-odds of ``wrong``); from all predictions made without the
         sample's label, stacked so that they predict the given labels best, ``odds`` (log-odds of
-        the likeliest other class over the given one) and ``rest`` (log of the probability of all
-        remaining classes); ``fold``, ``neighbours`` and ``forest``, the log-odds by these alone;
-        and ``dynamics``, mean loss and area under the margin of the training on all samples. What
-        there is no evidence for is left out.
+        the likeliest other class over the given one), ``rest`` (log of the probability of all
+        remaining classes) and ``rival`` (code of that other class); ``fold``, ``neighbours`` and
+        ``forest``, the log-odds by these alone; and ``dynamics``, mean loss and area under the
+        margin of the training on all samples. What there is no evidence for is left out.
     """
     codes = trainings[0].labels.codes
-    chance = np.clip(wrong, _CERTAIN, 1 - _CERTAIN)
+    chance = np.clip(wrong, _SUREST, 1 - _SUREST)
     features: dict[str, Floats] = {"prior": np.log(chance) - np.log1p(-chance)}
     by_name, sources = _sources(trainings, seed)
     if sources:
-        features["odds"], features["rest"] = _odds_and_rest(stacked(sources, codes), codes)
+        pooled = stacked(sources, codes)
+        features["odds"], features["rest"] = _odds_and_rest(pooled, codes)
+        features["rival"] = _rival(pooled, codes).astype(np.float64)
     for name, same in by_name.items():
         features[name] = np.mean([_odds_and_rest(centred(one), codes)[0] for one in same], axis=0)
     views = [_dynamics(one.logits, codes) for one in trainings if one.logits is not None]
     if views:
         features["dynamics"] = own_spread(np.mean(views, axis=0))
-    return Basis.of(features, alternatives)
+    return Basis.of(features, codes, alternatives)
 
 
 def _sources(trainings: Sequence[Evidence], seed: int) -> tuple[dict[str, list[Floats]], list[Any]]:
@@ -75,17 +78,22 @@ def _dynamics(logits: Floats, codes: Codes) -> Floats:
 
 def _odds_and_rest(log_probabilities: Floats, codes: Codes) -> tuple[Floats, Floats]:
     """(N,) log-odds of the best other class, and (N,) log-probability of all that remain."""
-    rows = np.arange(len(codes))
-    own = log_probabilities[rows, codes]
+    rows, best = np.arange(len(codes)), _rival(log_probabilities, codes)
+    odds: Floats = log_probabilities[rows, best] - log_probabilities[rows, codes]
     others = np.array(log_probabilities)
-    others[rows, codes] = -np.inf
-    best = others.argmax(axis=1)
-    odds: Floats = others[rows, best] - own
-    others[rows, best] = -np.inf
-    rest = np.full(len(codes), np.log(_CERTAIN))
+    others[rows, codes] = others[rows, best] = -np.inf
+    rest = np.full(len(codes), np.log(_LEAST_REST))
     if others.shape[1] > 2:
         rest = np.maximum(rest, logsumexp(others, axis=1))
     return odds, rest
+
+
+def _rival(log_probabilities: Floats, codes: Codes) -> Codes:
+    """(N,) likeliest class beside the given one."""
+    others = np.array(log_probabilities)
+    others[np.arange(len(codes)), codes] = -np.inf
+    best: Codes = others.argmax(axis=1)
+    return best
 
 
 def stacked(sources: Sequence[Floats], codes: Codes) -> Floats:
