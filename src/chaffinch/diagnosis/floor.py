@@ -88,7 +88,7 @@ class Floor:
         Beyond the floor, a contradiction is then the model's mistake or the label's. The weaker
         the model, the more of them are its own.
         """
-        return self.rate + max(self.disagreement - self.rate, 0) * self.strength**2
+        return self.rate + max(self.disagreement - self.rate, 0) * self.strength
 
     def mistakes(self, fitted: float) -> float:
         """0..1, how far the floor is made of mistakes that people make rather than of slips.
