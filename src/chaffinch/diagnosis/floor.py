@@ -31,6 +31,7 @@ _LEAST_TOP = 5
 _LEVEL = 0.9
 _BY_CHANCE = 0.008
 _SLIPS, _MISTAKES = 0.3, 0.55
+_FEW_CLASSES, _MOST_CLASSES = 0.6, 0.75
 _BIAS_PRICE = 1e-4
 
 
@@ -46,6 +47,8 @@ class Floor:
         spread: (surest, sure) 0..1, how far contradicting labels are those that predictions rank
             next: 0 if they fall on all other classes alike. NaN where too few are contradicted,
             or with two classes.
+        coverage: Number of classes among the surest predictions by that among all, each the
+            exponential of its entropy: 1 if the surest are of all classes alike.
         strength: 0..1, how much better than by chance the model predicts right labels: 1 if the
             floor explains all of its disagreement.
     """
@@ -55,6 +58,7 @@ class Floor:
     disagreement: float
     by_chance: float
     spread: tuple[float, float] = (np.nan, np.nan)
+    coverage: float = 1.0
 
     @property
     def rate(self) -> float:
@@ -97,7 +101,7 @@ class Floor:
             fitted: The rate that a model of slips and ambiguity estimates. Where it explains the
                 floor, contradictions of the very surest must look like mistakes, too; where it is
                 far below, that counts the less the weaker the model is, which may be the one that
-                errs.
+                errs. Surest predictions of a few easy classes say nothing of mistakes in others.
         """
         top, wide = self.spread
         if np.isnan(wide):
@@ -106,6 +110,7 @@ class Floor:
         seen = min(top, wide) if explained and not np.isnan(top) else wide
         trust = max(fitted / max(self.low / 2, 1e-6), (self.strength - 0.65) / 0.2)
         share = np.clip((seen - _SLIPS) / (_MISTAKES - _SLIPS), 0, 1) * np.clip(trust, 0, 1)
+        share *= np.clip((self.coverage - _FEW_CLASSES) / (_MOST_CLASSES - _FEW_CLASSES), 0, 1)
         return float(share)
 
 
@@ -123,16 +128,25 @@ def read_floor(probabilities: Floats, codes: Codes) -> Floor:
     surest = order[: min(size, max(_LEAST_SUREST, int(SUREST * size)))]
     spread = (np.nan, np.nan)
     if num_classes > 2:
-        contradicted = [
+        disputed = [
             rows[wrong[rows]] for rows in (order[: int(part * size)] for part in (SUREST, SURE))
         ]
         least = (_LEAST_TOP, _LEAST_CONTRADICTED)
         spread = (
-            _spread(probabilities, codes, contradicted[0], least[0]),
-            _spread(probabilities, codes, contradicted[1], least[1]),
+            _spread(probabilities, codes, disputed[0], least[0]),
+            _spread(probabilities, codes, disputed[1], least[1]),
         )
     most = float(np.bincount(codes, minlength=num_classes).max()) / size
-    return Floor(int(wrong[surest].sum()), len(surest), float(wrong.mean()), 1 - most, spread)
+    coverage = _num_classes(likeliest[surest]) / _num_classes(likeliest)
+    contradicted = int(wrong[surest].sum())
+    return Floor(contradicted, len(surest), float(wrong.mean()), 1 - most, spread, coverage)
+
+
+def _num_classes(codes: Codes) -> float:
+    """Effective number of classes: the exponential of the entropy of their shares."""
+    shares = np.bincount(codes) / len(codes)
+    shares = shares[shares > 0]
+    return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
 def _spread(probabilities: Floats, codes: Codes, rows: NDArray[np.int64], least: int) -> float:
