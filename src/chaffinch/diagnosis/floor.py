@@ -101,16 +101,18 @@ class Floor:
             fitted: The rate that a model of slips and ambiguity estimates. Where it explains the
                 floor, contradictions of the very surest must look like mistakes, too; where it is
                 far below, that counts the less the weaker the model is, which may be the one that
-                errs. Surest predictions of a few easy classes say nothing of mistakes in others.
+                errs. Nor do surest predictions of a weak model for a few easy classes say much.
         """
         top, wide = self.spread
         if np.isnan(wide):
             return 0.0
         explained = fitted >= _LEVEL * self.low
         seen = min(top, wide) if explained and not np.isnan(top) else wide
-        trust = max(fitted / max(self.low / 2, 1e-6), (self.strength - 0.65) / 0.2)
-        share = np.clip((seen - _SLIPS) / (_MISTAKES - _SLIPS), 0, 1) * np.clip(trust, 0, 1)
-        share *= np.clip((self.coverage - _FEW_CLASSES) / (_MOST_CLASSES - _FEW_CLASSES), 0, 1)
+        strong = (self.strength - 0.65) / 0.2
+        covered = (self.coverage - _FEW_CLASSES) / (_MOST_CLASSES - _FEW_CLASSES)
+        share = np.clip((seen - _SLIPS) / (_MISTAKES - _SLIPS), 0, 1)
+        share *= np.clip(max(fitted / max(self.low / 2, 1e-6), strong), 0, 1)
+        share *= np.clip(max(covered, strong), 0, 1)
         return float(share)
 
 

@@ -121,10 +121,10 @@ def judge_noise(
     mistakes = 0.0
     if pairs:
         model = model.with_pairs(pairs, stack, codes[part])
-    elif model.transition is None:
+    else:
         mistakes = floor.mistakes(model.rate)
         slips = floor.low * (1 - mistakes)
-        if model.rate < slips:
+        if model.transition is None and model.rate < slips:
             model = model.at_rate(slips, stack, codes[part])
     right = model.posterior(sources, codes)
     rows = np.arange(len(codes))
@@ -171,7 +171,8 @@ def expected_rate(floor: Floor, wrong: Floats, mistakes: float, assume: Assumpti
     base = floor.rate * mistakes
     hard = _EXCESS * np.sqrt(base * (1 - base)) * floor.strength**_DAMPING
     beyond = max(floor.rate - fitted, 0) * mistakes + hard
-    return float(max(fitted, min(floor.ceiling, fitted + floor.certainty * beyond)))
+    expected = min(fitted, floor.rate) + floor.certainty * beyond
+    return float(max(fitted, min(floor.ceiling, expected)))
 
 
 def crispness_for(rate: float, wrong: Floats, lead: Floats) -> float:
