@@ -14,7 +14,7 @@ def names() -> list[str]:
     """Modules with a ``main``, by dotted name below ``benchmarks``."""
     found = []
     for module in pkgutil.walk_packages(benchmarks.__path__, "benchmarks."):
-        name = module.name.removeprefix("benchmarks.")
+        name = module.name.removeprefix("benchmarks.").removesuffix(".__main__")
         if module.ispkg or name.split(".")[-1] in NOT_BENCHMARKS or name.startswith("__"):
             continue
         if hasattr(importlib.import_module(module.name), "main"):

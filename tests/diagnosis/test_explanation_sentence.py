@@ -45,9 +45,9 @@ EXPECTED = {
     "it say bee (96%) and its loss stayed 12 times the median of its class.",
     "ambiguous": "Between ant and bee: models that never saw it give 2% to the first and 96% to "
     "the second; of its 4 nearest neighbours 1 is ant and 3 are bee. Ask a second person.",
-    "near_cluster": "One of 3 samples labelled ant that form a small group at the edge of the "
-    "class: the nearest validation sample is 4.2 times as far away as usual and 1 of its 4 nearest "
-    "neighbours belongs to the group. Likely a rare sort rather than single errors: keep.",
+    "near_cluster": "One of only 3 samples labelled ant, a rare class, as validation samples "
+    "confirm: the nearest validation sample is 4.2 times as far away as usual and 1 of its 4 "
+    "nearest neighbours belongs to the group. Right and worth having: keep.",
     "far_cluster": "One of 3 samples labelled ant that belong together and not to that class: the "
     "nearest validation sample is 4.2 times as far away as usual and 1 of its 4 nearest neighbours "
     "belongs to the group.",

@@ -25,10 +25,11 @@ from chaffinch.diagnosis.kinds.assignment import Groups, kind_probabilities
 from chaffinch.diagnosis.kinds.crowd import crowding
 from chaffinch.diagnosis.kinds.duplicate import find_duplicates
 from chaffinch.diagnosis.kinds.excess import excess, surplus_chance
-from chaffinch.diagnosis.kinds.near import find_near_clusters
+from chaffinch.diagnosis.kinds.near import RareGroups, find_rare_groups
 from chaffinch.diagnosis.wrong_label import judge_labels
 
 SIZE, KNOWN, SHIFTED = 600, 200, 40
+CALM = Anomalies(np.zeros(SIZE), np.zeros(SIZE))
 
 
 def blobs(count, seed, classes=(0, 1, 2)):
@@ -189,7 +190,7 @@ def test_a_class_that_validation_lacks_is_not_strange_and_the_others_are_judged(
     found = find_anomalies(changed, 0).any
     assert not found[plain.labels.codes == 2].any()
     assert found[rows].min() > 0.8
-    assert not find_near_clusters(changed, np.ones(SIZE, dtype=bool), 0)[SHIFTED:].any()
+    assert not find_rare_groups(changed, np.ones(SIZE, dtype=bool), 0).misfiled[SHIFTED:].any()
 
 
 def test_a_crowd_with_one_label_is_a_far_cluster(plain):
@@ -231,21 +232,42 @@ def test_nothing_gathers_among_a_handful():
 def test_evidence_without_a_description_has_no_anomaly(synthetic):
     evidence = synthetic().only("held_out_logits")
     assert not find_anomalies(evidence, 0).any.any()
-    assert not find_near_clusters(evidence, np.ones(len(evidence), bool), 0).any()
+    assert not find_rare_groups(evidence, np.ones(len(evidence), bool), 0).misfiled.any()
     assert not find_duplicates(evidence).any.any()
 
 
-def test_a_group_under_another_label_is_a_near_cluster():
+def test_a_group_filed_under_another_class_has_wrong_labels():
     # Class 2 is a rare event that was filed under 0; validation knows it.
     rows, codes = blobs(SIZE, 0, (0, 1))
     rare = slice(0, SHIFTED)
     rows[rare], _ = blobs(SHIFTED, 7, (2,))
     codes[rare] = 0
     evidence = evidence_of(rows, codes, *blobs(KNOWN, 1))
-    found = find_near_clusters(evidence, np.ones(SIZE, bool), 0)
+    groups = find_rare_groups(evidence, np.ones(SIZE, bool), 0)
+    found = groups.misfiled
     assert found[rare].mean() > 0.7
+    assert (groups.instead[rare][found[rare] > 0.5] == 2).all()
     assert (found[SHIFTED:] > 0).mean() < 0.01
-    assert not find_near_clusters(evidence, np.zeros(SIZE, bool), 0).any()
+    assert not groups.rare.any()
+    assert not find_rare_groups(evidence, np.zeros(SIZE, bool), 0).misfiled.any()
+    kinds = kind_probabilities(evidence, np.zeros(SIZE), np.zeros(SIZE), 0, Groups(CALM, groups))
+    np.testing.assert_allclose(kinds[:, place("mislabelled")], found)
+    assert not kinds[:, place("near_cluster")].any()
+
+
+def test_a_rare_class_under_its_own_label_is_kept():
+    # Class 2 became a rare event; models that saw few of it contradict its labels.
+    rows, codes = blobs(SIZE, 0, (0, 1))
+    rows[:SHIFTED], _ = blobs(SHIFTED, 7, (2,))
+    codes[:SHIFTED] = 2
+    evidence = evidence_of(rows, codes, *blobs(KNOWN, 1))
+    groups = find_rare_groups(evidence, np.arange(SIZE) >= SHIFTED, 0, np.ones(SIZE, bool))
+    assert groups.rare[:SHIFTED].mean() > 0.9
+    assert not groups.rare[SHIFTED:].any()
+    doubted = np.where(np.arange(SIZE) < SHIFTED, 0.9, 0.0)
+    kinds = kind_probabilities(evidence, doubted, np.zeros(SIZE), 0, Groups(CALM, groups))
+    assert kinds[:SHIFTED, place("near_cluster")].mean() > 0.85
+    assert kinds[groups.rare, place("mislabelled")].max() == 0
 
 
 def test_a_group_that_training_lacks_takes_in_what_models_contradict():
@@ -254,15 +276,15 @@ def test_a_group_that_training_lacks_takes_in_what_models_contradict():
     codes[:SHIFTED] = 0
     ordinary = np.arange(SIZE) >= 10
     evidence = evidence_of(rows, codes, *blobs(KNOWN, 1))
-    assert not find_near_clusters(evidence, ordinary, 0)[:10].any()
-    assert find_near_clusters(evidence, ordinary, 0, np.ones(SIZE, bool))[:10].min() > 0.6
+    assert not find_rare_groups(evidence, ordinary, 0).misfiled[:10].any()
+    assert find_rare_groups(evidence, ordinary, 0, np.ones(SIZE, bool)).misfiled[:10].min() > 0.6
     # Where training knows the class, a contradicted label of it is plainly wrong.
     more, _ = blobs(SIZE, 9, (2,))
     both = np.concatenate([rows, more]), np.concatenate([codes, np.full(SIZE, 2)])
     evidence = evidence_of(*both, *blobs(KNOWN, 1))
     usual = np.concatenate([ordinary, np.ones(SIZE, bool)])
     everyone = np.ones(2 * SIZE, bool)
-    assert not find_near_clusters(evidence, usual, 0, everyone)[:10].any()
+    assert not find_rare_groups(evidence, usual, 0, everyone).misfiled[:10].any()
 
 
 def test_anomalies_do_not_pass_for_label_noise():
@@ -287,14 +309,14 @@ def test_anomalies_do_not_pass_for_label_noise():
 
 def test_usual_samples_are_in_no_group():
     nothing = np.zeros(3)
-    groups = Groups(Anomalies(np.array([0.9, 0, 0]), nothing), np.array([0, 0.7, 0.2]))
+    filed = RareGroups(np.array([0, 0.7, 0.2]), np.full(3, -1), np.zeros(3, dtype=bool))
+    groups = Groups(Anomalies(np.array([0.9, 0, 0]), nothing), filed)
     assert groups.usual.tolist() == [False, False, True]
 
 
-def test_scattered_flips_are_no_near_cluster(plain):
+def test_scattered_flips_are_no_group(plain):
     flipped = altered(plain, np.arange(12), codes=(plain.labels.codes[:12] + 1) % 3)
-    found = find_near_clusters(flipped, np.arange(SIZE) >= 12, 0)
-    assert not found.any()
+    assert not find_rare_groups(flipped, np.arange(SIZE) >= 12, 0).misfiled.any()
 
 
 def test_both_halves_of_a_pair_are_duplicates(plain):

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from chaffinch.diagnosis import noise_model
+from chaffinch.diagnosis.likelihood import centred, cost_of_rate
 from chaffinch.diagnosis.noise_model import (
     MAX_FIT_SAMPLES,
     MAX_TRANSITION_SAMPLES,
     NoiseModel,
-    _cost,
-    centred,
 )
 
 SIZES = st.fixed_dictionaries(
@@ -46,15 +45,15 @@ def planted(rate, num_classes, num_samples=6000, sharpness=0.3, seed=0):
 
 
 @given(SIZES)
-def test_the_gradient_is_that_of_the_cost(size):
+def test_the_gradient_is_that_of_thecost_of_rate(size):
     sources, codes, weights = draw(size)
     stack = np.stack([centred(source) for source in sources])
     at = np.append(weights, size["rate"])
-    _, gradient = _cost(at, stack, codes)
+    _, gradient = cost_of_rate(at, stack, codes)
     step = 1e-6
     for position, slope in enumerate(gradient):
         move = step * np.eye(len(at))[position]
-        rise = _cost(at + move, stack, codes)[0] - _cost(at - move, stack, codes)[0]
+        rise = cost_of_rate(at + move, stack, codes)[0] - cost_of_rate(at - move, stack, codes)[0]
         assert slope == pytest.approx(rise / (2 * step), rel=1e-4, abs=1e-6)
 
 
@@ -62,7 +61,7 @@ def test_the_gradient_is_that_of_the_cost(size):
 def test_the_cost_is_the_negative_log_likelihood_of_the_labels(size):
     sources, codes, weights = draw(size)
     stack = np.stack([centred(source) for source in sources])
-    cost, _ = _cost(np.append(weights, size["rate"]), stack, codes)
+    cost, _ = cost_of_rate(np.append(weights, size["rate"]), stack, codes)
     num_classes, total = size["classes"], 0.0
     for n, code in enumerate(codes):
         powers = [
@@ -160,7 +159,9 @@ def test_a_source_that_knows_nothing_gets_no_weight():
 def test_the_likelihood_is_that_of_the_fit():
     source, codes, _ = planted(0.1, 3, num_samples=500)
     model = NoiseModel.fit([source], codes)
-    cost, gradient = _cost(np.append(model.weights, model.rate), centred(source)[None], codes)
+    cost, gradient = cost_of_rate(
+        np.append(model.weights, model.rate), centred(source)[None], codes
+    )
     assert model.likelihood == pytest.approx(-cost, rel=1e-12)
     np.testing.assert_allclose(gradient, 0, atol=1e-3)  # both are inside of their bounds
 
@@ -171,7 +172,7 @@ def test_many_samples_are_fitted_on_a_part_of_them_that_the_seed_chooses(monkeyp
 
     def spy(parameters, stack, chosen):
         counts.append((stack.shape[1], len(chosen)))
-        return _cost(parameters, stack, chosen)
+        return cost_of_rate(parameters, stack, chosen)
 
     monkeypatch.setattr(noise_model, "_cost", spy)
     first, again = NoiseModel.fit([source], codes, 3), NoiseModel.fit([source], codes, 3)
@@ -188,7 +189,7 @@ def most_likely(source, codes, rate):
     """Log-likelihood of N labels under the best weight for a rate, found by bisection."""
 
     def cost(weight):
-        return _cost(np.asarray([weight, rate]), centred(source)[None], codes)[0]
+        return cost_of_rate(np.asarray([weight, rate]), centred(source)[None], codes)[0]
 
     return -len(codes) * minimize_scalar(cost, bounds=(0, 20), method="bounded").fun
 

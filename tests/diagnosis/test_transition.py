@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.stats import betabinom, dirichlet_multinomial
 
 from chaffinch.diagnosis import noise_model
-from chaffinch.diagnosis.noise_model import NoiseModel, _cost_of_weights, _right, centred
+from chaffinch.diagnosis.likelihood import centred, cost_of_weights, right_classes
+from chaffinch.diagnosis.noise_model import NoiseModel
 from chaffinch.diagnosis.transition import (
     _evidence_of_rates,
     _evidence_of_spread,
@@ -89,12 +90,12 @@ def test_the_gradient_of_the_weights_is_that_of_the_cost(size):
     codes = random.integers(0, num_classes, samples)
     matrix = random.dirichlet(np.ones(num_classes), num_classes)
     at = random.uniform(0.2, 2, 2)
-    _, gradient = _cost_of_weights(at, stack, matrix, codes)
+    _, gradient = cost_of_weights(at, stack, matrix, codes)
     for position, slope in enumerate(gradient):
         move = 1e-6 * np.eye(2)[position]
         rise = (
-            _cost_of_weights(at + move, stack, matrix, codes)[0]
-            - _cost_of_weights(at - move, stack, matrix, codes)[0]
+            cost_of_weights(at + move, stack, matrix, codes)[0]
+            - cost_of_weights(at - move, stack, matrix, codes)[0]
         )
         assert slope == pytest.approx(rise / 2e-6, rel=1e-4, abs=1e-6)
 
@@ -110,7 +111,7 @@ def test_the_posterior_is_bayes_rule(size):
     model = NoiseModel(np.ones(1), 0.1, 0.0, matrix)
     prior = np.exp(model.predict([source]))
     posterior = model.posterior([source], codes)
-    np.testing.assert_allclose(posterior, _right(prior, matrix, codes), rtol=1e-9)
+    np.testing.assert_allclose(posterior, right_classes(prior, matrix, codes), rtol=1e-9)
     for n, code in enumerate(codes):
         joint = [prior[n, k] * matrix[k, code] for k in range(num_classes)]
         np.testing.assert_allclose(posterior[n], np.asarray(joint) / sum(joint), rtol=1e-9)

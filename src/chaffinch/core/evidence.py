@@ -28,6 +28,7 @@ _SHAPES = {
     "validation_embeddings": ("M", "K"),
     "validation_logits_by_epoch": ("E", "M", "C"),
     "validation_features_by_epoch": ("E", "M", "I"),
+    "validation_held_out_logits": ("J", "M", "C"),
     "validation_codes": ("M",),
     "fake_class_margins": ("R", "N"),
     "fake_class_members": ("R", "N"),
@@ -60,6 +61,7 @@ class Evidence:
         validation_embeddings: (M, K) as `embeddings`, in the same space, for these.
         validation_logits_by_epoch: (E, M, C) outputs for the validation samples in every epoch.
         validation_features_by_epoch: (E, M, I) as `features_by_epoch`, for these.
+        validation_held_out_logits: (J, M, C) outputs of J fold models in their last epoch.
         validation_codes: (M,) labels of the validation samples.
         fake_class_margins: (R, N) area under the margin of each sample in R trainings in which some
             samples were given a class that does not exist.
@@ -86,6 +88,7 @@ class Evidence:
     validation_embeddings: Floats | None = None
     validation_logits_by_epoch: Floats | None = None
     validation_features_by_epoch: Floats | None = None
+    validation_held_out_logits: Floats | None = None
     validation_codes: NDArray[np.int64] | None = None
     fake_class_margins: Floats | None = None
     fake_class_members: NDArray[np.bool_] | None = None

@@ -12,7 +12,7 @@ from chaffinch.core.evidence import Evidence
 from chaffinch.core.types import Codes, Floats
 from chaffinch.diagnosis.dynamics import whole_training
 from chaffinch.diagnosis.fusion import own_spread
-from chaffinch.diagnosis.noise_model import centred
+from chaffinch.diagnosis.likelihood import centred
 from chaffinch.diagnosis.source import fold_sources, held_out_sources
 
 _MAX_FIT_SAMPLES = 20_000

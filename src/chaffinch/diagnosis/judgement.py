@@ -21,6 +21,7 @@ from chaffinch.diagnosis.canaries import CanaryEvidence
 from chaffinch.diagnosis.explanation import describe
 from chaffinch.diagnosis.fusion import log_odds
 from chaffinch.diagnosis.kinds.assignment import find_groups, kind_probabilities
+from chaffinch.diagnosis.label_noise import Assumption
 from chaffinch.diagnosis.rate import rates
 from chaffinch.diagnosis.selection import Threshold, q_values
 from chaffinch.diagnosis.wrong_label import LabelVerdict, judge_by_canaries, judge_labels
@@ -68,6 +69,7 @@ def judge_evidence(
     repeats: Sequence[Evidence] = (),
     threshold: Threshold = Threshold(),  # noqa: B008  # frozen
     canaries: CanaryEvidence | None = None,
+    assume: Assumption = "auto",
 ) -> Findings:
     """Judge N samples from evidence alone.
 
@@ -81,6 +83,8 @@ def judge_evidence(
         threshold: The rule by which samples are flagged.
         canaries: Samples spoilt on purpose that were trained beside those of ``evidence``. Of them
             the findings hold figures only, in ``details["canaries"]``.
+        assume: What a label is: ``crisp`` where each sample has one right class, ``graded`` where
+            labels are outcomes or opinions, ``auto`` to go by the evidence.
 
     Raises:
         InputError: Labels that cannot be judged, no predictions and no embeddings, an unknown
@@ -89,8 +93,8 @@ def judge_evidence(
     evidence.labels.check_trainable()
     chosen = choose_scorers(evidence, scorers)
     trainings = 1 + len(repeats)
-    verdict = diagnose(evidence, seed, canaries, trainings)
-    verdict = _mean([verdict, *(diagnose(one, seed, None, trainings) for one in repeats)])
+    verdict = diagnose(evidence, seed, canaries, trainings, assume)
+    verdict = _mean([verdict, *(diagnose(one, seed, None, trainings, assume) for one in repeats)])
     if repeats:
         columns = {one.name: fuse_ranks(one, (evidence, *repeats), seed) for one in chosen}
     else:
@@ -157,6 +161,7 @@ def diagnose(
     seed: int = 0,
     canaries: CanaryEvidence | None = None,
     trainings: int = 1,
+    assume: Assumption = "auto",
 ) -> Verdict:
     """Say how likely each sample is of each kind, and what else its label could be.
 
@@ -167,16 +172,17 @@ def diagnose(
         seed: Decides every random choice.
         canaries: Samples spoilt on purpose that were trained beside them.
         trainings: Of how many trainings on the same samples this is one.
+        assume: As for `judge_evidence`.
 
     Raises:
         InputError: Neither predictions nor embeddings.
     """
     if canaries is None or evidence.has("held_out_logits"):
-        labels, kinds = _labels_and_kinds(evidence, seed, trainings)
+        labels, kinds = _labels_and_kinds(evidence, seed, trainings, assume)
         verdict = Verdict(kinds, labels.alternatives, labels.notes, labels.details)
         if canaries is None:
             return verdict
-        beside = _labels_and_kinds(canaries.joined(evidence), seed, trainings)[1]
+        beside = _labels_and_kinds(canaries.joined(evidence), seed, trainings, assume)[1]
         return replace(verdict, canaries=beside[len(evidence) :])
     labels, called = judge_by_canaries(evidence, canaries, seed)
     kinds = kind_probabilities(evidence, labels.wrong, labels.doubt, seed)
@@ -186,14 +192,24 @@ def diagnose(
     return Verdict(kinds, labels.alternatives, notes, details, beside[len(evidence) :])
 
 
-def _labels_and_kinds(evidence: Evidence, seed: int, trainings: int) -> tuple[LabelVerdict, Floats]:
-    """Judge labels without anomalies and near clusters, which would pass for noise."""
+def _labels_and_kinds(
+    evidence: Evidence, seed: int, trainings: int, assume: Assumption
+) -> tuple[LabelVerdict, Floats]:
+    """Judge labels without anomalies and misfiled groups, which would pass for noise."""
     groups = find_groups(evidence, seed)
-    labels = judge_labels(evidence, seed, groups.usual, trainings)
+    labels = judge_labels(evidence, seed, groups.usual, trainings, assume)
+    if labels.details.get("validation_used") is False:  # it seems to mean other classes
+        return labels, kind_probabilities(evidence, labels.wrong, labels.doubt, seed, groups)
     groups = find_groups(evidence, seed, labels.wrong, groups.strange)
-    if (groups.rare > _LIKELY).any():
-        labels = judge_labels(evidence, seed, groups.usual, trainings)
+    if groups.misfiled.any():
+        labels = judge_labels(evidence, seed, groups.usual, trainings, assume)
         groups = find_groups(evidence, seed, labels.wrong, groups.strange)
+    instead = np.flatnonzero(groups.misfiled & (groups.groups.instead >= 0))
+    if len(instead):
+        alternatives = labels.alternatives.copy()
+        alternatives[instead] = 0
+        alternatives[instead, groups.groups.instead[instead]] = 1
+        labels = replace(labels, alternatives=alternatives)
     return labels, kind_probabilities(evidence, labels.wrong, labels.doubt, seed, groups)
 
 

@@ -26,6 +26,14 @@ from scipy.special import logsumexp
 
 from chaffinch.core.randomness import stream
 from chaffinch.core.types import Codes, Floats
+from chaffinch.diagnosis.class_pairs import ClassPair
+from chaffinch.diagnosis.likelihood import (
+    centred,
+    cost_of_rate,
+    cost_of_weights,
+    right_classes,
+    stacked,
+)
 from chaffinch.diagnosis.transition import Transition, even, expected_counts, shrunk
 
 MAX_FIT_SAMPLES = 20_000
@@ -49,8 +57,6 @@ _SHARPEST = 20.0
 _HALF_QUANTILE = 1.92  # of chi squared with one degree of freedom, at 95 %
 _HALVINGS = 6
 _LEAST_START = 0.05  # of a weight; from zero none finds its way up
-_FLOOR = np.log(1e-6)
-"""Log-probabilities are cut here: a prediction made in float32 is never surer than that."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +94,7 @@ class NoiseModel:
         sources, codes = _part(sources, codes, MAX_TRANSITION_SAMPLES, random)
         stack = np.stack([centred(source) for source in sources])
         # Its likelihood on these very samples, to compare on the same ones.
-        known = -_cost(np.append(one_rate.weights, one_rate.rate), stack, codes)[0]
+        known = -cost_of_rate(np.append(one_rate.weights, one_rate.rate), stack, codes)[0]
         models = [_with_transition(one_rate, stack, codes, start) for start in _STARTS]
         best, merit = one_rate, one_rate.merit(len(codes), known)
         for model in models:
@@ -126,7 +132,7 @@ class NoiseModel:
         highest = 1 - 1 / num_classes
         tried = [  # the likelihood has several maxima where predictions are weak
             minimize(
-                _cost,
+                cost_of_rate,
                 np.append(np.full(count, 1 / count), rate),
                 args=(stack, codes),
                 jac=True,
@@ -163,27 +169,62 @@ class NoiseModel:
         stack = np.stack([centred(source) for source in sources])
         wrong = float(np.clip(rate, _MIN_RATE, 1 - 1 / stack.shape[2] - _MIN_RATE))
         least = self.likelihood - _HALF_QUANTILE / len(codes)
-        near, middle = self, self._at(wrong, stack, codes)
+        near, middle = self, self.at_rate(wrong, stack, codes)
         if middle.likelihood >= least:
             return middle
         for _ in range(_HALVINGS):
-            middle = self._at((near.rate + wrong) / 2, stack, codes)
+            middle = self.at_rate((near.rate + wrong) / 2, stack, codes)
             if middle.likelihood >= least:
                 near = middle
             else:
                 wrong = middle.rate
         return near
 
-    def _at(self, rate: float, stack: Floats, codes: Codes) -> "NoiseModel":
-        """The best weights for a fixed rate."""
+    def at_rate(self, rate: float, stack: Floats, codes: Codes) -> "NoiseModel":
+        """The best weights for a fixed rate, spread evenly over the other classes.
+
+        Args:
+            rate: At least 1e-5.
+            stack: (R, N, C) as from `centred`.
+            codes: (N,) given labels.
+        """
 
         def cost(weights: Floats) -> tuple[float, Floats]:
-            value, slope = _cost(np.append(weights, rate), stack, codes)
+            value, slope = cost_of_rate(np.append(weights, rate), stack, codes)
             return value, slope[:-1]
 
-        start, bounds = np.maximum(self.weights, _LEAST_START), [(0, _SHARPEST)] * len(stack)
+        same = len(self.weights) == len(stack)
+        start = (
+            np.maximum(self.weights, _LEAST_START) if same else np.full(len(stack), 1 / len(stack))
+        )
+        bounds = [(0, _SHARPEST)] * len(stack)
         found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds)
         return NoiseModel(found.x, rate, -float(found.fun))
+
+    def with_pairs(self, pairs: Sequence[ClassPair], stack: Floats, codes: Codes) -> "NoiseModel":
+        """The same with some classes taken for another one, at the given rates or more.
+
+        A model that learned such errors predicts them, so the likelihood cannot find them; the
+        best weights under them follow from it.
+        """
+        matrix = even(self.rate, stack.shape[2]) if self.transition is None else self.transition
+        matrix = matrix.copy()
+        for right, given, rate in pairs:
+            if matrix[right, given] < rate:
+                matrix[right] *= (1 - rate) / (1 - matrix[right, given])
+                matrix[right, given] = rate
+        found = minimize(
+            cost_of_weights,
+            np.maximum(self.weights, _LEAST_START),
+            args=(stack, matrix, codes),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(0, _SHARPEST)] * len(stack),
+        )
+        known = right_classes(stacked(found.x, stack), matrix, codes)
+        common = 1 - float(known[np.arange(len(codes)), codes].mean())
+        degrees = self.degrees + len(pairs)
+        return NoiseModel(found.x, common, -float(found.fun), matrix, degrees)
 
     def predict(self, sources: Sequence[Floats]) -> Floats:
         """(N, C) log-probability of each class being right, before the given label is seen."""
@@ -208,32 +249,6 @@ class NoiseModel:
         return np.exp(joint, out=joint)
 
 
-def centred(source: Floats) -> Floats:
-    """(N, C) float64 log-probabilities: normalised, and cut so that no class is impossible."""
-    wide = np.array(source, dtype=np.float64)
-    wide -= logsumexp(wide, axis=1, keepdims=True)
-    return np.maximum(wide, _FLOOR, out=wide)
-
-
-def _cost(parameters: Floats, stack: Floats, codes: Codes) -> tuple[float, Floats]:
-    """Mean negative log-likelihood of the given labels and its gradient."""
-    weights, rate = parameters[:-1], parameters[-1]
-    num_classes = stack.shape[2]
-    rows = np.arange(len(codes))
-    total = np.tensordot(weights, stack, axes=1)
-    total -= logsumexp(total, axis=1, keepdims=True)
-    probabilities = np.exp(total)
-    own = probabilities[rows, codes]
-    slope = 1 - rate - rate / (num_classes - 1)
-    seen = rate / (num_classes - 1) + slope * own
-    by_own = -slope / seen
-    picked = stack[:, rows, codes]
-    expected = (stack * probabilities).sum(axis=2)
-    by_weights = (by_own * own * (picked - expected)).mean(axis=1)
-    by_rate = (-(1 / (num_classes - 1) - own * num_classes / (num_classes - 1)) / seen).mean()
-    return -float(np.log(seen).mean()), np.append(by_weights, by_rate)
-
-
 def _part(
     sources: Sequence[Floats], codes: Codes, most: int, random: np.random.Generator
 ) -> tuple[Sequence[Floats], Codes]:
@@ -254,7 +269,7 @@ def _with_transition(
     likelihood = -np.inf
     for _ in range(_STEPS):
         step = minimize(
-            _cost_of_weights,
+            cost_of_weights,
             weights,
             args=(stack, found.matrix, codes),
             jac=True,
@@ -263,38 +278,15 @@ def _with_transition(
             options={"maxiter": 3},
         )
         weights = step.x
-        probabilities = _stacked(weights, stack)
+        probabilities = stacked(weights, stack)
         for _ in range(5):  # cheap beside a step of the weights
-            found = shrunk(expected_counts(_right(probabilities, found.matrix, codes), codes))
+            found = shrunk(
+                expected_counts(right_classes(probabilities, found.matrix, codes), codes)
+            )
         before, likelihood = likelihood, -float(step.fun)
         if (likelihood - before) * len(codes) < _CLOSE:
             break
-    counts = expected_counts(_right(probabilities, found.matrix, codes), codes)
+    counts = expected_counts(right_classes(probabilities, found.matrix, codes), codes)
     rate = float(1 - counts.trace() / counts.sum())
-    likelihood = -_cost_of_weights(weights, stack, found.matrix, codes)[0]
+    likelihood = -cost_of_weights(weights, stack, found.matrix, codes)[0]
     return NoiseModel(weights, rate, likelihood, found.matrix, found.degrees)
-
-
-def _stacked(weights: Floats, stack: Floats) -> Floats:
-    """(N, C) probabilities of the right class before the given label is seen."""
-    total = np.tensordot(weights, stack, axes=1)
-    total -= logsumexp(total, axis=1, keepdims=True)
-    return np.exp(total, out=total)
-
-
-def _right(probabilities: Floats, transition: Floats, codes: Codes) -> Floats:
-    """(N, C) probabilities of the right class, given the label."""
-    joint = probabilities * transition[:, codes].T
-    joint /= joint.sum(axis=1, keepdims=True)
-    return joint
-
-
-def _cost_of_weights(
-    weights: Floats, stack: Floats, transition: Floats, codes: Codes
-) -> tuple[float, Floats]:
-    """Mean negative log-likelihood of the given labels and its gradient by the weights."""
-    probabilities = _stacked(weights, stack)
-    joint = probabilities * transition[:, codes].T
-    seen = np.maximum(joint.sum(axis=1, keepdims=True), 1e-300)
-    pull = joint / seen - probabilities
-    return -float(np.log(seen).mean()), -(stack * pull).sum(axis=2).mean(axis=1)

@@ -1,9 +1,12 @@
 """Predictions of a sample's label that were made without it."""
 
+import numpy as np
+
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.types import Floats
+from chaffinch.diagnosis.label_noise import CleanSamples
 from chaffinch.scorers.neighbours.forest import as_sources, forest_votes
-from chaffinch.scorers.neighbours.knn import NUM_NEIGHBOURS, neighbour_votes
+from chaffinch.scorers.neighbours.knn import NUM_NEIGHBOURS, neighbour_votes, validation_votes
 from chaffinch.scorers.probability import log_softmax, mean_over_epochs, smoothed_votes
 
 
@@ -33,3 +36,18 @@ def fold_sources(evidence: Evidence) -> list[Floats]:
     if len(held_out) > 1:
         sources.append(mean_over_epochs(held_out, log_softmax))
     return sources
+
+
+def clean_samples(evidence: Evidence) -> CleanSamples | None:
+    """Validation samples with what fold models and neighbours predict for them; None without."""
+    codes, sources, beside = evidence.validation_codes, [], []
+    if codes is None or not len(codes):
+        return None
+    said, held_out = evidence.validation_held_out_logits, evidence.held_out_logits
+    if said is not None and held_out is not None:
+        sources.append(np.mean([log_softmax(one) for one in said], axis=0))
+        beside.append(log_softmax(held_out[-1]))
+    if evidence.has("embeddings") and evidence.has("validation_embeddings"):
+        sources.append(smoothed_votes(validation_votes(evidence), NUM_NEIGHBOURS))
+        beside.append(smoothed_votes(neighbour_votes(evidence), NUM_NEIGHBOURS))
+    return CleanSamples(codes, sources, beside) if sources else None

@@ -10,7 +10,7 @@ from scipy.stats import chi2
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.labels import Labels
-from chaffinch.core.types import Floats, Mask
+from chaffinch.core.types import Codes, Floats, Mask
 from chaffinch.diagnosis.canaries import CanaryEvidence, chance_from_canaries
 from chaffinch.diagnosis.dynamics import doubt_of, late_share, training_view, whole_training
 from chaffinch.diagnosis.fusion import (
@@ -21,11 +21,13 @@ from chaffinch.diagnosis.fusion import (
     log_odds,
     own_spread,
 )
+from chaffinch.diagnosis.label_noise import Assumption, judge_noise
 from chaffinch.diagnosis.mixture import upper_heap
 from chaffinch.diagnosis.noise_model import NoiseModel
+from chaffinch.diagnosis.noise_note import noise_notes
 from chaffinch.diagnosis.selection import LEAST_SUSPICION
-from chaffinch.diagnosis.source import fold_sources, held_out_sources
-from chaffinch.scorers.probability import mean_over_epochs, softmax
+from chaffinch.diagnosis.source import clean_samples, fold_sources, held_out_sources
+from chaffinch.scorers.probability import log_softmax, mean_over_epochs, softmax
 
 LEAST_EXPLAINED = 0.01
 """Share of the labels' entropy that predictions must explain for anything to be flagged."""
@@ -35,6 +37,8 @@ LATE = "late_share"
 has learned no wrong label by heart."""
 
 _CHANCE = 1e-3
+_QUARTERS = 4
+_LEAST_OF_HEAP = 0.5
 _MOST = 0.5
 
 IN_SAMPLE_NOTE = (
@@ -82,7 +86,11 @@ class LabelVerdict:
 
 
 def judge_labels(
-    evidence: Evidence, seed: int = 0, usual: Mask | None = None, trainings: int = 1
+    evidence: Evidence,
+    seed: int = 0,
+    usual: Mask | None = None,
+    trainings: int = 1,
+    assume: Assumption = "auto",
 ) -> LabelVerdict:
     """Say how likely each label is wrong and what else it could be.
 
@@ -93,6 +101,7 @@ def judge_labels(
             anomalies among them, it is not their oddity that passes for noise or ambiguity.
         trainings: Of how many trainings on these samples this is one; the mean over their verdicts
             will be taken.
+        assume: What a label is, see `chaffinch.diagnosis.label_noise`.
 
     Raises:
         InputError: Neither predictions nor embeddings.
@@ -106,8 +115,8 @@ def judge_labels(
         )
     if evidence.has("held_out_logits") or not evidence.has("logits"):
         known = _enough(usual, evidence.labels)
-        return _from_held_out(evidence, sources, seed, known, trainings)
-    return _from_training(evidence, sources, seed)
+        return _from_held_out(evidence, sources, seed, known, trainings, assume)
+    return _from_training(evidence, sources, seed, assume)
 
 
 def _enough(usual: Mask | None, labels: Labels) -> Mask:
@@ -120,23 +129,37 @@ def _enough(usual: Mask | None, labels: Labels) -> Mask:
 
 
 def _from_held_out(
-    evidence: Evidence, sources: Sequence[Floats], seed: int, usual: Mask, trainings: int
+    evidence: Evidence,
+    sources: Sequence[Floats],
+    seed: int,
+    usual: Mask,
+    trainings: int,
+    assume: Assumption,
 ) -> LabelVerdict:
     codes = evidence.labels.codes
-    model = _fit(evidence, sources, usual, seed)
-    right = model.posterior(sources, codes)
-    posterior = 1 - right[np.arange(len(codes)), codes]
+    fitted = _fit(evidence, sources, usual, seed)
+    noise = judge_noise(fitted, sources, codes, assume, clean_samples(evidence), seed, usual)
+    model, right, posterior = noise.model, noise.right, noise.wrong
     suspicion = posterior.copy()
     late = late_share(evidence.logits, codes, _doubt(evidence, sources, posterior))
     training = training_view(evidence, usual, posterior[usual], late)
     expected = model.predict(sources)
     fused = fuse(posterior[usual], training, knowledge(expected[usual]), late, trainings)
     suspicion[usual] = calibrate(fused, posterior[usual])
-    notes = () if evidence.has("held_out_logits") else (NEIGHBOURS_NOTE,)
-    details = {"noise_rate": model.rate, "likelihood": model.likelihood, LATE: late}
+    notes: tuple[str, ...] = () if evidence.has("held_out_logits") else (NEIGHBOURS_NOTE,)
+    notes = (*notes, *noise_notes(noise, evidence.labels))
+    details = {
+        "noise_rate": float(posterior.mean()),
+        "likelihood": fitted.likelihood,
+        LATE: late,
+        "assumed": assume,
+        "crispness": noise.crispness,
+        "rate_range": (noise.low, noise.high),
+        "validation_used": noise.used_validation,
+    }
     doubt = rivalry(expected)
     learned = Labels(codes[usual], evidence.labels.classes)
-    if not explains(model, learned):
+    if not explains(fitted, learned):
         notes = (*notes, UNLEARNABLE_NOTE)
         suspicion, doubt = suspicion * (LEAST_SUSPICION / 2), np.zeros(len(codes))
         if evidence.has("logits"):  # the order, too, is better known from training
@@ -233,12 +256,40 @@ def judge_by_canaries(
     return verdict, called
 
 
-def _from_training(evidence: Evidence, sources: Sequence[Floats], seed: int) -> LabelVerdict:
+def _from_training(
+    evidence: Evidence, sources: Sequence[Floats], seed: int, assume: Assumption
+) -> LabelVerdict:
+    """By the shape of the scores, and by what the network itself contradicts to the end.
+
+    A network that learns wrong labels by heart leaves two heaps of scores, and contradicts nothing
+    in the end. Before that, or to the end if it resists them (a robust loss, few epochs, little
+    precision), it contradicts them in its own predictions, which then tell as much as held-out
+    ones. So the quarter of the epochs that contradicts most counts, and the heaps where that is
+    little beside them.
+    """
+    logits, codes = evidence.need("logits"), evidence.labels.codes
     scores = _in_sample_scores(evidence, sources, seed)
-    suspicion = _in_order(upper_heap(scores, seed), scores)
-    probabilities = mean_over_epochs(evidence.need("logits"), softmax)
-    alternatives = _without(probabilities, evidence.labels)
-    return LabelVerdict(suspicion, alternatives, np.zeros(len(scores)), (IN_SAMPLE_NOTE,), {})
+    heap = upper_heap(scores, seed)
+    resisted = _most_contradicted(logits, codes, assume, seed)
+    chances = heap
+    if resisted.mean() > max(_CHANCE, _LEAST_OF_HEAP * float(heap.mean())):
+        chances = calibrate(scores, resisted)
+    alternatives = _without(mean_over_epochs(logits, softmax), evidence.labels)
+    known = sorted((float(chances.mean()), float(heap.mean()), float(resisted.mean())))
+    details = {"noise_rate": float(chances.mean()), "rate_range": (known[0], known[-1])}
+    suspicion = _in_order(chances, scores)
+    return LabelVerdict(suspicion, alternatives, np.zeros(len(scores)), (IN_SAMPLE_NOTE,), details)
+
+
+def _most_contradicted(logits: Floats, codes: Codes, assume: Assumption, seed: int) -> Floats:
+    """(N,) probability that a label is wrong by the quarter of the epochs that says most."""
+    found: Floats = np.zeros(len(codes))
+    for epochs in np.array_split(np.arange(len(logits)), min(_QUARTERS, len(logits))):
+        own = [mean_over_epochs(logits[epochs[0] : epochs[-1] + 1], log_softmax)]
+        noise = judge_noise(NoiseModel.fit(own, codes, seed), own, codes, assume, seed=seed)
+        if noise.wrong.mean() > found.mean():
+            found = noise.wrong
+    return found
 
 
 def _in_sample_scores(evidence: Evidence, sources: Sequence[Floats], seed: int) -> Floats:

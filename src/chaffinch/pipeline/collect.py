@@ -164,6 +164,8 @@ def collect_by_training(work: Work) -> tuple[Evidence, nn.Module]:
     names = ["logits", "learning_rates"] + ["held_out_logits"] * bool(work.folds)
     layer = last_linear(model, _some(inputs).to(work.device))
     names += recorder.records_of(layer)
+    if work.folds and work.encoded.validation is not None:
+        names.append("validation_held_out_logits")
     records: dict[str, Any] = {name: store.open(name) for name in names} | beside
     return _finish(work, store, records, (model, layer)), model
 
@@ -196,7 +198,8 @@ def _train_folds(work: Work, recorders: tuple[Recorder, CanaryRecorder], advance
         rows = torch.nonzero(fold == number)[:, 0]
         others = torch.nonzero(fold != number)[:, 0]
         training = Training(f"fold-{number}", others, work.seed + 1 + number)
-        work.run(task, training, _FoldRun(*recorders, rows, advance), recorded)
+        run = _FoldRun(*recorders, rows, advance, (number, work.folds), work.held_out_epochs)
+        work.run(task, training, run, recorded)
 
 
 @dataclass
@@ -225,9 +228,13 @@ class _FoldRun:
     spoilt: CanaryRecorder
     rows: Tensor
     advance: Step
+    fold: tuple[int, int]
+    epochs: int
 
     def __call__(self, epoch: int, model: nn.Module, _rate: float) -> None:
         self.recorder.record_held_out(epoch, model, self.rows)
+        if epoch == self.epochs - 1:
+            self.recorder.record_held_out_validation(self.fold, model)
         self.spoilt.record_held_out(epoch, model, self.rows)
         self.advance()
 

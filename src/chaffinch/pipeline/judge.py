@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,11 +16,12 @@ from chaffinch.core.label_variants import label_notes
 from chaffinch.core.types import Floats, Mask
 from chaffinch.data.usable import set_aside
 from chaffinch.diagnosis.judgement import judge_evidence
+from chaffinch.diagnosis.label_noise import Assumption
 from chaffinch.diagnosis.selection import Threshold
 from chaffinch.pipeline.aside import with_set_aside
-from chaffinch.pipeline.judge_inputs import JudgeInputs, names_of
+from chaffinch.pipeline.judge_inputs import JudgeInputs, names_of, validation_records
 
-_OPTIONS = frozenset({"ids", "scorers", "seed", "select", "fdr", "strict"})
+_OPTIONS = frozenset({"ids", "scorers", "seed", "select", "fdr", "strict", "assume", "validation"})
 
 
 def judge(
@@ -44,7 +45,11 @@ def judge(
             as one epoch.
         **options: ``ids`` (N,), ``scorers`` (names), ``seed``, ``select`` and ``fdr``, the rule by
             which samples are flagged (`chaffinch.diagnosis.selection.Threshold`), and ``strict``,
-            whether a sample that cannot be judged is an error.
+            whether a sample that cannot be judged is an error. ``assume`` says what a label is:
+            ``crisp`` where each sample has one right class, ``graded`` where labels are outcomes or
+            opinions, ``auto`` to go by the evidence. ``validation`` is a mapping with the right
+            ``labels`` (M,) of further samples, and the ``probabilities`` (M, C) and ``embeddings``
+            (M, K) that the same models give for them.
 
     Returns:
         Findings, one row a sample. Samples without a label, with NaN or infinite values in any
@@ -59,6 +64,9 @@ def judge(
         known = ", ".join(sorted(_OPTIONS))
         raise InputError(f"the options {known}", ", ".join(unknown), "Check the name")
     threshold = Threshold(options.get("select", "f1"), float(options.get("fdr", 0.1)))
+    assume = options.get("assume", "auto")
+    if assume not in get_args(Assumption):
+        raise InputError("assume='auto', 'crisp' or 'graded'", repr(assume), "Check the name")
     given = JudgeInputs(labels, options.get("ids"))
     arrays = {
         "probabilities": given.outputs(probabilities, "probabilities"),
@@ -79,10 +87,11 @@ def judge(
         logits=trained,
         held_out_logits=held_out,
         embeddings=space,
+        **validation_records(options.get("validation"), judged),
     )
     seed = int(options.get("seed", 0))
     scorers = names_of(options.get("scorers"))
-    found = judge_evidence(evidence, scorers, seed, threshold=threshold)
+    found = judge_evidence(evidence, scorers, seed, threshold=threshold, assume=assume)
     notes = (*given.notes, *label_notes(judged))
     return with_set_aside(replace(found, notes=(*notes, *found.notes)), aside)
 

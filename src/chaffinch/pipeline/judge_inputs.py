@@ -1,7 +1,7 @@
 """What `judge` is given, as arrays whose rows are samples and whose columns are classes."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -274,6 +274,48 @@ def tame(array: Floats, what: str) -> tuple[Floats, tuple[str, ...]]:
         f"The {what} hold numbers up to {peak:.2g}; all were divided by the same number, so that "
         "distances between them stay finite.",
     )
+
+
+def validation_records(given: Any, labels: Labels) -> dict[str, Any]:
+    """Records of clean validation samples, as `Evidence` takes them.
+
+    Args:
+        given: A mapping with ``labels`` (M,), and ``probabilities`` (M, C) or ``embeddings``
+            (M, K); None for no records.
+        labels: The labels that are judged.
+
+    Raises:
+        InputError: Something else, or labels that are no classes.
+    """
+    if given is None:
+        return {}
+    parts = {"labels", "probabilities", "embeddings"}
+    if not isinstance(given, Mapping) or "labels" not in given or set(given) - parts:
+        raise InputError(
+            "validation as a mapping with labels, and probabilities or embeddings",
+            ", ".join(map(str, given)) if isinstance(given, Mapping) else type(given).__name__,
+            "Pass validation={'labels': ..., 'probabilities': ..., 'embeddings': ...}",
+        )
+    told = Labels.of(given["labels"], "the validation labels")
+    place = {name: code for code, name in enumerate(labels.names)}
+    unknown = [name for name in told.names if name not in place]
+    if unknown:
+        raise InputError(
+            "validation labels among the classes of the other labels",
+            f"{len(unknown)} others, such as {unknown[0]!r}",
+            "Check that both use the same labels",
+        )
+    codes = np.asarray([place[name] for name in told.names], np.int64)[told.codes]
+    records: dict[str, Any] = {"validation_codes": codes}
+    chances, space = given.get("probabilities"), given.get("embeddings")
+    if chances is not None:
+        table = table_of(chances)
+        array = chances if table is None else by_class(table, labels, "probabilities")[1]
+        held_out = check_probabilities(floats(array, "validation probabilities"))
+        records["validation_held_out_logits"] = np.log(np.maximum(held_out, 1e-12))[None]
+    if space is not None:
+        records["validation_embeddings"] = floats(space, "validation embeddings")
+    return records
 
 
 def names_of(scorers: Any) -> Sequence[str] | None:

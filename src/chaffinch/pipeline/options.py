@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.types import Codes, Modality
+from chaffinch.diagnosis.label_noise import Assumption
 from chaffinch.diagnosis.selection import Rule, Threshold
 from chaffinch.training.loop import Schedule
 
@@ -92,6 +93,9 @@ class ScanOptions(BaseModel):
         select: Which samples are flagged: ``f1`` for the set of highest expected F1, ``fdr`` for
             the largest one with at most the share ``fdr`` of false alarms.
         fdr: This share.
+        assume: What a label is: ``crisp`` where each sample has one right class (what is in the
+            picture), ``graded`` where labels are outcomes or opinions (income, sentiment),
+            ``auto`` to go by the evidence.
         rounds: How many times the data are cleaned of what was found, trained on and judged anew;
             ``auto`` goes on until the flagged set hardly changes.
         canaries: Whether a few spoilt copies of samples are trained beside the real ones, to learn
@@ -137,6 +141,7 @@ class ScanOptions(BaseModel):
     scorers: Annotated[list[str] | None, BeforeValidator(_listed)] = None
     select: Rule = "f1"
     fdr: float = Field(default=0.1, gt=0, lt=1)
+    assume: Assumption = "auto"
     rounds: Annotated[Literal["auto"] | Count, BeforeValidator(_counted)] = 1
     canaries: bool = True
     repeats: int = Field(default=1, ge=1)

@@ -187,7 +187,13 @@ def _judge(
     """Judge the evidence of several trainings together, the newest first."""
     first, *repeats = evidence
     return judge_evidence(
-        first, options.scorers, options.seed, repeats, options.threshold, canaries
+        first,
+        options.scorers,
+        options.seed,
+        repeats,
+        options.threshold,
+        canaries,
+        options.assume,
     )
 
 

@@ -170,8 +170,13 @@ class Recorder:
     def holds(self, name: str) -> bool:
         """Whether ``logits`` or ``held_out_logits`` were begun and are not damaged."""
         kept = self._checkpoints is None or self._checkpoints.is_dir()
-        size = self._held_out_size if name == "held_out_logits" else self._size
-        return kept and self._folder.holds(name, size)
+        if name != "held_out_logits":
+            return kept and self._folder.holds(name, self._size)
+        validation, classes = self._wanted.validation, self._size[2]
+        beside = validation is None or self._folder.holds(
+            "validation_held_out_logits", (None, len(validation), classes)
+        )
+        return kept and beside and self._folder.holds(name, self._held_out_size)
 
     def holds_full_run(self, layer: nn.Linear | None = None, finished: bool = False) -> bool:
         """Whether the records of the training on all samples were begun and are not damaged.
@@ -245,6 +250,14 @@ class Recorder:
         array = self._folder.array("held_out_logits", self._held_out_size)
         array[epoch, rows.numpy()] = outputs.logits
         array.flush()  # type: ignore[attr-defined]
+
+    def record_held_out_validation(self, fold: tuple[int, int], model: nn.Module) -> None:
+        """Keep what the last of a fold's models, number j of J, says of the validation samples."""
+        validation, (number, folds) = self._wanted.validation, fold
+        if validation is not None:
+            outputs = evaluate(model, validation, torch.arange(len(validation)), None)
+            shape = (folds, *outputs.logits.shape)
+            self._write("validation_held_out_logits", shape, number, outputs.logits)
 
     def _write(self, name: str, shape: tuple[int, ...], epoch: int, value: Floats) -> None:
         array = self._folder.array(name, shape)

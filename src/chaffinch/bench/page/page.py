@@ -19,6 +19,7 @@ from chaffinch.bench.page.grid import lay_out
 from chaffinch.bench.page.table import losses, render, word
 from chaffinch.store.run import write_text
 
+_COMMANDS = ("chaffinch bench ", "python -m benchmarks.")
 _LIBRARIES = ("torch", "numpy", "scikit-learn")
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 
@@ -68,7 +69,7 @@ def write_index(out: Path) -> None:
         if not page.is_file():
             continue
         content = page.read_text("utf-8").splitlines()
-        command = next(line for line in content if line.startswith("chaffinch bench "))
+        command = next(line for line in content if line.startswith(_COMMANDS))
         title, question = content[0].removeprefix("# "), content[2]
         lines.append(f"| [{title}]({page.name}) | {question} | `{command}` |")
     write_text(out / "index.md", "\n".join(lines) + "\n")

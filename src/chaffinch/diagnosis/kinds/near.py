@@ -1,9 +1,12 @@
-"""Near clusters: groups that training and validation put under different labels.
+"""Rare groups, by what validation samples say: filed under a wrong class, or rare but right.
 
-A rare sub-population that nobody named is filed under some class of the label set. Models trained
-on these labels agree with them, so nothing in training contradicts; validation samples do. What
-tells such a group from wrong labels is that the training data hold hardly anything else there.
+A rare sub-population is filed under some other class of the label set. Models trained on these
+labels agree with them, so nothing in training contradicts; validation samples do. Such labels are
+wrong. A class that has become rare (Myrtakis et al., 2024) is another matter: its samples carry
+their own label, models that saw few of them contradict it, and validation samples confirm it.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +31,31 @@ _FOLDS = 5
 _FEW = 0.5
 
 
-def find_near_clusters(
+@dataclass(frozen=True, eq=False)
+class RareGroups:
+    """What validation samples say of rare groups among N samples.
+
+    Attributes:
+        misfiled: (N,) probability that the sample is of a group filed under a wrong class.
+        instead: (N,) the class that validation samples put it under; -1 where there is none.
+        rare: (N,) whether the class is rare in training and validation samples confirm the label.
+    """
+
+    misfiled: Floats
+    instead: Codes
+    rare: Mask
+
+    @classmethod
+    def none(cls, size: int) -> "RareGroups":
+        """No group among so many samples."""
+        instead = np.full(size, -1, dtype=np.int64)
+        return cls(np.zeros(size), instead, np.zeros(size, dtype=np.bool_))
+
+
+def find_rare_groups(
     evidence: Evidence, ordinary: Mask, seed: int, among: Mask | None = None
-) -> Floats:
-    """Probability that a sample is of a group which validation puts under another label.
+) -> RareGroups:
+    """Find groups that validation puts under another label, and rare classes that it confirms.
 
     Pairs (given label, label that validation samples suggest) are counted among training samples
     and, held out, among validation samples. In a pair that training holds far more often (Poisson,
@@ -47,18 +71,16 @@ def find_near_clusters(
         among: (N,) samples that may belong to a group that ordinary ones make; ordinary ones by
             default. Where training lacks the other class, its samples look like a third class,
             and models contradict their label for that.
-
-    Returns:
-        (N,) in 0..1.
     """
-    found = np.zeros(len(evidence))
+    nothing = RareGroups.none(len(evidence))
+    found, instead, rare = nothing.misfiled, nothing.instead, nothing.rare
     rows, known = evidence.embeddings, evidence.validation_embeddings
     given = evidence.validation_codes
     if rows is None or known is None or given is None or len(known) < LEAST_REFERENCES:
-        return found
+        return nothing
     places = np.flatnonzero(ordinary if among is None else ordinary | among)
     if not ordinary.any() or len(np.unique(given)) < 2:
-        return found
+        return nothing
     suggested, own = _suggestions(np.asarray(rows[places]), np.asarray(known), given, seed)
     codes, makes = evidence.labels.codes[places], ordinary[places]
     size = len(evidence.labels.classes)
@@ -73,8 +95,12 @@ def find_near_clusters(
         group = _like_the_other(
             np.asarray(rows[mine]), np.asarray(known[pair]), given[pair] == second, seed
         )
+        instead[mine] = np.where(group > found[mine], second, instead[mine])
         found[mine] = np.maximum(found[mine], group)
-    return found
+    for code in np.unique(given):
+        if _lacking(evidence.labels.codes, given, code):
+            rare[places[(codes == code) & (suggested == code)]] = True
+    return RareGroups(found, instead, rare)
 
 
 def _lacking(codes: Codes, given: NDArray[np.int64], code: int) -> bool:
