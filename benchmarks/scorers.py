@@ -49,7 +49,8 @@ def make_evidence(folder: Path, n: int, m: int, c: int, e: int, i: int) -> Evide
     record("features_by_epoch", (e, n, i), features(truth))
     record("validation_features_by_epoch", (e, m, i), features(held))
     record("ensemble_logits", (3, n, c), answers(truth))
-    record("dropout_logits", (5, n, c), answers(truth))
+    for name in ("dropout_logits", "held_out_dropout_logits"):
+        record(name, (5, n, c), answers(truth))
     names = [path.stem for path in folder.glob("*.npy")]
     arrays: dict[str, Any] = {name: store.open(name) for name in names}
     by_epoch = arrays["features_by_epoch"]

@@ -98,7 +98,8 @@ def make_synthetic(
         fake_class_margins=margins,
         fake_class_members=members,
     )
-    return Synthetic(evidence, truth)
+    held_out = np.stack([answer(features, 1)[0] for _ in range(5)])
+    return Synthetic(replace(evidence, held_out_dropout_logits=held_out), truth)
 
 
 def _fake_class(

@@ -71,6 +71,14 @@ def test_records_that_canaries_lack_are_left_out(synthetic):
     assert joined.logits is not None
 
 
+def test_records_for_certain_scorers_are_left_out(synthetic):
+    made = synthetic()
+    evidence, spoilt = split(made, HELD_OUT)
+    joined = spoilt.joined(made.evidence.take(np.arange(len(evidence))))
+    of_samples = {name for name in joined.records if len(joined) in getattr(joined, name).shape}
+    assert of_samples == set(HELD_OUT)
+
+
 def test_canaries_change_nothing_but_figures_where_folds_say_what_is_wrong(synthetic):
     evidence, spoilt = split(synthetic(), HELD_OUT)
     with_them = judge_evidence(evidence, [], canaries=spoilt)

@@ -1,18 +1,24 @@
 """Only the evidence that the chosen scorers need is collected; it survives an interruption."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 import chaffinch as cf
 from chaffinch.core.errors import InputError
+from chaffinch.core.randomness import stream
 from chaffinch.models.inputs import DenseInputs
 from chaffinch.pipeline import collect
 from chaffinch.pipeline.side_training import fake_members
 from chaffinch.scorers import SCORERS
 from chaffinch.store import EvidenceFolder
+from chaffinch.store.run import partial_folder
 from chaffinch.training.dropout import dropout_layers, dropout_pass
+from chaffinch.training.loop import StateFile
 
 QUICK = {"epochs": 3, "folds": 2, "batch_size": 32, "seed": 4}
 USUAL = {
@@ -114,6 +120,73 @@ def test_interrupted_side_trainings_go_on_to_the_same_records(blobs, tmp_path, m
         np.testing.assert_array_equal(array, two.records[name])
 
 
+HELD_OUT = {"scorers": ["uq_led"], "model": Dropping, "dropout_passes": 4}
+
+
+def by_hand(model, x, seed):
+    """Outputs in float64 of `Dropping` for n samples with the units dropped that ``seed`` says."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        kept = F.dropout(torch.ones(len(x), 16), 0.5).numpy().astype(np.float64)
+    parameters = [p.detach().numpy().astype(np.float64) for p in model.parameters()]
+    hidden = np.maximum(x.astype(np.float64) @ parameters[0].T + parameters[1], 0)
+    return hidden * kept @ parameters[2].T + parameters[3]
+
+
+def test_held_out_passes_are_those_of_the_fold_models(blobs, tmp_path, monkeypatch):
+    trained, whole = [], collect.train
+
+    def keeps(task, training, *others):
+        model = whole(task, training, *others)
+        trained.append((training, model, task.inputs))
+        return model
+
+    monkeypatch.setattr(collect, "train", keeps)
+    findings = scan(blobs, tmp_path / "run", **HELD_OUT)
+    assert findings.scorers == ["uq_led"]
+    evidence = evidence_of(tmp_path / "run")
+    assert set(evidence.records) == USUAL | {"held_out_dropout_logits"}
+    found = evidence.held_out_dropout_logits
+    assert found.shape == (4, 240, 3)
+    np.testing.assert_array_equal(findings.table["uq_led"], SCORERS["uq_led"](evidence))
+    seen = np.zeros(240, dtype=int)
+    for training, model, inputs in trained[1:]:
+        rows = np.setdiff1d(np.arange(240), training.rows.numpy())
+        seen[rows] += 1
+        for number in range(4):
+            seed = int(stream(training.seed, f"dropout pass {number}").integers(2**31))
+            x = inputs.batch(torch.from_numpy(rows)).numpy()
+            np.testing.assert_allclose(found[number, rows], by_hand(model, x, seed), atol=1e-4)
+    assert (seen == 1).all()
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_interrupted_folds_go_on_to_the_same_passes(blobs, tmp_path, monkeypatch, damaged):
+    scan(blobs, tmp_path / "whole", **HELD_OUT)
+    monkeypatch.setattr(collect, "StateFile", lambda path, _seconds: StateFile(path, 0.0))
+    begun, whole = [], collect.train
+
+    def breaks(task, training, on_epoch, state):
+        known = state.load()
+        begun.append((training.name, 0 if known is None else known["epoch"]))
+        if len(begun) == 3:
+            raise KeyboardInterrupt
+        return whole(task, training, on_epoch, state)
+
+    monkeypatch.setattr(collect, "train", breaks)
+    with pytest.raises(KeyboardInterrupt):
+        scan(blobs, tmp_path / "run", **HELD_OUT)
+    if damaged:
+        evidence = partial_folder(tmp_path / "run") / "evidence"
+        os.truncate(evidence / "held_out_dropout_logits.npy", 500)
+    scan(blobs, tmp_path / "run", **HELD_OUT)
+    one, two = evidence_of(tmp_path / "whole"), evidence_of(tmp_path / "run")
+    done = 0 if damaged else len(two.held_out_logits)
+    assert begun[2:] == [("fold-1", 0), ("full", 3), ("fold-0", done), ("fold-1", 0)]
+    for name, array in one.records.items():
+        np.testing.assert_array_equal(array, two.records[name])
+
+
 def no_arguments():
     return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
 
@@ -122,19 +195,26 @@ def no_arguments():
     ("record", "options", "words"),
     [
         ("dropout_logits", {}, "without dropout layers"),
+        ("held_out_dropout_logits", {}, "without dropout layers"),
+        ("held_out_dropout_logits", {"model": Dropping, "folds": 0}, r"\(folds\)"),
+        ("held_out_dropout_logits", {"model": Dropping(3), "train": False}, r"\(folds\)"),
         ("validation_logits", {}, "no validation data"),
         ("fake_class_margins", {"model": no_arguments}, r"number of classes \(num_classes\)"),
         ("fake_class_margins", {"model": no_arguments()}, "fixed number of classes"),
         ("ensemble_logits", {"model": no_arguments(), "train": False}, "scored as it is"),
     ],
-    ids=["dropout", "validation", "factory", "instance", "trained"],
+    ids=[
+        *("dropout", "held-out dropout", "folds", "held-out trained", "validation"),
+        *("factory", "instance", "trained"),
+    ],
 )
 def test_a_named_scorer_that_cannot_run_is_refused_before_training(
     blobs, tmp_path, monkeypatch, record, options, words
 ):
     monkeypatch.setattr(collect, "train", None)
+    X, labels, _ = blobs
     with pytest.raises(InputError, match=f"what the scorer .* needs.*{words}"):
-        scan(blobs, tmp_path / "run", scorers=[needing(record)], **options)
+        cf.scan((X, labels), out=tmp_path / "run", scorers=[needing(record)], **QUICK | options)
     assert not list(tmp_path.iterdir())
 
 
@@ -170,3 +250,21 @@ def test_dropout_is_on_in_these_passes_alone():
     assert not torch.equal(one[0], one[1])  # equal rows, other units dropped
     assert all(module.training for module in net.modules())
     assert not dropout_layers(nn.Dropout(0.0))
+
+
+def layer_of(kind):
+    attention = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.5, batch_first=True)
+    return {
+        "feature alpha": nn.FeatureAlphaDropout(0.5),
+        "attention": attention,
+        "stack": nn.TransformerEncoder(attention, 2, enable_nested_tensor=False),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["feature alpha", "attention", "stack"])
+def test_dropout_within_layers_is_on_too(kind):
+    net = nn.Sequential(layer_of(kind), nn.Flatten(), nn.Linear(12, 3)).eval()
+    inputs = DenseInputs(torch.ones(5, 3, 4))
+    assert dropout_layers(net)
+    assert not torch.equal(*(dropout_pass(net, inputs, seed) for seed in (1, 2)))
+    assert torch.backends.mha.get_fastpath_enabled()

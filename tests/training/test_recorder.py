@@ -102,6 +102,22 @@ def test_held_out_rows_are_written_and_no_others(tmp_path):
     assert not held_out[1, [5, 6, 7, 8, 10]].any()
 
 
+def test_held_out_passes_are_written_for_their_rows_alone(tmp_path):
+    folder, wanted = EvidenceFolder(tmp_path), Wanted(dropout_passes=3)
+    recorder = Recorder(folder, (EPOCHS, N, C), INPUTS, wanted=wanted)
+    net, rows = nn.Sequential(nn.Dropout(0.5), make_net()), torch.tensor([0, 4, 9])
+    recorder.record_held_out(0, net, rows)
+    assert not recorder.holds("held_out_logits")
+    recorder.record_held_out_passes(net, rows, seed=1)
+    assert recorder.holds("held_out_logits")
+    again = Wanted(dropout_passes=4)
+    assert not Recorder(folder, (EPOCHS, N, C), INPUTS, wanted=again).holds("held_out_logits")
+    found = folder.open("held_out_dropout_logits")
+    assert found.shape == (3, N, C)
+    assert found[:, rows].std(axis=0).min() > 0
+    assert not np.delete(found, rows, axis=1).any()
+
+
 def test_fold_models_may_have_epochs_of_their_own(tmp_path):
     folder = EvidenceFolder(tmp_path)
     recorder = Recorder(folder, (EPOCHS, N, C), INPUTS, wanted=Wanted(held_out_epochs=EPOCHS + 1))

@@ -18,6 +18,7 @@ _SHAPES = {
     "held_out_logits": ("F", "N", "C"),
     "ensemble_logits": ("S", "N", "C"),
     "dropout_logits": ("D", "N", "C"),
+    "held_out_dropout_logits": ("D", "N", "C"),
     "features": ("N", "I"),
     "features_by_epoch": ("E", "N", "I"),
     "feature_norms": ("E", "N"),
@@ -49,6 +50,8 @@ class Evidence:
         ensemble_logits: (S, N, C) outputs in the last epoch of S models with other initial
             weights, each trained on all samples.
         dropout_logits: (D, N, C) outputs of D passes of the trained model with dropout on.
+        held_out_dropout_logits: (D, N, C) the same of fold models in their last epoch, each on the
+            samples that it never saw.
         features: (N, I) inputs of the last linear layer in the last epoch of the run behind
             `logits`, without the appended 1 of the bias.
         features_by_epoch: (E, N, I) these inputs in every epoch.
@@ -78,6 +81,7 @@ class Evidence:
     held_out_logits: Floats | None = None
     ensemble_logits: Floats | None = None
     dropout_logits: Floats | None = None
+    held_out_dropout_logits: Floats | None = None
     features: Floats | None = None
     features_by_epoch: Floats | None = None
     feature_norms: Floats | None = None

@@ -58,6 +58,7 @@ class CanaryEvidence:
             features_by_epoch=None,
             ensemble_logits=None,
             dropout_logits=None,
+            held_out_dropout_logits=None,
             fake_class_margins=None,
             fake_class_members=None,
             **records,

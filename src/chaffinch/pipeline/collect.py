@@ -23,7 +23,7 @@ from chaffinch.pipeline.canary_record import CANARIES, CanaryRecorder
 from chaffinch.pipeline.encode import Encoded
 from chaffinch.pipeline.side_training import num_side_trainings, train_beside
 from chaffinch.store import EvidenceFolder
-from chaffinch.training.dropout import dropout_layers, dropout_pass
+from chaffinch.training.dropout import dropout_layers, dropout_passes
 from chaffinch.training.loop import Schedule, StateFile, Task, Training, train
 from chaffinch.training.recorder import Recorder, Wanted, check_outputs, evaluate
 from chaffinch.training.threads import threads_for
@@ -115,7 +115,9 @@ class Work:
     def wanted(self) -> Wanted:
         """What the recorder shall keep beyond logits and features."""
         held = self.encoded.validation
-        return Wanted(self.records, None if held is None else held[0], self.held_out_epochs)
+        inputs = None if held is None else held[0]
+        passes = self.dropout_passes if "held_out_dropout_logits" in self.records else 0
+        return Wanted(self.records, inputs, self.held_out_epochs, passes)
 
     def run(self, task: Task, training: Training, on_epoch: Any, recorded: bool) -> nn.Module:
         """Train, from the training's state if there is one and its epochs were ``recorded``."""
@@ -145,6 +147,9 @@ def collect_by_training(work: Work) -> tuple[Evidence, nn.Module]:
         The evidence, on disk and memory-mapped, and the model trained on all samples.
     """
     inputs, labels = work.encoded.inputs, work.dataset.labels
+    fresh = make_model(work.factory, work.seed).to(work.device)
+    if not (work.folds and dropout_layers(fresh)):
+        work = replace(work, records=work.records - {"held_out_dropout_logits"})
     epochs = work.schedule.epochs
     size = (epochs, len(inputs), len(labels.classes))
     store = EvidenceFolder(work.folder / "evidence")
@@ -153,7 +158,6 @@ def collect_by_training(work: Work) -> tuple[Evidence, nn.Module]:
     spoilt = CanaryRecorder.of(
         work.canaries, store.path / CANARIES, (epochs, size[2]), work.held_out_epochs
     )
-    fresh = make_model(work.factory, work.seed).to(work.device)
     check_outputs(fresh, inputs, size[2])
     total = epochs * (1 + num_side_trainings(work)) + work.folds * work.held_out_epochs
     with threads_for(fresh, inputs.shape), track("training", total) as advance:
@@ -166,6 +170,7 @@ def collect_by_training(work: Work) -> tuple[Evidence, nn.Module]:
     names += recorder.records_of(layer)
     if work.folds and work.encoded.validation is not None:
         names.append("validation_held_out_logits")
+    names += ["held_out_dropout_logits"] * bool(work.wanted.dropout_passes)
     records: dict[str, Any] = {name: store.open(name) for name in names} | beside
     return _finish(work, store, records, (model, layer)), model
 
@@ -198,7 +203,8 @@ def _train_folds(work: Work, recorders: tuple[Recorder, CanaryRecorder], advance
         rows = torch.nonzero(fold == number)[:, 0]
         others = torch.nonzero(fold != number)[:, 0]
         training = Training(f"fold-{number}", others, work.seed + 1 + number)
-        run = _FoldRun(*recorders, rows, advance, (number, work.folds), work.held_out_epochs)
+        last = work.held_out_epochs - 1
+        run = _FoldRun(*recorders, rows, advance, (number, work.folds), last, training.seed)
         work.run(task, training, run, recorded)
 
 
@@ -229,11 +235,13 @@ class _FoldRun:
     rows: Tensor
     advance: Step
     fold: tuple[int, int]
-    epochs: int
+    last: int
+    seed: int
 
     def __call__(self, epoch: int, model: nn.Module, _rate: float) -> None:
         self.recorder.record_held_out(epoch, model, self.rows)
-        if epoch == self.epochs - 1:
+        if epoch == self.last:
+            self.recorder.record_held_out_passes(model, self.rows, self.seed)
             self.recorder.record_held_out_validation(self.fold, model)
         self.spoilt.record_held_out(epoch, model, self.rows)
         self.advance()
@@ -308,8 +316,9 @@ def _dropout_logits(work: Work, store: EvidenceFolder, model: nn.Module) -> Floa
     inputs = work.encoded.inputs
     shape = (work.dropout_passes, len(inputs), len(work.dataset.labels.classes))
     array = store.array("dropout_logits", shape)
-    for number in range(work.dropout_passes):
-        seed = int(stream(work.seed, f"dropout pass {number}").integers(2**31))
-        array[number] = dropout_pass(model, inputs, seed).numpy()
+    rows = torch.arange(len(inputs))
+    passes = dropout_passes(model, inputs, rows, work.seed, work.dropout_passes)
+    for number, logits in enumerate(passes):
+        array[number] = logits.numpy()
     array.flush()  # type: ignore[attr-defined]
     return store.open("dropout_logits")

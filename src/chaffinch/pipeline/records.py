@@ -16,6 +16,7 @@ _EXTRA = frozenset(
         "validation_logits_by_epoch",
         "validation_features_by_epoch",
         "dropout_logits",
+        "held_out_dropout_logits",
         "ensemble_logits",
         "fake_class_margins",
         "fake_class_members",
@@ -63,10 +64,12 @@ def _impossible(work: Work, choices: Sequence[Choice], trains: bool) -> dict[str
             reasons[f"validation_{kind}"] = "no validation data"
         for kind in ("logits", "features"):
             reasons[f"validation_{kind}_by_epoch"] = "no validation data"
+    passes = needed & {"dropout_logits", "held_out_dropout_logits"}
+    if passes and not dropout_layers(make_model(work.factory, work.seed)):
+        reasons |= dict.fromkeys(passes, "a model without dropout layers")
     if not trains or not work.folds:
-        reasons["held_out_logits"] = "no models held back from any sample (folds)"
-    if "dropout_logits" in needed and not dropout_layers(make_model(work.factory, work.seed)):
-        reasons["dropout_logits"] = "a model without dropout layers"
+        for record in ("held_out_logits", "held_out_dropout_logits"):
+            reasons[record] = "no models held back from any sample (folds)"
     if not trains:
         reasons["ensemble_logits"] = "a trained model, which is scored as it is"
     for record in ("fake_class_margins", "fake_class_members"):

@@ -15,6 +15,7 @@ from chaffinch.core.types import Floats
 from chaffinch.models.inputs import Inputs
 from chaffinch.models.layers import InputListener, evaluation
 from chaffinch.store import EvidenceFolder
+from chaffinch.training.dropout import dropout_passes
 from chaffinch.training.loop import save_whole
 
 _EVALUATION_BATCH = 1024
@@ -124,11 +125,13 @@ class Wanted:
             ``validation_logits_by_epoch`` and ``validation_features_by_epoch``.
         validation: M encoded validation samples, or None.
         held_out_epochs: F, epochs of the fold models; None for as many as the others have.
+        dropout_passes: D, passes of ``held_out_dropout_logits``; 0 for no such record.
     """
 
     records: frozenset[str] = frozenset()
     validation: Inputs | None = None
     held_out_epochs: int | None = None
+    dropout_passes: int = 0
 
     @property
     def by_epoch(self) -> tuple[str, ...]:
@@ -165,16 +168,23 @@ class Recorder:
         self._inputs = inputs
         self._wanted = wanted
         self._held_out_size = (wanted.held_out_epochs or size[0], *size[1:])
+        self._passes_size = (wanted.dropout_passes, *size[1:])
         self._all = torch.arange(len(inputs))
 
     def holds(self, name: str) -> bool:
-        """Whether ``logits`` or ``held_out_logits`` were begun and are not damaged."""
+        """Whether ``logits``, or ``held_out_logits`` and what goes with them, were begun.
+
+        Damaged ones count as not begun.
+        """
         kept = self._checkpoints is None or self._checkpoints.is_dir()
         if name != "held_out_logits":
             return kept and self._folder.holds(name, self._size)
         validation, classes = self._wanted.validation, self._size[2]
         beside = validation is None or self._folder.holds(
             "validation_held_out_logits", (None, len(validation), classes)
+        )
+        beside &= not self._wanted.dropout_passes or self._folder.holds(
+            "held_out_dropout_logits", self._passes_size
         )
         return kept and beside and self._folder.holds(name, self._held_out_size)
 
@@ -250,6 +260,16 @@ class Recorder:
         array = self._folder.array("held_out_logits", self._held_out_size)
         array[epoch, rows.numpy()] = outputs.logits
         array.flush()  # type: ignore[attr-defined]
+
+    def record_held_out_passes(self, model: nn.Module, rows: Tensor, seed: int) -> None:
+        """Keep D passes with dropout on of the last of a fold's models over the same ``rows``."""
+        passes = self._wanted.dropout_passes
+        if passes:
+            array = self._folder.array("held_out_dropout_logits", self._passes_size)
+            found = dropout_passes(model, self._inputs, rows, seed, passes)
+            for number, logits in enumerate(found):
+                array[number, rows.numpy()] = logits.numpy()
+            array.flush()  # type: ignore[attr-defined]
 
     def record_held_out_validation(self, fold: tuple[int, int], model: nn.Module) -> None:
         """Keep what the last of a fold's models, number j of J, says of the validation samples."""

@@ -1,4 +1,4 @@
-"""UQ-LED: confident learning on passes with dropout, counting only predictions that are certain."""
+"""UQ-LED: confident learning on held-out passes with dropout, counting only certain predictions."""
 
 import numpy as np
 
@@ -72,14 +72,16 @@ def flagged(probabilities: Floats, codes: Codes) -> Mask:
 @scorer(
     "uq_led",
     family="uncertainty",
-    needs=("dropout_logits",),
+    needs=("held_out_dropout_logits",),
     paper="Jakubik et al., Improving Label Error Detection with UQ, arXiv:2405.09602",
 )
 def uq_led(evidence: Evidence, _seed: int) -> Floats:
-    """Above 1 if pruned by confident learning on dropout passes that are certain; by margin within.
+    """Above 1 if pruned by confident learning on certain held-out dropout passes; by margin within.
 
-    All else is between 0 and 1, one minus the normalized margin of the mean prediction.
+    All else is between 0 and 1, one minus the normalized margin of the mean prediction. The passes
+    are those of models that never saw the sample: one that did has learned its label, right or
+    wrong, and contradicts few.
     """
-    probabilities = mean_probabilities(evidence.need("dropout_logits"))
+    probabilities = mean_probabilities(evidence.need("held_out_dropout_logits"))
     codes = evidence.labels.codes
     return rank_flagged_first(flagged(probabilities, codes), probabilities, codes)
