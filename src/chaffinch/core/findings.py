@@ -163,7 +163,15 @@ class Findings:
             InputError: No answers, ids or labels that are not in the findings.
         """
         if not self.is_judged.all():
-            return self.with_judged(self.judged.calibrate(self._of_judged(answers)))
+            told, aside = frame(answers, self.classes), set(self.table["id"][~self.is_judged])
+            other, judged = told["id"].isin(aside), self.judged
+            if isinstance(answers, pd.DataFrame):
+                answers = answers[~other.to_numpy()]
+            else:
+                pairs = zip(answers.items(), other, strict=True)
+                answers = dict(pair for pair, apart in pairs if not apart)
+            learned = judged if other.all() else judged.calibrate(answers)
+            return self.with_judged(learned)._with_labels(told[other])
         first = self if self.origin is None else self.origin
         told, notes = self._weighed(frame(answers, self.classes))
         if self.answers is not None:
@@ -178,12 +186,18 @@ class Findings:
         made["notes"] = (*first.notes, note(calibration), *notes)
         return replace(first, **made, answers=told, origin=first)
 
-    def _of_judged(self, answers: Mapping[Any, Any] | pd.DataFrame) -> Any:
-        """The answers less those about samples that were not judged, which teach nothing."""
-        aside = set(self.table["id"][~self.is_judged])
-        if isinstance(answers, pd.DataFrame):
-            return answers[~answers["id"].isin(aside)] if "id" in answers else answers
-        return {name: answer for name, answer in answers.items() if name not in aside}
+    def _with_labels(self, told: pd.DataFrame) -> "Findings":
+        """The findings with labels that people gave to samples that were not judged."""
+        named = told[told["label"] >= 0].drop_duplicates("id", keep="last")
+        if not len(named):
+            return self
+        table = self.table.copy()
+        rows = pd.Index(table["id"]).get_indexer(pd.Index(named["id"]))
+        suggested = table["suggested_label"].astype(object)
+        suggested.iloc[rows] = self.classes[named["label"].to_numpy(np.int64)]
+        table["suggested_label"] = suggested.infer_objects()
+        table.loc[table.index[rows], "suggestion_confidence"] = 1.0
+        return replace(self, table=table)
 
     def with_judged(self, made: "Findings") -> "Findings":
         """Findings made anew of the `judged` samples, with the rows of the others as they are."""
