@@ -127,7 +127,7 @@ def read_floor(probabilities: Floats, codes: Codes) -> Floor:
     likeliest, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
     order = np.argsort(-sure, kind="stable")
     wrong = likeliest != codes
-    surest = order[: min(size, max(_LEAST_SUREST, int(SUREST * size)))]
+    surest = order[: max(1, min(_LEAST_SUREST, size // 5), int(SUREST * size))]
     spread = (np.nan, np.nan)
     if num_classes > 2:
         disputed = [

@@ -10,7 +10,7 @@ from scipy.stats import chi2
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.labels import Labels
-from chaffinch.core.types import Codes, Floats, Mask
+from chaffinch.core.types import Floats, Mask
 from chaffinch.diagnosis.canaries import CanaryEvidence, chance_from_canaries
 from chaffinch.diagnosis.dynamics import doubt_of, late_share, training_view, whole_training
 from chaffinch.diagnosis.fusion import (
@@ -116,7 +116,7 @@ def judge_labels(
     if evidence.has("held_out_logits") or not evidence.has("logits"):
         known = _enough(usual, evidence.labels)
         return _from_held_out(evidence, sources, seed, known, trainings, assume)
-    return _from_training(evidence, sources, seed, assume)
+    return _from_training(evidence, sources, seed)
 
 
 def _enough(usual: Mask | None, labels: Labels) -> Mask:
@@ -256,9 +256,7 @@ def judge_by_canaries(
     return verdict, called
 
 
-def _from_training(
-    evidence: Evidence, sources: Sequence[Floats], seed: int, assume: Assumption
-) -> LabelVerdict:
+def _from_training(evidence: Evidence, sources: Sequence[Floats], seed: int) -> LabelVerdict:
     """By the shape of the scores, and by what the network itself contradicts to the end.
 
     A network that learns wrong labels by heart leaves two heaps of scores, and contradicts nothing
@@ -267,10 +265,10 @@ def _from_training(
     ones. So the quarter of the epochs that contradicts most counts, and the heaps where that is
     little beside them.
     """
-    logits, codes = evidence.need("logits"), evidence.labels.codes
+    logits = evidence.need("logits")
     scores = _in_sample_scores(evidence, sources, seed)
     heap = upper_heap(scores, seed)
-    resisted = _most_contradicted(logits, codes, assume, seed)
+    resisted = _most_contradicted(logits, evidence.labels, seed)
     chances = heap
     if resisted.mean() > max(_CHANCE, _LEAST_OF_HEAP * float(heap.mean())):
         chances = calibrate(scores, resisted)
@@ -281,14 +279,19 @@ def _from_training(
     return LabelVerdict(suspicion, alternatives, np.zeros(len(scores)), (IN_SAMPLE_NOTE,), details)
 
 
-def _most_contradicted(logits: Floats, codes: Codes, assume: Assumption, seed: int) -> Floats:
-    """(N,) probability that a label is wrong by the quarter of the epochs that says most."""
-    found: Floats = np.zeros(len(codes))
+def _most_contradicted(logits: Floats, labels: Labels, seed: int) -> Floats:
+    """(N,) probability that a label is wrong by the quarter of the epochs that says most.
+
+    A quarter in which the network knows hardly more than the frequency of the classes says nothing.
+    """
+    found: Floats = np.zeros(len(labels))
     for epochs in np.array_split(np.arange(len(logits)), min(_QUARTERS, len(logits))):
         own = [mean_over_epochs(logits[epochs[0] : epochs[-1] + 1], log_softmax)]
-        noise = judge_noise(NoiseModel.fit(own, codes, seed), own, codes, assume, seed=seed)
-        if noise.wrong.mean() > found.mean():
-            found = noise.wrong
+        model = NoiseModel.fit(own, labels.codes, seed)
+        right = model.posterior(own, labels.codes)
+        wrong = 1 - right[np.arange(len(labels)), labels.codes]
+        if explains(model, labels) and wrong.mean() > found.mean():
+            found = wrong
     return found
 
 
