@@ -1,7 +1,7 @@
 """`judge`: findings from evidence that the user has already."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -59,9 +59,7 @@ def judge(
     width = next((a.shape[-1] for a in (held_out, trained) if a is not None), None)
     given = _labels(labels, width)
     given.check_trainable()
-    assume = options.get("assume", "auto")
-    if assume not in get_args(Assumption):
-        raise InputError("assume='auto', 'crisp' or 'graded'", repr(assume), "Check the name")
+    assume: Assumption = options.get("assume", "auto")
     evidence = Evidence(
         _ids(options.get("ids"), len(given)),
         given,

@@ -21,7 +21,7 @@ WORDS: dict[str, tuple[str, str, str]] = {
     kinds.FAR_CLUSTER: ("Foreign group", HARMFUL, "one of many alike that belong to no class here"),
     kinds.OUTLIER: ("Damaged or foreign", HARMFUL, "unlike everything else, or spoilt"),
     kinds.AMBIGUOUS: ("Ambiguous", UNDECIDED, "several classes are plausible; ask a second person"),
-    kinds.NEAR_CLUSTER: ("Rare group", KEPT, "a small sub-population at the edge of its class"),
+    kinds.NEAR_CLUSTER: ("Rare class", KEPT, "rare in these data, and confirmed by validation"),
     kinds.HARD: ("Hard but right", KEPT, "learned late, yet all else speaks for its label"),
     kinds.NEAR_DUPLICATE: ("Near-duplicate", REDUNDANT, "nearly the same as one with its label"),
     kinds.CLEAN: ("Clean", KEPT, "nothing speaks against it"),
@@ -166,7 +166,7 @@ _SEVERAL = {
     kinds.FAR_CLUSTER: "in foreign groups",
     kinds.OUTLIER: "damaged or foreign",
     kinds.AMBIGUOUS: "ambiguous",
-    kinds.NEAR_CLUSTER: "in rare groups",
+    kinds.NEAR_CLUSTER: "of rare classes",
     kinds.HARD: "hard but right",
     kinds.NEAR_DUPLICATE: "near-duplicates",
 }

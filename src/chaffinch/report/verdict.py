@@ -7,9 +7,12 @@ import pandas as pd
 
 from chaffinch.core.findings import COLUMNS
 from chaffinch.core.kinds import MISLABELLED, WRONG_LABEL
+from chaffinch.core.rate_range import RateRange
 from chaffinch.report import wording
 from chaffinch.report.wording import Naming
 from chaffinch.store.run import RunRecord
+
+_MANY_FALSE = 0.5
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Verdict:
         accuracies: (name, share, meaning) of the model, the most trustworthy first.
         notes: What a reader must know to read the figures rightly.
         labelled: Whether the samples have labels; prompts with responses have none.
+        rate: Where the share of wrong labels may lie; None where the findings do not say.
     """
 
     samples: int
@@ -33,6 +37,12 @@ class Verdict:
     accuracies: tuple[tuple[str, float, str], ...]
     notes: tuple[str, ...]
     labelled: bool = True
+    rate: RateRange | None = None
+
+    @property
+    def blind(self) -> bool:
+        """Whether it cannot be told how many labels are wrong."""
+        return self.rate is not None and not self.rate.told
 
     @property
     def share(self) -> float:
@@ -54,6 +64,8 @@ class Verdict:
     def headline(self) -> str:
         """One sentence without the full stop."""
         total = wording.count(self.samples)
+        if not self.flagged and self.blind:
+            return f"Cannot tell how many of {total} labels are wrong"
         if not self.flagged:
             return f"Nothing suspicious found in {total} samples"
         share = wording.percent(self.share)
@@ -62,6 +74,8 @@ class Verdict:
     @property
     def expectation(self) -> str:
         """How many of them there may be, flagged or not."""
+        if self.rate is not None:
+            return self.rate.words
         number = wording.about(self.expected)
         noun = "wrong label" if self._only_labels else "harmful sample"
         noun += "" if round(self.expected) <= 1 else "s"
@@ -75,14 +89,30 @@ def judge(record: RunRecord, findings: pd.DataFrame) -> Verdict:
     if "kind" in findings:
         counted = findings.loc[flagged, "kind"].dropna().astype(str).value_counts()
         kinds = tuple(sorted(((str(k), int(n)) for k, n in counted.items()), key=_most_first))
+    expected = record.judgement.estimated_errors
     return Verdict(
         samples=len(findings),
         flagged=int(flagged.sum()),
-        expected=record.judgement.estimated_errors,
+        expected=expected,
         kinds=kinds,
         accuracies=tuple(_accuracies(record)),
-        notes=tuple(record.judgement.notes),
+        notes=(*record.judgement.notes, *_doubtful_flags(findings, flagged)),
         labelled=Naming(record.data.classes).labelled,
+        rate=RateRange.of(record.judgement.details, expected / max(len(findings), 1)),
+    )
+
+
+def _doubtful_flags(findings: pd.DataFrame, flagged: "pd.Series[bool]") -> tuple[str, ...]:
+    """What it means that many of the flagged samples may be right."""
+    worst = findings.loc[flagged, "q_value"].max() if flagged.any() else 0.0
+    if not worst > _MANY_FALSE:
+        return ()
+    right = float((1 - findings.loc[flagged, "suspicion"]).sum())
+    return (
+        f"Of the {wording.count(int(flagged.sum()))} flagged samples, {wording.about(right)} "
+        f"are expected to be right, at worst {wording.share(worst)} (their q-value): errors "
+        "are hard to tell apart here, and missed ones weigh as much as false alarms. For fewer "
+        "false alarms, look at samples of a low q-value only, or use select='fdr'.",
     )
 
 
