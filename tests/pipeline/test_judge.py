@@ -70,7 +70,11 @@ def test_columns_without_samples_are_classes_all_the_same():
         (lambda y, p: ([None, *y[1:].tolist()], p), {}, "1 missing of 400"),
         (lambda y, p: (y, [["a"]]), {}, "numbers in probabilities"),
         (lambda y, p: (y, p), {"ids": ["x"] * 400}, "400 different ids"),
-        (lambda y, p: (y, p), {"sed": 1}, "options fdr, ids, scorers, seed, select"),
+        (
+            lambda y, p: (y, p),
+            {"sed": 1},
+            "options assume, fdr, ids, scorers, seed, select, validation",
+        ),
         (lambda y, p: (y, p), {"scorers": ["aum"]}, "record 'logits'"),
     ],
 )
