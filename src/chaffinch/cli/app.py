@@ -97,6 +97,12 @@ def scan(
         str, typer.Option(help="Flag for the best expected F1 (f1), or by false alarms (fdr).")
     ] = "f1",
     fdr: Annotated[float, typer.Option(help="False alarms that --select fdr allows.")] = 0.1,
+    assume: Annotated[
+        str,
+        typer.Option(
+            help="What a label is: one right class (crisp), an outcome (graded), or auto."
+        ),
+    ] = "auto",
     rounds: Annotated[
         str, typer.Option(help="Rounds of cleaning, training and judging; or auto.")
     ] = "1",
@@ -152,6 +158,7 @@ def scan(
         "scorers": scorers,
         "select": select,
         "fdr": fdr,
+        "assume": assume,
         "rounds": rounds,
         "canaries": canaries,
         "repeats": repeats,

@@ -14,6 +14,7 @@ from chaffinch.core.calibrated import NOT_DRAWN, basis_of_table, changes, note, 
 from chaffinch.core.check_sample import weights_of
 from chaffinch.core.judged import wrong_label
 from chaffinch.core.kinds import PROBABILITY_COLUMNS, SET_ASIDE
+from chaffinch.core.rate_range import CANNOT_TELL, RateRange
 from chaffinch.core.recalibrated import kinds_of
 from chaffinch.core.recalibration import before
 from chaffinch.core.types import Floats, Mask
@@ -182,8 +183,10 @@ class Findings:
         flagged = int(first.table["flagged"].sum())
         then = {"flagged": flagged, "estimated_errors": round(first.estimated_errors, 6)}
         calibration = {**made["details"]["calibration"], "before": then}
-        made["details"] = {**first.details, **made["details"], "calibration": calibration}
-        made["notes"] = (*first.notes, note(calibration), *notes)
+        known = {**first.details, **made["details"], "calibration": calibration}
+        made["details"] = {name: known[name] for name in known if name != "cannot_tell"}
+        kept = (one for one in first.notes if one != CANNOT_TELL)
+        made["notes"] = (*kept, note(calibration), *notes)
         return replace(first, **made, answers=told, origin=first)
 
     def _with_labels(self, told: pd.DataFrame) -> "Findings":
@@ -236,8 +239,9 @@ class Findings:
     def __repr__(self) -> str:
         flagged = int(self.table["flagged"].sum())
         aside = int((~self.is_judged).sum())
-        return (
-            f"Findings({len(self):,} samples, {flagged:,} flagged, "
-            f"{f'{aside:,} not judged, ' if aside else ''}"
-            f"about {self.estimated_errors:,.0f} wrong labels estimated)"
-        )
+        counted = f"Findings({len(self):,} samples, {flagged:,} flagged"
+        counted += f", {aside:,} not judged" if aside else ""
+        rate = RateRange.of(self.details, self.estimated_errors / max(len(self) - aside, 1))
+        if rate is not None:
+            return f"{counted}; {rate.words})"
+        return f"{counted}, about {self.estimated_errors:,.0f} wrong labels estimated)"

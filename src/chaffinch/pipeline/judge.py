@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -64,9 +64,7 @@ def judge(
         known = ", ".join(sorted(_OPTIONS))
         raise InputError(f"the options {known}", ", ".join(unknown), "Check the name")
     threshold = Threshold(options.get("select", "f1"), float(options.get("fdr", 0.1)))
-    assume = options.get("assume", "auto")
-    if assume not in get_args(Assumption):
-        raise InputError("assume='auto', 'crisp' or 'graded'", repr(assume), "Check the name")
+    assume: Assumption = options.get("assume", "auto")
     given = JudgeInputs(labels, options.get("ids"))
     arrays = {
         "probabilities": given.outputs(probabilities, "probabilities"),

@@ -113,10 +113,7 @@ def _faults(sheet: Sheet) -> Iterator[str]:
     if not faults:
         yield "Not examined: what is not known here is not known to be right."
         return
-    yield (
-        f"About {faults['expected']:,.0f} of {sheet.samples:,} labels are expected to be wrong; "
-        f"{faults['flagged']:,} samples are flagged."
-    )
+    yield (f"{faults['said']}; {faults['flagged']:,} samples are flagged.")
     if faults["kinds"]:
         yield _table(("kind", "samples"), _counted(faults["kinds"]))
     if faults["pairs"]:

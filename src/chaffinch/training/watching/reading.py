@@ -11,6 +11,7 @@ from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
 from chaffinch.diagnosis.judgement import judge_evidence
+from chaffinch.diagnosis.label_noise import Assumption
 from chaffinch.training.watching.clock import EpochClock
 from chaffinch.training.watching.head import HeadListener
 from chaffinch.training.watching.ledger import Ledger, in_charge
@@ -94,14 +95,20 @@ class Reading:
         layer = self._head.layer
         return self._ledger.evidence(layer is None or layer.bias is not None)
 
-    def findings(self, scorers: Sequence[str] | None = None, seed: int = 0) -> Findings:
+    def findings(
+        self,
+        scorers: Sequence[str] | None = None,
+        seed: int = 0,
+        assume: Assumption = "auto",
+    ) -> Findings:
         """Judge the labels by what was recorded so far, as `cf.judge` does.
 
         Args:
             scorers: Names of scorers; None for the usual ones.
             seed: Decides every random choice.
+            assume: What a label is, as for `cf.judge`.
 
         Raises:
-            InputError: No epoch is finished, or outputs are not kept.
+            InputError: No epoch is finished, outputs are not kept, or another assumption.
         """
-        return judge_evidence(self.evidence(), scorers, seed)
+        return judge_evidence(self.evidence(), scorers, seed, assume=assume)
