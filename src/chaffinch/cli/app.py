@@ -27,7 +27,7 @@ from chaffinch.cli import (
 from chaffinch.cli import ledger as ledger_command
 from chaffinch.cli.say import say
 from chaffinch.core.errors import ChaffinchError, InputError
-from chaffinch.core.place import check_path
+from chaffinch.core.place import check_path, check_run
 
 app = typer.Typer(
     help="Chaffinch finds the chaff in your training data.",
@@ -180,6 +180,7 @@ def scan(
 
 def report(run: _RUN) -> None:
     """Write a run's report anew and print its summary."""
+    check_run(run)
     from chaffinch.report import write
     from chaffinch.store.run import RunFolder
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from chaffinch.core.plain_text import clean
 from chaffinch.pipeline.datasheet.sheet import Sheet
-from chaffinch.report.wording import clean
 
 _MEANING = re.compile(r"([\\`*_\[\]<>|~&$!]|^#)")
 _NOT_STATED = "*Not stated.*"
