@@ -213,3 +213,71 @@ def test_a_weight_that_is_read_by_another_reference_under_vmap():
     with pytest.warns(GradientFallbackWarning, match=r"blocks\.0\.a\.weight"):
         found = capture(net, (x, y), loss=nn.CrossEntropyLoss(reduction="none")).dense()
     assert torch.allclose(found, one_by_one(net, x, y))
+
+
+class Crowded(nn.Module):
+    """Experts that take so many samples of a batch, and leave out those that come later."""
+
+    def __init__(self, capacity):
+        super().__init__()
+        self.capacity, self.gate = capacity, nn.Linear(6, 3)
+        self.experts = nn.ModuleList(nn.Linear(6, 3) for _ in range(3))
+
+    def forward(self, x):
+        share, chosen = self.gate(x).softmax(-1).max(-1)
+        out = x.new_zeros(len(x), 3)
+        for k, expert in enumerate(self.experts):
+            rows = (chosen == k).nonzero()[:, 0][: self.capacity]
+            out = out.index_add(0, rows, expert(x[rows]) * share[rows, None])
+        return out
+
+
+def check_crowded(model, data, layers, batch_size):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = capture(model, data, layers, batch_size=batch_size).dense()
+    truth = one_by_one(model, *data)[:, : found.shape[1]]
+    assert torch.allclose(found, truth, rtol=1e-4, atol=1e-5)
+    assert any("depends on the rest of its batch" in str(one.message) for one in caught)
+
+
+@pytest.mark.parametrize(
+    ("layers", "capacity", "batch_size"),
+    [("all", 2, 8), ("all", 5, 16), ("gate", 2, 8), ("gate", 5, 16)],
+)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_experts_that_are_full(layers, capacity, batch_size, dtype):
+    for seed in range(3):
+        torch.manual_seed(seed)
+        model = Crowded(capacity).to(dtype)
+        data = torch.randn(40, 6, dtype=dtype), torch.arange(40) % 3
+        check_crowded(model, data, layers, batch_size)
+
+
+def test_experts_that_are_full_late_in_the_data():
+    torch.manual_seed(0)
+    model, y = Crowded(6).double(), torch.arange(48) % 3
+    pool = torch.randn(400, 6, dtype=torch.float64)
+    chosen = model.gate(pool).argmax(1)
+    even = torch.stack([pool[chosen == k][:4] for k in range(3)], 1).reshape(12, 6)
+    x = torch.cat([even, even, even, pool[chosen == 1][:12]])  # the last batch is for one expert
+    check_crowded(model, (x, y), "all", 12)
+
+
+class Noisy(nn.Module):
+    """Dropout that nobody switches off."""
+
+    def __init__(self, share):
+        super().__init__()
+        self.share, self.body, self.head = share, nn.Linear(4, 8), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.head(F.dropout(self.body(x), self.share))
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5])
+@pytest.mark.parametrize("batch_size", [1, 4, 64])
+def test_a_model_that_is_random_in_eval_mode(share, batch_size):
+    torch.manual_seed(0)
+    with pytest.raises(InputError, match=r"random in eval mode.*same sample"):
+        capture(Noisy(share).double(), data_for(), batch_size=batch_size)

@@ -16,6 +16,9 @@ from chaffinch.gradients.plan import Plan
 from chaffinch.gradients.recorder import evaluating
 from chaffinch.gradients.rows import widen
 
+_REPEATS = 3
+"""How often a sample whose losses differ runs again: is the batch to blame, or chance?"""
+
 FIRST_SAMPLES = 8
 """How many samples are run alone before the first batch: fewer where there are several batches."""
 
@@ -61,18 +64,21 @@ def first_positions(samples: int, batch_size: int) -> list[list[int]]:
 
 
 class Draws:
-    """Which sample of a batch runs alone as well: often at first, ever more seldom later."""
+    """Which samples of a batch run alone as well: often at first, ever more seldom later.
+
+    The last one always does: it is what a limited capacity leaves out first.
+    """
 
     def __init__(self) -> None:
         self._random = stream(0, "samples run alone")
         self._batches = 0
 
     def draw(self, samples: int, *, surely: bool) -> list[int]:
-        """The sample drawn from the next batch of N samples, or none."""
+        """The samples drawn from the next batch of N samples, or none."""
         self._batches += 1
         drawn = int(self._random.integers(samples))
         seldom = self._random.random() * self._batches >= 2
-        return [] if seldom and not surely else [drawn]
+        return [] if seldom and not surely else sorted({drawn, samples - 1})
 
 
 def compare(
@@ -91,6 +97,9 @@ def compare(
         found: What was captured, and the (N,) losses in the batch.
         rows: Positions in the batch to compare.
         slack: By how much to widen the tolerances.
+
+    Raises:
+        InputError: A sample that alone has another loss each time.
     """
     pieces, losses = found
     failing, silent, other = set[str](), True, list[tuple[int, tuple[float, float]]]()
@@ -103,7 +112,8 @@ def compare(
         sizes = [0.0 if value is None else float(widen(value).norm()) for value in truth]
         total = math.hypot(*sizes)
         silent = silent and total == 0
-        if abs(pair[0] - pair[1]) > allowed.loss * (abs(pair[0]) + 0.1):
+        if abs(pair[0] - pair[1]) > allowed.gap(pair[0]):
+            _refuse_chance(plan, one, pair[0], allowed)
             other.append((i, pair))
         if not math.isfinite(total):  # nothing to compare with; the gradients are what they are
             continue
@@ -117,6 +127,32 @@ def compare(
                 failing.add(target.name)
     position, values = other[0] if other else (None, (0.0, 0.0))
     return Verdict(frozenset(failing), position, values, silent)
+
+
+def compare_losses(
+    plan: Plan, batch: tuple[Any, Any], losses: Tensor, single: Tensor, *, slack: float = 1.0
+) -> Verdict:
+    """Hold all (N,) losses of a batch against those of its samples alone; else as `compare`."""
+    allowed = _Tolerance.of(plan, losses, slack)
+    for i, pair in enumerate(zip(single.tolist(), losses.tolist(), strict=True)):
+        if abs(pair[0] - pair[1]) > allowed.gap(pair[0]):
+            one = fallback.row(batch[0], i), fallback.row(batch[1], i)
+            _refuse_chance(plan, one, pair[0], allowed)
+            return Verdict(frozenset(), i, pair)
+    return Verdict(frozenset())
+
+
+def _refuse_chance(plan: Plan, one: tuple[Any, Any], loss: float, allowed: "_Tolerance") -> None:
+    """Refuse a model or loss that gives one sample another loss when it runs again."""
+    for _ in range(_REPEATS):
+        with evaluating(plan.model):
+            again = float(fallback.autograd(plan.model, (), *one, plan.loss)[0])
+        if abs(again - loss) > allowed.gap(loss):
+            raise InputError(
+                "a model and a loss that are not random in eval mode",
+                f"losses of {loss:.6g} and {again:.6g} for the same sample, run alone twice",
+                "Use nn.Dropout, or F.dropout(x, p, self.training), and add no noise in eval mode",
+            )
 
 
 def refuse(plan: Plan, verdict: Verdict, start: int) -> None:
@@ -176,6 +212,10 @@ class _Tolerance:
     loss: float
     own: float
     whole: float
+
+    def gap(self, loss: float) -> float:
+        """How far another value of this loss may be off."""
+        return self.loss * (abs(loss) + 0.1)
 
     @classmethod
     def of(cls, plan: Plan, losses: Tensor, slack: float) -> "_Tolerance":

@@ -207,6 +207,7 @@ class _Batches:
         self._plan = plan
         self._draws = alone.Draws()
         self._told = set[str]()
+        self._compared = True  # every loss so far with that of the sample alone
         self._tell(set(plan.ruled))
 
     def pieces(self, x: Any, y: Any, start: int) -> dict[str, Piece]:
@@ -215,20 +216,45 @@ class _Batches:
         Raises:
             InputError: Losses that cannot be used, or that depend on the rest of the batch.
         """
-        plan = self._plan
         positions = range(start, start + fallback.count(y))
-        found, losses = ruled_pieces(plan, x, y, positions)
-        missing = [target for target in plan.targets if target.name not in found]
+        found, losses = ruled_pieces(self._plan, x, y, positions)
+        early = self._compared
+        verdict = self._verdict((x, y), found, losses)
+        if verdict.position is not None and early:  # nothing wrong was returned yet
+            self._plan = replace(self._plan, ruled=frozenset(), alone=True)
+        else:
+            alone.refuse(self._plan, verdict, start)
+        if self._plan.alone:
+            self._tell(set())
+            with evaluating(self._plan.model):
+                targets, loss = self._plan.targets, self._plan.loss
+                found, _ = fallback.one_by_one(self._plan.model, targets, x, y, loss)
+        return {target.name: found[target.name] for target in self._plan.targets}
+
+    def _verdict(
+        self, batch: tuple[Any, Any], found: dict[str, Piece], losses: Tensor
+    ) -> alone.Verdict:
+        """What samples alone say of a batch; adds to ``found`` what no rule gave."""
+        verdict, slack = alone.Verdict(frozenset()), 1.0 if self._compared else _LATER_SLACK
         if found:
-            drawn = self._draws.draw(len(losses), surely=len(found) < len(plan.ruled))
-            verdict = alone.compare(plan, (x, y), (found, losses), drawn, slack=_LATER_SLACK)
-            alone.refuse(plan, verdict, start)
-        if missing:
+            drawn = self._draws.draw(len(losses), surely=len(found) < len(self._plan.ruled))
+            verdict = alone.compare(self._plan, batch, (found, losses), drawn, slack=slack)
+            if self._compared:  # not too late to do without a rule
+                for name in verdict.failing:
+                    del found[name]
+                self._plan = replace(self._plan, ruled=self._plan.ruled - verdict.failing)
+                verdict = replace(verdict, failing=frozenset())
+        missing = [target for target in self._plan.targets if target.name not in found]
+        self._compared = self._compared and bool(missing)
+        if missing and not self._plan.alone and verdict.position is None and not verdict.failing:
             self._tell(set(found))
-            single = fallback.one_by_one if plan.alone else fallback.per_sample
-            with evaluating(plan.model):
-                found |= single(plan.model, missing, x, y, plan.loss)
-        return {target.name: found[target.name] for target in plan.targets}
+            with evaluating(self._plan.model):
+                slow, single = fallback.per_sample(
+                    self._plan.model, missing, *batch, self._plan.loss
+                )
+            found |= slow
+            verdict = alone.compare_losses(self._plan, batch, losses, single, slack=slack)
+        return verdict
 
     def _tell(self, ruled: set[str]) -> None:
         """Warn of parameters that are computed one sample at a time, once of each."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
+from torch.func import functional_call, grad_and_value, vmap
 
 from chaffinch.gradients.layer import Target
 from chaffinch.gradients.objective import Loss
@@ -21,8 +21,10 @@ class GradientFallbackWarning(UserWarning):
 
 def per_sample(
     model: nn.Module, targets: Sequence[Target], x: Any, y: Any, loss: Loss
-) -> dict[str, Piece]:
+) -> tuple[dict[str, Piece], Tensor]:
     """Materialised gradients of some parameters, by vmap, or one sample at a time if that fails.
+
+    With them the (N,) losses of the samples, each alone.
 
     What vmap gives has to add up to the gradient of the batch: it does not see a parameter that the
     model reads by another reference than its attribute.
@@ -43,29 +45,34 @@ def per_sample(
         outputs = functional_call(model, chosen, positional, keywords)
         return loss(outputs, _map(one_y, lambda tensor: tensor.unsqueeze(0))).sum()
 
-    values = None
+    values, losses = None, torch.zeros(0)
 
     try:
         with warnings.catch_warnings():  # one warning, that of the plan, has said it is slower
             warnings.filterwarnings("ignore", message="There is a performance drop")
-            values = vmap(grad(single), in_dims=(None, 0, 0))(parameters, x, y)
+            each = vmap(grad_and_value(single), in_dims=(None, 0, 0))
+            values, losses = each(parameters, x, y)
     except (RuntimeError, TypeError, ValueError):  # what fails for good fails again below
         pass
     if values is None or not _adds_up(values, autograd(model, targets, x, y, loss)[1]):
         return one_by_one(model, targets, x, y, loss)
-    return {target.name: _dense(values[target.name].detach(), target) for target in targets}
+    rows = {target.name: _dense(values[target.name].detach(), target) for target in targets}
+    return rows, losses.detach()
 
 
 def one_by_one(
     model: nn.Module, targets: Sequence[Target], x: Any, y: Any, loss: Loss
-) -> dict[str, Piece]:
-    """Materialised gradients by plain autograd, each sample alone; arguments as `per_sample`."""
+) -> tuple[dict[str, Piece], Tensor]:
+    """Gradients and losses by plain autograd, each sample alone; all as for `per_sample`."""
     rows: dict[str, list[Tensor]] = {target.name: [] for target in targets}
+    losses = []
     for i in range(count(y)):
-        values = autograd(model, targets, row(x, i), row(y, i), loss)[1]
+        total, values = autograd(model, targets, row(x, i), row(y, i), loss)
+        losses.append(total)
         for target, value in zip(targets, values, strict=True):
             rows[target.name].append(torch.zeros_like(target.parameter) if value is None else value)
-    return {target.name: _dense(torch.stack(rows[target.name]), target) for target in targets}
+    pieces = {target.name: _dense(torch.stack(rows[target.name]), target) for target in targets}
+    return pieces, torch.stack(losses)
 
 
 def autograd(
@@ -74,7 +81,7 @@ def autograd(
     """The summed loss of one batch, and its gradients; None where a parameter is unused."""
     total = loss(call(model, x), y).sum()
     if not total.requires_grad or not targets:
-        return total, [None] * len(targets)
+        return total.detach(), [None] * len(targets)
     chosen = [target.parameter for target in targets]
     values = torch.autograd.grad(total, chosen, allow_unused=True)
     dense: list[Tensor | None] = [

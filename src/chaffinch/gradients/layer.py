@@ -64,7 +64,7 @@ def choose(model: nn.Module, layers: Layers, order: Callable[[], list[nn.Module]
     if layers == "all":
         chosen = targets
     elif layers == "last":
-        last = {id(m) for m in _with_parametrizations(_last(order() or list(model.modules())))}
+        last = {id(m) for m in with_parametrizations(_last(order() or list(model.modules())))}
         chosen = [t for t in targets if any(id(use.module) in last for use in t.uses)]
     elif isinstance(layers, str) and layers in _NAMED and layers not in _names(model):
         chosen = _NAMED[layers](model, targets)
@@ -101,7 +101,7 @@ def _trainable(model: nn.Module) -> list[Target]:
 
 def _last(order: list[nn.Module]) -> nn.Module | None:
     def trains(module: nn.Module, axes: int) -> bool:
-        owners = _with_parametrizations(module)
+        owners = with_parametrizations(module)
         own = [one for owner in owners for one in owner.parameters(recurse=False)]
         return any(one.requires_grad and one.ndim >= axes for one in own)
 
@@ -112,7 +112,7 @@ def _last(order: list[nn.Module]) -> nn.Module | None:
     return None
 
 
-def _with_parametrizations(module: nn.Module | None) -> list[nn.Module]:
+def with_parametrizations(module: nn.Module | None) -> list[nn.Module]:
     """A module, and what its weights are made from (`torch.nn.utils.parametrize`)."""
     if module is None:
         return []
