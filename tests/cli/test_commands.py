@@ -34,6 +34,21 @@ def csv(tmp_path):
 QUICK = ("--epochs", "8", "--folds", "2", "--batch-size", "16")
 
 
+def test_scan_takes_what_a_label_is(monkeypatch, capsys, csv, tmp_path):
+    out = str(tmp_path / "run")
+    words = ("scan", str(csv), "--label", "answer", "--id", "key", "--out", out, *QUICK)
+    status, printed, _ = run(monkeypatch, capsys, *words, "--assume", "crisp")
+    assert status == 0
+    assert "of labels may be wrong" in printed.replace("\n", " ")
+    record = RunFolder(out).record
+    assert record.configuration["assume"] == record.judgement.details["assumed"] == "crisp"
+    low, high = record.judgement.details["rate_range"]
+    assert low <= record.judgement.estimated_errors / 120 <= high
+    status, _, error = run(monkeypatch, capsys, *words, "--assume", "soft")
+    assert status
+    assert "'crisp' or 'graded'" in error
+
+
 def test_scan_then_report(monkeypatch, capsys, csv, tmp_path):
     out = str(tmp_path / "run")
     words = ("scan", str(csv), "--label", "answer", "--id", "key", "--out", out, *QUICK)

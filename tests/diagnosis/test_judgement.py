@@ -193,7 +193,12 @@ def test_labels_of_mixed_types_become_text(synthetic, tmp_path):
 
 def test_notes_say_what_the_evidence_lacks(synthetic):
     notes = {
-        kind: judge_evidence(synthetic().only(*names), []).notes for kind, names in RECORDS.items()
+        kind: tuple(
+            note
+            for note in judge_evidence(synthetic().only(*names), []).notes
+            if "of the labels may be wrong" not in note  # how sure the rate is, not what it lacks
+        )
+        for kind, names in RECORDS.items()
     }
     assert notes == {
         "held-out": (),
@@ -235,9 +240,16 @@ def test_neighbours_help_where_all_models_saw_the_labels(synthetic):
     assert after > before + 0.04
 
 
-def test_constant_predictions_tell_nothing(synthetic):
-    evidence = replace(synthetic().only("logits"), logits=np.zeros((2, 240, 3)))
-    assert not judge_evidence(evidence, []).table["flagged"].any()
+@pytest.mark.parametrize("record", ["logits", "held_out_logits"])
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("assume", ["auto", "crisp"])
+def test_constant_predictions_tell_nothing(synthetic, record, classes, assume):
+    made = synthetic(num_classes=classes)
+    evidence = replace(made.only(record), **{record: np.zeros((2, 240, classes))})
+    findings = judge_evidence(evidence, [], assume=assume)
+    assert not findings.table["flagged"].any()
+    assert "cannot tell how many labels are wrong" in repr(findings)
+    assert UNLEARNABLE_NOTE in findings.notes
 
 
 @pytest.mark.parametrize("samples", [60, 2000])
@@ -286,7 +298,7 @@ def undecided(num_samples=200, flips=16):
 def test_where_held_out_models_leave_the_rate_open_training_decides():
     evidence, wrong = undecided()
     alone = judge_evidence(replace(evidence, logits=None), [])
-    assert abs(alone.estimated_errors - wrong.sum()) > 5
+    assert abs(alone.estimated_errors - wrong.sum()) > 4  # its lower bound is all that it knows
     findings = judge_evidence(evidence, [])
     assert findings.estimated_errors == pytest.approx(wrong.sum(), abs=2)
     assert f1_score(wrong, findings.table["flagged"]) > 0.95

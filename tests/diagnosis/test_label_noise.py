@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 import chaffinch as cf
 from chaffinch.core.errors import InputError
 from chaffinch.core.labels import Labels
+from chaffinch.core.rate_range import CANNOT_TELL
 from chaffinch.diagnosis.class_pairs import find_class_pairs
-from chaffinch.diagnosis.floor import Floor, calibrated, read_floor
+from chaffinch.diagnosis.floor import Floor, calibrated, read_floor, surest_of
 from chaffinch.diagnosis.label_noise import (
     CleanSamples,
     crispness_by_clean,
@@ -61,7 +62,10 @@ def test_mistakes_fall_on_the_class_that_is_ranked_next():
     others[np.arange(SIZE), drawn] = 0
     wrong = random.random(SIZE) < 0.1
     given_labels = np.where(wrong, others.argmax(axis=1), drawn)
-    assert read_floor(chances, given_labels).mistakes(0.0) > 0.9
+    floor = read_floor(chances, given_labels)
+    assert min(floor.spread) > 0.95
+    assert floor.mistakes(0.1) > 0.95
+    assert floor.mistakes(0.0) > 0.5  # less sure where the noise model sees no error at all
 
 
 def test_a_floor_without_contradictions_is_zero():
@@ -194,8 +198,10 @@ def test_right_and_wrong_share_one():
     np.testing.assert_allclose(noise.right.sum(axis=1), 1, atol=1e-9)
     np.testing.assert_allclose(noise.right[np.arange(SIZE), drawn], 1 - noise.wrong, atol=1e-9)
     assert noise.used_validation
+    assert noise.high < noise.rate + 0.02  # so many validation samples leave little open
+    alone = judge_noise(NoiseModel.fit(sources, drawn), sources, drawn)
     labels = Labels(drawn, np.arange(CLASSES))
-    assert any("may be wrong" in note for note in noise_notes(noise, labels))
+    assert any("may be wrong" in note for note in noise_notes(alone, labels))
 
 
 def test_an_unknown_assumption_is_refused():
@@ -206,3 +212,48 @@ def test_an_unknown_assumption_is_refused():
     validation = {"labels": [7], "probabilities": [[0.5, 0.5]]}
     with pytest.raises(InputError, match="classes"):
         cf.judge([0, 1, 0, 1], np.full((4, 2), 0.5), validation=validation)
+
+
+def test_weak_predictions_of_a_frequent_class_are_no_pair():
+    # The frequent class is always likeliest, and the rare one hardly rarer where that is surest.
+    random = np.random.default_rng(11)
+    rare = softmax(np.stack([np.zeros(SIZE), 0.1 * random.normal(size=SIZE) - 0.85], axis=1))
+    codes = (random.random(SIZE) < rare[:, 1]).astype(np.int64)
+    assert find_class_pairs(rare, codes) == []
+    assert read_floor(np.full((SIZE, 2), 0.5), codes).surest == 0
+
+
+def test_ties_among_the_surest_count_in_any_order():
+    sure = np.asarray([0.9, 0.8, 0.9, 0.9, 0.7])
+    rows = np.arange(5)
+    assert surest_of(rows, sure, 2).tolist() == [0, 2, 3]
+    assert surest_of(rows, sure, 4).tolist() == [0, 1, 2, 3]
+    assert surest_of(rows, sure, 9).tolist() == rows.tolist()
+    assert surest_of(rows, sure, 0).tolist() == []
+
+
+def test_findings_say_when_they_cannot_tell():
+    # A sharp model that learned the mistakes: no sure prediction is contradicted.
+    random = np.random.default_rng(12)
+    centres = random.integers(0, CLASSES, SIZE)
+    hard = random.random(SIZE) < 0.2
+    known = np.eye(CLASSES)[centres] * 0.999 + 0.001 / CLASSES
+    known[hard] = 0.6 * known[hard] + 0.4 * np.roll(known[hard], 1, axis=1)
+    wrong = hard & (random.random(SIZE) < 0.4)
+    given_labels = np.where(wrong, (centres + 1) % CLASSES, centres)
+    found = cf.judge(given_labels, known, scorers=[])
+    assert found.table["flagged"].mean() < 0.01
+    assert found.details["cannot_tell"]
+    assert repr(found).startswith(f"Findings({SIZE:,} samples, ")
+    assert "cannot tell how many labels are wrong: " in repr(found)
+    assert found.notes[-1] == CANNOT_TELL
+    low, high = found.details["rate_range"]
+    assert low < 0.01 < 0.06 < high  # 8 % are wrong; the end is an estimate, too
+    # What the user says, or people answer, tells.
+    assert "may be wrong" in repr(cf.judge(given_labels, known, assume="crisp", scorers=[]))
+    assert "cannot_tell" not in cf.judge(given_labels, known, assume="graded", scorers=[]).details
+    ask = found.to_check(30)
+    answers = dict(zip(ask["id"], wrong[ask["row"]].tolist(), strict=True))
+    learned = found.calibrate(answers)
+    assert "may be wrong" in repr(learned)
+    assert CANNOT_TELL not in learned.notes

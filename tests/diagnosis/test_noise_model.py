@@ -174,7 +174,7 @@ def test_many_samples_are_fitted_on_a_part_of_them_that_the_seed_chooses(monkeyp
         counts.append((stack.shape[1], len(chosen)))
         return cost_of_rate(parameters, stack, chosen)
 
-    monkeypatch.setattr(noise_model, "_cost", spy)
+    monkeypatch.setattr(noise_model, "cost_of_rate", spy)
     first, again = NoiseModel.fit([source], codes, 3), NoiseModel.fit([source], codes, 3)
     other = NoiseModel.fit([source], codes, 4)
     # The rate rests on the larger part; one rate and a transition are compared on the smaller.

@@ -75,7 +75,11 @@ def test_columns_without_samples_are_classes_all_the_same():
         ),
         (lambda y, p: (y, [["a"]]), {}, "numbers in probabilities"),
         (lambda y, p: (y, p), {"ids": ["x"] * 400}, "400 different ids"),
-        (lambda y, p: (y, p), {"sed": 1}, "options fdr, ids, scorers, seed, select, strict"),
+        (
+            lambda y, p: (y, p),
+            {"sed": 1},
+            "options assume, fdr, ids, scorers, seed, select, strict, validation",
+        ),
         (lambda y, p: (y, p), {"scorers": ["aum"]}, "record 'logits'"),
     ],
 )

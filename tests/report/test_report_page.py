@@ -200,6 +200,44 @@ def test_a_wrong_label_that_a_twin_gave_away_is_a_wrong_label(make_run):
     assert also_others.expectation.endswith("harmful samples expected in the whole set")
 
 
+def with_details(run, **details):
+    """The run, with further details of the judgement in its record."""
+    record = run.record
+    record.judgement.details.update(details)
+    (run.path / RECORD).write_text(record.model_dump_json(), "utf-8")
+    return run
+
+
+def test_page_and_terminal_state_the_range_of_the_rate(make_run):
+    run = with_details(make_run(), rate_range=[0.013, 0.19])
+    text = Page(render(run)).text
+    assert "between 1.3% and 19.0% of all labels may be wrong" in text
+    assert "8.6% (about 78) taken" in text
+    assert judge(run.record, run.findings).expectation == (
+        "between 1.3% and 19.0% of labels may be wrong; 8.6% taken"
+    )
+
+
+def test_a_blind_run_does_not_say_that_nothing_is_wrong(make_run):
+    run = with_details(make_run(rate=0.0), rate_range=[0.001, 0.083], cannot_tell=True)
+    text = Page(render(run)).text
+    assert "Cannot tell how many of 900 labels are wrong" in text
+    assert "cannot tell how many labels are wrong: up to 8.3% may be" in text
+    assert "Nothing suspicious" not in text
+    assert "fewer than one" not in text
+
+
+def test_flags_that_may_be_right_have_a_word_beside_them(make_run):
+    run = make_run()
+    findings = run.findings
+    assert len(judge(run.record, findings).notes) == 1
+    flagged = findings.index[findings["flagged"]]
+    findings.loc[flagged, "suspicion"] = 0.4
+    findings.loc[flagged[0], "q_value"] = 0.9
+    (note,) = judge(run.record, findings).notes[1:]
+    assert f"about {0.6 * len(flagged):.0f} are expected to be right, at worst 90%" in note
+
+
 def test_known_truth_is_stated_only_in_the_demo(make_run):
     text = Page(render(make_run("demo", demo=True))).text
     assert "Known truth" in text

@@ -141,3 +141,28 @@ def test_compression_keeps_the_directions_of_most_weight():
 def test_narrow_rows_are_not_compressed():
     rows = np.random.default_rng(0).normal(size=(10, knn.MAX_WIDTH))
     np.testing.assert_array_equal(knn.compress(rows), rows.astype(np.float32))
+
+
+@pytest.mark.parametrize("width", [1, 5, 200])
+def test_training_neighbours_vote_on_validation_samples(width, monkeypatch):
+    random = np.random.default_rng(width)
+    rows, known = random.normal(size=(60, width)), random.normal(size=(23, width))
+    codes, held = random.integers(0, 4, 60), random.integers(0, 4, 23)
+    monkeypatch.setattr(knn, "_BLOCK_BYTES", 4 * 60 * 7)  # several blocks, and a rest
+    evidence = Evidence(
+        np.arange(60).astype(np.str_),
+        Labels(codes, np.arange(4)),
+        embeddings=rows.astype(np.float32),
+        validation_embeddings=known.astype(np.float32),
+        validation_codes=held,
+    )
+    joined = knn.lift(knn.compress(np.concatenate([rows, known]).astype(np.float32)))
+    joined = joined.astype(np.float64)
+    found = knn.validation_votes(evidence)
+    assert found.shape == (23, 4)
+    for row, one in zip(found, joined[60:], strict=True):
+        near = sorted(range(60), key=lambda other, one=one: -cosine(one, joined[other]))[:10]
+        counted = np.zeros(4)
+        for other in near:
+            counted[codes[other]] += max(cosine(one, joined[other]), 0.0)
+        np.testing.assert_allclose(row, counted / counted.sum(), atol=1e-4)

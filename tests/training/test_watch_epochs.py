@@ -260,6 +260,10 @@ def test_evidence_and_findings(tmp_path):
     findings = watch.findings()
     assert findings.table["id"].tolist() == names[:50]
     assert set(findings.table["given_label"]) == {"lark", "wren"}
+    graded, crisp = (watch.findings([], assume=one) for one in ("graded", "crisp"))
+    assert graded.estimated_errors <= crisp.estimated_errors
+    with pytest.raises(InputError, match="crisp"):
+        watch.findings(assume="soft")
 
 
 def test_gaps_in_the_evidence_are_filled():

@@ -27,7 +27,7 @@ from chaffinch.cli import (
 from chaffinch.cli import ledger as ledger_command
 from chaffinch.cli.say import say
 from chaffinch.core.errors import ChaffinchError, InputError
-from chaffinch.core.place import check_path
+from chaffinch.core.place import check_path, check_run
 
 app = typer.Typer(
     help="Chaffinch finds the chaff in your training data.",
@@ -97,6 +97,12 @@ def scan(
         str, typer.Option(help="Flag for the best expected F1 (f1), or by false alarms (fdr).")
     ] = "f1",
     fdr: Annotated[float, typer.Option(help="False alarms that --select fdr allows.")] = 0.1,
+    assume: Annotated[
+        str,
+        typer.Option(
+            help="What a label is: one right class (crisp), an outcome (graded), or auto."
+        ),
+    ] = "auto",
     rounds: Annotated[
         str, typer.Option(help="Rounds of cleaning, training and judging; or auto.")
     ] = "1",
@@ -152,6 +158,7 @@ def scan(
         "scorers": scorers,
         "select": select,
         "fdr": fdr,
+        "assume": assume,
         "rounds": rounds,
         "canaries": canaries,
         "repeats": repeats,
@@ -173,6 +180,7 @@ def scan(
 
 def report(run: _RUN) -> None:
     """Write a run's report anew and print its summary."""
+    check_run(run)
     from chaffinch.report import write
     from chaffinch.store.run import RunFolder
 

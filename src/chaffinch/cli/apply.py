@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from chaffinch.cli.say import say, say_whether_known
+from chaffinch.core.place import check_run
 
 
 def apply(
@@ -27,6 +28,7 @@ def apply(
     ledger: Annotated[str | None, typer.Option(help="Ledger to record it in, or none.")] = None,
 ) -> None:
     """Write a repaired copy of the data of a run; the data themselves are left as they are."""
+    check_run(run)
     from chaffinch.pipeline.repairing import apply_run, plan_of
     from chaffinch.store.run import RunFolder
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from chaffinch.cli.history import LEDGER
+from chaffinch.core.place import check_run
 
 
 def calibrate(
@@ -26,6 +27,7 @@ def calibrate(
     ledger: LEDGER = None,
 ) -> None:
     """List samples for people to check, and learn from their answers."""
+    check_run(run)
     from chaffinch.pipeline import calibrate as job
     from chaffinch.pipeline.answers import answers_of
     from chaffinch.pipeline.check_file import TO_CHECK, read_check_file, write_check_file

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chaffinch.core.explanation import Explanation
+from chaffinch.core.place import check_run
 
 _SLATE, _RUST = "#6f8aa3", "#c8643a"
 _MOST_NEIGHBOURS = 10
@@ -23,6 +24,7 @@ def explain(
     ] = None,
 ) -> None:
     """Say why samples of a run were judged as they were."""
+    check_run(run)
     from chaffinch.pipeline.explain import explain as explain_run
 
     found = explain_run(run, ids or None)
@@ -80,6 +82,6 @@ def _lines(one: Explanation) -> list[tuple[str, str]]:
 
 
 def _flat(text: str) -> str:
-    from chaffinch.report.wording import clean
+    from chaffinch.core.plain_text import clean
 
     return " ".join(clean(text).split())

@@ -7,6 +7,7 @@ import typer
 
 from chaffinch.cli.history import LEDGER
 from chaffinch.cli.say import say, say_whether_known
+from chaffinch.core.place import check_run
 
 
 def export(
@@ -34,6 +35,7 @@ def export(
     ledger: LEDGER = None,
 ) -> None:
     """Write the findings as a table or as labelling tasks with suggestions."""
+    check_run(run)
     from chaffinch.pipeline.exchange import export_run
 
     say_whether_known(run, ledger)

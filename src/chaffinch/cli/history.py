@@ -1,14 +1,16 @@
 """The commands `history`, `diff` and `restore`: versions of the data."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import pandas as pd
 import typer
 
 from chaffinch.cli.say import say
 from chaffinch.core.errors import InputError
-from chaffinch.report.wording import clean
+from chaffinch.core.plain_text import clean
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LEDGER = Annotated[
     str | None, typer.Option(help="File or URL of the ledger; by default the one nearby.")
@@ -47,6 +49,8 @@ def diff(
     ] = False,
 ) -> None:
     """Show which samples two versions of the data have not alike, and why."""
+    import pandas as pd
+
     from chaffinch.pipeline.ledger import ledger_near
     from chaffinch.pipeline.version import versions_between
     from chaffinch.store.draft import delivered, free
@@ -81,7 +85,7 @@ def restore(
     say(str(restore_version(ledger_near(out, url=ledger), version, out)))
 
 
-def show(frame: pd.DataFrame) -> None:
+def show(frame: "pd.DataFrame") -> None:
     """Print a table with nothing cut off, whatever the width of the terminal."""
     rows = [list(map(str, frame.columns))]
     rows += [list(map(_told, cells)) for cells in frame.to_numpy(dtype=object).tolist()]

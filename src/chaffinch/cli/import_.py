@@ -9,6 +9,7 @@ import typer
 from chaffinch.cli.history import LEDGER
 from chaffinch.cli.say import say
 from chaffinch.core.errors import InputError
+from chaffinch.core.place import check_run
 
 
 def import_(
@@ -22,6 +23,7 @@ def import_(
     ledger: LEDGER = None,
 ) -> None:
     """Record what reviewers decided in another tool, and show where they disagree."""
+    check_run(run)
     from chaffinch.cli.history import show
     from chaffinch.pipeline.exchange import import_decisions
     from chaffinch.pipeline.ledger import ledger_for, run_id

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from chaffinch.cli.say import say, say_whether_known
+from chaffinch.core.place import check_run
 
 
 def propose(
@@ -19,6 +20,7 @@ def propose(
     ledger: Annotated[str | None, typer.Option(help="Ledger to record it in, or none.")] = None,
 ) -> None:
     """Propose what to do about the findings; nothing is changed."""
+    check_run(run)
     from chaffinch.pipeline.repairing import REPAIR, propose_run
     from chaffinch.store.run import RunFolder
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from chaffinch.cli.say import say, say_whether_known
+from chaffinch.core.place import check_run
 
 
 def review(
@@ -30,6 +31,7 @@ def review(
     ] = None,
 ) -> None:
     """Look at the findings and decide, on a page that only this computer can see."""
+    check_run(run)
     from chaffinch.core.errors import InputError
     from chaffinch.pipeline.ledger import ledger_for
     from chaffinch.review.server import serve

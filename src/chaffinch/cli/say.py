@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from chaffinch.report.wording import clean
+from chaffinch.core.plain_text import clean
 
 
 def say(text: str, *, err: bool = False) -> None:

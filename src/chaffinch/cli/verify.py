@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from chaffinch.cli.say import say, say_whether_known
+from chaffinch.core.place import check_run
 
 
 def verify(
@@ -30,6 +31,7 @@ def verify(
     ledger: Annotated[str | None, typer.Option(help="Ledger to record it in, or none.")] = None,
 ) -> None:
     """Train on the data with the plan and without, and say whether it helps; status 1 if not."""
+    check_run(run)
     from chaffinch.pipeline.repairing import PROPOSED, REDUCED, REPAIR, plan_of, verify_run
     from chaffinch.pipeline.verification.page import PAGE, headline, sentence
     from chaffinch.store.mark import mark

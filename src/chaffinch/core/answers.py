@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from chaffinch.core.errors import InputError
-from chaffinch.core.labels import class_named, class_names
+from chaffinch.core.labels import class_named, class_names, refuse_surrogates
 from chaffinch.core.types import Codes, Floats
 
 COLUMNS = ("id", "label", "wrong", "weight", "reviewer")
@@ -68,6 +68,12 @@ def frame(answers: Mapping[Any, Any] | pd.DataFrame, classes: NDArray[Any]) -> p
                 ", ".join(map(str, answers.columns)) or "none",
                 "Rename the columns",
             )
+        if not answers.columns.is_unique or answers.columns.nlevels > 1:
+            raise InputError(
+                "answers with one column of each name",
+                ", ".join(map(str, answers.columns)),
+                "Rename or drop the others",
+            )
         table = answers.reset_index(drop=True)
     elif isinstance(answers, Mapping):
         table = pd.DataFrame(
@@ -83,6 +89,7 @@ def frame(answers: Mapping[Any, Any] | pd.DataFrame, classes: NDArray[Any]) -> p
     if "wrong" in table:
         said = np.asarray([_verdict(value) for value in table["wrong"]])
         wrong = np.where(np.isnan(wrong), said, wrong)
+    refuse_surrogates(table["id"], "the ids of the answers")
     made = pd.DataFrame({"id": [_key(one) for one in table["id"]], "label": codes, "wrong": wrong})
     if "weight" in table:
         made["weight"] = _weights(table["weight"])
@@ -105,7 +112,7 @@ def _labels(
     code_of = {name: code for code, name in enumerate(class_names(classes))}
     unknown = []
     for row, value in enumerate(values.astype(object)):
-        if value is None or value is pd.NA or value != value:
+        if _is_missing(value):
             continue
         moment = isinstance(value, np.datetime64 | np.timedelta64)
         word = class_names(np.asarray([value]))[0] if moment else class_named(str(value), code_of)
@@ -134,8 +141,13 @@ def _meant(word: str, names: Collection[str]) -> str:
     return f"Did you mean {folded[close[0]]!r}? " if close else ""
 
 
+def _is_missing(value: Any) -> bool:
+    """Whether a cell says nothing; an array says something, if no answer."""
+    return np.ndim(value) == 0 and bool(pd.isna(value))
+
+
 def _verdict(value: Any) -> float:
-    if value is None or value is pd.NA or value != value or str(value).strip() == "":
+    if _is_missing(value) or str(value).strip() == "":
         return float("nan")
     word = str(value).strip().lower().removesuffix(".0")
     if word not in _YES + _NO:
@@ -145,8 +157,15 @@ def _verdict(value: Any) -> float:
     return float(word in _YES)
 
 
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return float("nan")
+
+
 def _weights(values: "pd.Series[Any]") -> Floats:
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(np.float64)
+    numbers = np.asarray([_number(value) for value in values.astype(object)])
     bad = values.notna().to_numpy() & ~(np.isfinite(numbers) & (numbers > 0))
     if bad.any():
         raise InputError(

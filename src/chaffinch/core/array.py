@@ -18,9 +18,23 @@ def to_numpy(values: Any) -> NDArray[Any]:
     cannot hold the whole numbers beside them. Sparse matrices are filled in.
 
     Raises:
-        InputError: A sparse matrix too large for that, or complex numbers.
+        InputError: A sparse matrix too large for that, complex numbers, or an object that cannot
+            be turned into an array.
         ValueError: Rows of different lengths.
     """
+    try:
+        return _plain(values)
+    except ValueError:
+        raise
+    except Exception as error:  # objects of other libraries raise whatever they like
+        raise InputError(
+            "an array, or what can be turned into one",
+            f"a {type(values).__name__} ({type(error).__name__}: {error})",
+            "Pass a NumPy array",
+        ) from error
+
+
+def _plain(values: Any) -> NDArray[Any]:
     if hasattr(values, "detach"):
         return _of_tensor(values)
     if isinstance(values, np.ma.MaskedArray):

@@ -21,6 +21,7 @@ from chaffinch.core.error_rate import (
 from chaffinch.core.errors import InputError
 from chaffinch.core.judged import harm, wrong_label
 from chaffinch.core.labels import class_names
+from chaffinch.core.option import whole
 from chaffinch.core.randomness import stream
 from chaffinch.core.recalibrated import aside, kinds_of, recalibrated_kinds, recalibrated_table
 from chaffinch.core.recalibration import Calibrated, before, flag, hits, q_values
@@ -53,6 +54,7 @@ def to_check(basis: Basis, chance: Floats, answered: Mask, count: int, seed: int
     Raises:
         InputError: A count below one, or nothing left to check.
     """
+    count = whole("the number of samples to check", count)
     if count < 1:
         raise InputError("at least one sample to check", str(count), "Ask for 30")
     left = np.flatnonzero(~answered)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from chaffinch.core.errors import InputError
 
 Action = Literal[
@@ -155,7 +157,11 @@ _READ: dict[str, Any] = dict.fromkeys(_DEFAULTS, str) | {
 
 def _complaint(edit: Edit) -> tuple[str, str] | None:
     """What was expected and what came, if the edit is impossible."""
-    if edit.action not in ACTIONS:
+    for name in ("weight", "copies", "confidence"):
+        value = getattr(edit, name)
+        if value is not None and not isinstance(value, int | float | np.number):
+            return f"a number for {name}", repr(value)
+    if not isinstance(edit.action, str) or edit.action not in ACTIONS:
         return f"one of the actions {', '.join(ACTIONS)}", repr(edit.action)
     if edit.action == "relabel" and edit.new_label is None:
         return "a new label with the action 'relabel'", "none"

@@ -13,10 +13,11 @@ class ChaffinchError(Exception):
     exit_status = 2
 
     def __init__(self, expected: str, got: str, remedy: str) -> None:
-        self.expected = expected
-        self.got = got
-        self.remedy = remedy
-        super().__init__(f"Expected {expected}; got {got}. {remedy}.")
+        # Messages of other libraries have several lines, or none.
+        self.expected, self.got, self.remedy = (
+            " ".join(part.split()) for part in (expected, got or "nothing", remedy)
+        )
+        super().__init__(f"Expected {self.expected}; got {self.got}. {self.remedy}.")
 
 
 class InputError(ChaffinchError, ValueError):

@@ -14,6 +14,7 @@ from chaffinch.core.calibrated import NOT_DRAWN, basis_of_table, changes, note, 
 from chaffinch.core.check_sample import weights_of
 from chaffinch.core.judged import wrong_label
 from chaffinch.core.kinds import PROBABILITY_COLUMNS, SET_ASIDE
+from chaffinch.core.rate_range import CANNOT_TELL, RateRange
 from chaffinch.core.recalibrated import kinds_of
 from chaffinch.core.recalibration import before
 from chaffinch.core.types import Floats, Mask
@@ -163,7 +164,15 @@ class Findings:
             InputError: No answers, ids or labels that are not in the findings.
         """
         if not self.is_judged.all():
-            return self.with_judged(self.judged.calibrate(self._of_judged(answers)))
+            told, aside = frame(answers, self.classes), set(self.table["id"][~self.is_judged])
+            other, judged = told["id"].isin(aside), self.judged
+            if isinstance(answers, pd.DataFrame):
+                answers = answers[~other.to_numpy()]
+            else:
+                pairs = zip(answers.items(), other, strict=True)
+                answers = dict(pair for pair, apart in pairs if not apart)
+            learned = judged if other.all() else judged.calibrate(answers)
+            return self.with_judged(learned)._with_labels(told[other])
         first = self if self.origin is None else self.origin
         told, notes = self._weighed(frame(answers, self.classes))
         if self.answers is not None:
@@ -174,16 +183,24 @@ class Findings:
         flagged = int(first.table["flagged"].sum())
         then = {"flagged": flagged, "estimated_errors": round(first.estimated_errors, 6)}
         calibration = {**made["details"]["calibration"], "before": then}
-        made["details"] = {**first.details, **made["details"], "calibration": calibration}
-        made["notes"] = (*first.notes, note(calibration), *notes)
+        known = {**first.details, **made["details"], "calibration": calibration}
+        made["details"] = {name: known[name] for name in known if name != "cannot_tell"}
+        kept = (one for one in first.notes if one != CANNOT_TELL)
+        made["notes"] = (*kept, note(calibration), *notes)
         return replace(first, **made, answers=told, origin=first)
 
-    def _of_judged(self, answers: Mapping[Any, Any] | pd.DataFrame) -> Any:
-        """The answers less those about samples that were not judged, which teach nothing."""
-        aside = set(self.table["id"][~self.is_judged])
-        if isinstance(answers, pd.DataFrame):
-            return answers[~answers["id"].isin(aside)] if "id" in answers else answers
-        return {name: answer for name, answer in answers.items() if name not in aside}
+    def _with_labels(self, told: pd.DataFrame) -> "Findings":
+        """The findings with labels that people gave to samples that were not judged."""
+        named = told[told["label"] >= 0].drop_duplicates("id", keep="last")
+        if not len(named):
+            return self
+        table = self.table.copy()
+        rows = pd.Index(table["id"]).get_indexer(pd.Index(named["id"]))
+        suggested = table["suggested_label"].astype(object)
+        suggested.iloc[rows] = self.classes[named["label"].to_numpy(np.int64)]
+        table["suggested_label"] = suggested.infer_objects()
+        table.loc[table.index[rows], "suggestion_confidence"] = 1.0
+        return replace(self, table=table)
 
     def with_judged(self, made: "Findings") -> "Findings":
         """Findings made anew of the `judged` samples, with the rows of the others as they are."""
@@ -222,8 +239,9 @@ class Findings:
     def __repr__(self) -> str:
         flagged = int(self.table["flagged"].sum())
         aside = int((~self.is_judged).sum())
-        return (
-            f"Findings({len(self):,} samples, {flagged:,} flagged, "
-            f"{f'{aside:,} not judged, ' if aside else ''}"
-            f"about {self.estimated_errors:,.0f} wrong labels estimated)"
-        )
+        counted = f"Findings({len(self):,} samples, {flagged:,} flagged"
+        counted += f", {aside:,} not judged" if aside else ""
+        rate = RateRange.of(self.details, self.estimated_errors / max(len(self) - aside, 1))
+        if rate is not None:
+            return f"{counted}; {rate.words})"
+        return f"{counted}, about {self.estimated_errors:,.0f} wrong labels estimated)"

@@ -73,9 +73,7 @@ class Labels:
         return Labels(self.codes[index], self.classes)
 
     @classmethod
-    def of(
-        cls, values: Iterable[Any], what: str = "the labels", *, allow_missing: bool = False
-    ) -> "Labels":
+    def of(cls, values: Any, what: str = "the labels", *, allow_missing: bool = False) -> "Labels":
         """Read labels of any type; the classes are sorted by value.
 
         Args:
@@ -86,18 +84,28 @@ class Labels:
         Raises:
             InputError: No label, a missing one, or an array that is not one-dimensional.
         """
+        if not isinstance(values, Iterable) and not hasattr(values, "__array__"):
+            raise InputError(
+                f"one label a sample in {what}", f"a {type(values).__name__}", "Pass a list of them"
+            )
         if isinstance(values, list | tuple):
             values = [None if value is np.ma.masked else scalar(value) for value in values]
         elif not isinstance(values, pd.Series) and hasattr(values, "__array__"):
-            values = to_numpy(values)  # tensors too: one by one they would all be different
+            try:
+                values = to_numpy(values)  # tensors too: one by one they would all be different
+            except ValueError as error:
+                if isinstance(error, InputError):
+                    raise
+                raise InputError(f"an array of {what}", str(error), "Pass a list") from error
         if isinstance(values, np.ndarray) and values.ndim != 1:
             raise InputError(
                 f"one label a sample in {what}",
                 f"an array of shape {values.shape}",
                 "Pass class labels, not one-hot rows or probabilities",
             )
-        series = pd.Series(values if isinstance(values, np.ndarray | pd.Series) else list(values))
-        series = series.astype(object).map(scalar)
+        if not isinstance(values, np.ndarray | pd.Series):
+            values = list(values)
+        series = pd.Series([scalar(value) for value in values], dtype=object)
         several = next((v for v in series if _holds_several(v)), None)
         if several is not None:
             raise InputError(
@@ -116,6 +124,7 @@ class Labels:
                 "Drop those rows or label them first",
             )
         unique = list(pd.unique(series[known]))
+        refuse_surrogates(unique, what)
         if missing and all(isinstance(one, float) and one.is_integer() for one in unique):
             # Whole numbers that were read as floats for the sake of the gaps between them.
             series[known] = series[known].map(int)
@@ -181,6 +190,22 @@ def class_names(classes: NDArray[Any]) -> list[str]:
     NumPy has three ways of its own to write a moment, one of them a number.
     """
     return [str(value) for value in pd.Series(classes).tolist()]
+
+
+def refuse_surrogates(values: Iterable[Any], what: str) -> None:
+    """Refuse texts that no file can hold: halves of characters, as broken JSON has them.
+
+    Raises:
+        InputError: There is one.
+    """
+    for value in values:
+        try:
+            if isinstance(value, str):
+                value.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"valid Unicode in {what}", f"{value!a}, half of a character", "Mend the text"
+            ) from error
 
 
 def class_named(word: str, names: Collection[str]) -> str:

@@ -3,7 +3,7 @@
 import difflib
 import os
 
-from chaffinch.core.errors import InputError
+from chaffinch.core.errors import InputError, RunError
 
 
 def need_path(path: str) -> InputError:
@@ -25,6 +25,23 @@ def check_path(path: str | os.PathLike[str] | None) -> None:
         return
     if not os.path.exists(os.path.expanduser(path)):
         raise need_path(os.fspath(path))
+
+
+def check_run(path: str | os.PathLike[str]) -> None:
+    """Refuse the path of a run at which there is nothing, before anything slow is imported.
+
+    Raises:
+        RunError: There is nothing; a run that is not finished is for `RunFolder` to refuse.
+    """
+    place = os.fspath(path)
+    if not os.path.exists(place) and not os.path.exists(place + ".partial"):
+        near = nearest(place)
+        raise RunError(
+            f"a finished run in {place}",
+            "none there",
+            (f"Did you mean {near!r}? Otherwise run" if near else "Run")
+            + " 'chaffinch scan DATA --out RUN' (an interrupted scan resumes)",
+        )
 
 
 def nearest(path: str) -> str:

@@ -4,6 +4,8 @@ import zlib
 
 import numpy as np
 
+from chaffinch.core.option import whole
+
 
 def stream(seed: int, purpose: str) -> np.random.Generator:
     """A generator of its own for one purpose under one seed.
@@ -14,5 +16,8 @@ def stream(seed: int, purpose: str) -> np.random.Generator:
     Args:
         seed: The seed of the run.
         purpose: What the numbers are for; another purpose has another stream.
+
+    Raises:
+        InputError: A seed that is no integer of at least 0.
     """
-    return np.random.default_rng([seed, zlib.crc32(purpose.encode())])
+    return np.random.default_rng([whole("seed", seed), zlib.crc32(purpose.encode())])

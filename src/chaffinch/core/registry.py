@@ -33,8 +33,8 @@ class Registry(Generic[Item]):
         Raises:
             InputError: The name is unknown; the message names the likeliest and all others.
         """
-        if name not in self._items:
-            close = difflib.get_close_matches(name, self._items, n=1)
+        if not isinstance(name, str) or name not in self._items:
+            close = difflib.get_close_matches(str(name), self._items, n=1)
             hint = f"Did you mean {close[0]!r}? " if close else ""
             raise InputError(
                 f"the name of a {self.noun}",

@@ -45,7 +45,7 @@ def frame_of_json(text: str, name: str) -> pd.DataFrame:
     wanted = f'[{{"column": value, ...}}, ...] in {name}'
     try:
         found = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # the latter of lists in lists in lists
         remedy = "Give one object a line the ending .jsonl, or mend the file"
         raise InputError(wanted, str(error), remedy) from error
     if isinstance(found, dict) and isinstance(found.get("data"), list):

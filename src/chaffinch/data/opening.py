@@ -182,7 +182,8 @@ def _open_torch(data: Any, columns: Columns) -> Dataset:
     lost = known if known is not None and len(known) == len(data) else [None] * len(data)
     given = [items[row][1] if row in items else lost[row] for row in range(len(data))]
     labels = Labels.of(given, f"the labels of {source}", allow_missing=True)
-    files = [png_of(items[row][0]) if row in items else b"" for row in range(len(data))]
+    pictures = [items[row][0] if row in items else None for row in range(len(data))]
+    files = [png_of(one) if isinstance(one, Image.Image) else b"" for one in pictures]
     return ImageData.of_files(files, labels, source=source, broken=broken)
 
 

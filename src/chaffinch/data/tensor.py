@@ -18,7 +18,7 @@ from chaffinch.core.progress import track
 from chaffinch.core.types import Modality, Strings
 from chaffinch.data.image_survey import reason_of
 
-ITEM_ERRORS = (OSError, ValueError, SyntaxError, EOFError, RuntimeError)
+ITEM_ERRORS = (OSError, ValueError, SyntaxError, EOFError, RuntimeError, IndexError)
 """What a Dataset raises on an item that it cannot read; other errors are faults of the program."""
 
 

@@ -49,6 +49,9 @@ class Written:
             InputError: A separator of several characters, another decimal sign, an unknown
                 encoding, or the same sign for two things.
         """
+        for name, value in (("sep", sep), ("decimal", decimal), ("encoding", encoding)):
+            if value is not None and not isinstance(value, str):
+                raise InputError(f"text for {name}", repr(value), "Leave it out to find it out")
         sep = None if sep is None else _WORDS.get(sep.lower(), sep)
         if sep is not None and (len(sep) != 1 or sep in '"\r\n'):
             raise InputError(

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.stats import beta
 
 from chaffinch.core.types import Codes, Floats
+from chaffinch.diagnosis.floor import surest_of
 
 _SUREST = 1 / 3
 _LEAST_PREDICTED, _LEAST_SUREST, _LEAST_COUNT = 30, 20, 3
@@ -20,6 +21,7 @@ _LEAST_SHARE = 0.05
 _LEAST_FLATNESS = 0.75
 _LEAST_OF_ERRORS = 0.7
 _MOST_MUTUAL = 0.5
+_MOST_OF_GUESS = 2 / 3
 
 
 class ClassPair(NamedTuple):
@@ -36,7 +38,9 @@ def find_class_pairs(probabilities: Floats, codes: Codes) -> list[ClassPair]:
     For each predicted class, given labels are counted among its surest third and among the rest. A
     pair counts if the share among the surest is at least 5 % (95 % lower bound), at least three
     quarters of that among the rest, at least 70 % of all errors of the class, and more than twice
-    the share in the other direction.
+    the share in the other direction. The surest predictions of the class must be contradicted at
+    most two thirds as often as a guess would be: errors that do not get rarer where predictions
+    tell nothing are no sign of anything.
 
     Args:
         probabilities: (N, C) calibrated to the given labels, made without the sample's own.
@@ -50,13 +54,14 @@ def find_class_pairs(probabilities: Floats, codes: Codes) -> list[ClassPair]:
         members = np.flatnonzero(likeliest == right)
         if len(members) < _LEAST_PREDICTED:
             continue
-        members = members[np.argsort(-sure[members], kind="stable")]
-        size = max(_LEAST_SUREST, int(_SUREST * len(members)))
-        counts = np.bincount(codes[members[:size]], minlength=num_classes)
-        rest = np.bincount(codes[members[size:]], minlength=num_classes) / max(
-            len(members) - size, 1
-        )
+        surest = surest_of(members, sure, max(_LEAST_SUREST, int(_SUREST * len(members))))
+        size, counts = len(surest), np.bincount(codes[surest], minlength=num_classes)
+        everyone = np.bincount(codes[members], minlength=num_classes)
+        rest = (everyone - counts) / max(len(members) - size, 1)
         among_surest[right] = counts / size
+        by_guess = float((codes != right).mean())
+        if 1 - among_surest[right, right] > _MOST_OF_GUESS * by_guess:
+            continue
         for given in np.flatnonzero(counts >= _LEAST_COUNT).tolist():
             if given != right:
                 low = float(beta.ppf(1 - _LEVEL, counts[given], size - counts[given] + 1))

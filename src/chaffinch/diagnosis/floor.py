@@ -33,6 +33,8 @@ _BY_CHANCE = 0.008
 _SLIPS, _MISTAKES = 0.3, 0.55
 _FEW_CLASSES, _MOST_CLASSES = 0.6, 0.75
 _BIAS_PRICE = 1e-4
+_SURER = 1e-3
+"""Predictions that give a class hardly more than its share of the labels tell nothing."""
 
 
 @dataclass(frozen=True)
@@ -125,21 +127,25 @@ def read_floor(probabilities: Floats, codes: Codes) -> Floor:
     """
     size, num_classes = probabilities.shape
     likeliest, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    order = np.argsort(-sure, kind="stable")
+    most = float(np.bincount(codes, minlength=num_classes).max()) / size
+    telling = np.flatnonzero(sure > most + _SURER)
     wrong = likeliest != codes
-    surest = order[: min(size, max(_LEAST_SUREST, int(SUREST * size)))]
+    fewest = max(1, min(_LEAST_SUREST, size // 5), int(SUREST * size))
+    surest = surest_of(telling, sure, fewest)
     spread = (np.nan, np.nan)
     if num_classes > 2:
         disputed = [
-            rows[wrong[rows]] for rows in (order[: int(part * size)] for part in (SUREST, SURE))
+            rows[wrong[rows]]
+            for rows in (surest_of(telling, sure, int(part * size)) for part in (SUREST, SURE))
         ]
         least = (_LEAST_TOP, _LEAST_CONTRADICTED)
         spread = (
             _spread(probabilities, codes, disputed[0], least[0]),
             _spread(probabilities, codes, disputed[1], least[1]),
         )
-    most = float(np.bincount(codes, minlength=num_classes).max()) / size
-    coverage = _num_classes(likeliest[surest]) / _num_classes(likeliest)
+    coverage = 0.0
+    if len(surest):
+        coverage = _num_classes(likeliest[surest]) / _num_classes(likeliest)
     contradicted = int(wrong[surest].sum())
     return Floor(contradicted, len(surest), float(wrong.mean()), 1 - most, spread, coverage)
 
@@ -149,6 +155,21 @@ def _num_classes(codes: Codes) -> float:
     shares = np.bincount(codes) / len(codes)
     shares = shares[shares > 0]
     return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def surest_of(rows: NDArray[np.int64], sure: Floats, count: int) -> NDArray[np.int64]:
+    """So many of the rows of which predictions are surest; more where the last ones are tied.
+
+    Args:
+        rows: Positions to choose from.
+        sure: (N,) probability of the likeliest class.
+        count: How many.
+    """
+    if not 0 < count < len(rows):
+        return rows[:count]
+    least = np.partition(sure[rows], -count)[-count]
+    chosen: NDArray[np.int64] = rows[sure[rows] >= least]
+    return chosen
 
 
 def _spread(probabilities: Floats, codes: Codes, rows: NDArray[np.int64], least: int) -> float:

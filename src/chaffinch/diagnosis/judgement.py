@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit
 
+from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
 from chaffinch.core.judged import harm, judged_columns, wrong_label
 from chaffinch.core.kinds import HARMFUL, KINDS
 from chaffinch.core.labels import Labels
+from chaffinch.core.rate_range import CANNOT_TELL, RateRange
 from chaffinch.core.types import Floats
 from chaffinch.diagnosis.basis import make_basis
 from chaffinch.diagnosis.canaries import CanaryEvidence
@@ -88,8 +90,10 @@ def judge_evidence(
 
     Raises:
         InputError: Labels that cannot be judged, no predictions and no embeddings, an unknown
-            scorer, or one that the evidence does not allow.
+            assumption or scorer, or one that the evidence does not allow.
     """
+    if assume not in get_args(Assumption):
+        raise InputError("assume='auto', 'crisp' or 'graded'", repr(assume), "Check the name")
     evidence.labels.check_trainable()
     chosen = choose_scorers(evidence, scorers)
     trainings = 1 + len(repeats)
@@ -227,17 +231,16 @@ def _findings(
     named = {"id": evidence.ids, "given_label": classes[labels.codes]}
     table = pd.DataFrame({**named, **judged, **columns})
     by_kind = dict(zip(KINDS, verdict.kinds.T, strict=True))
-    return Findings(
-        table,
-        classes,
-        float(verdict.wrong_label.sum()),
-        _flow(labels, verdict.wrong_label, verdict.alternatives),
-        verdict.notes,
-        {
-            **verdict.details,
-            "rates": rates(suspicion, labels.codes, labels.names, kinds=by_kind),
-        },
-    )
+    details = dict(verdict.details)
+    details["rates"] = rates(suspicion, labels.codes, labels.names, kinds=by_kind)
+    estimated, notes = float(verdict.wrong_label.sum()), verdict.notes
+    rate = RateRange.of(details, estimated / len(labels))
+    if rate is not None:
+        details["rate_range"] = (rate.low, rate.high)
+        if rate.told and rate.is_open(float(flagged.mean())):
+            details["cannot_tell"], notes = True, (*notes, CANNOT_TELL)
+    flow = _flow(labels, verdict.wrong_label, verdict.alternatives)
+    return Findings(table, classes, estimated, flow, notes, details)
 
 
 def _flow(labels: Labels, wrong: Floats, alternatives: Floats) -> Floats:

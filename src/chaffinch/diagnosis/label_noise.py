@@ -49,31 +49,38 @@ class LabelNoise:
 
     Attributes:
         wrong: (N,) probability that the label is wrong.
+        rate: Its mean over the samples from which the frequency of errors is learned.
         right: (N, C) probability of each class being the right one.
         model: The noise model behind it.
         floor: What the surest predictions contradict.
         crispness: 0 = labels are as soft as predictions; the larger, the more of that is mistakes.
         pairs: Classes that are taken for another one.
         used_validation: Whether validation samples had a say; None if there were none.
+        assume: What was assumed of the labels.
+        told: 0..1, how far validation samples decided the rate.
     """
 
     wrong: Floats
+    rate: float
     right: Floats
     model: NoiseModel
     floor: Floor
     crispness: float
     pairs: tuple[ClassPair, ...] = ()
     used_validation: bool | None = None
+    assume: Assumption = "auto"
+    told: float = 0.0
 
     @property
     def low(self) -> float:
         """A rate of wrong labels that needs no assumption."""
-        return min(self.floor.low, float(self.wrong.mean()))
+        return min(self.floor.low, self.rate)
 
     @property
     def high(self) -> float:
-        """The rate if every sample has one right class."""
-        return max(self.floor.ceiling, float(self.wrong.mean()))
+        """The rate if every sample has one right class, as far as nothing says otherwise."""
+        beyond = 0.0 if self.assume == "graded" else max(self.floor.ceiling - self.rate, 0)
+        return self.rate + (1 - self.told) * beyond
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +140,7 @@ def judge_noise(
     lead = before.max(axis=1) - before[rows, codes]
     rate = expected_rate(floor, wrong[everyone], mistakes, assume)
     crispness = crispness_for(rate, wrong[everyone], lead[everyone])
-    used = None
+    used, share = None, 0.0
     if clean is not None:
         beside = np.stack([centred(source[part]) for source in clean.beside])
         known = model.at_rate(max(model.rate, _LEAST_RATE), beside, codes[part])
@@ -149,7 +156,9 @@ def judge_noise(
         others[rows, codes] = -np.inf
         best = others.argmax(axis=1)
         right[rows, best] += (1 - wrong) * (1 - blame)
-    return LabelNoise(1 - (1 - wrong) * blame, right, model, floor, crispness, pairs, used)
+    wrong = 1 - (1 - wrong) * blame
+    rate = float(wrong[everyone].mean())
+    return LabelNoise(wrong, rate, right, model, floor, crispness, pairs, used, assume, share)
 
 
 def expected_rate(floor: Floor, wrong: Floats, mistakes: float, assume: Assumption) -> float:

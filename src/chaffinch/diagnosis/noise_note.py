@@ -35,14 +35,18 @@ def noise_notes(noise: LabelNoise, labels: Labels) -> tuple[str, ...]:
 
 
 def _assumed(noise: LabelNoise) -> str:
-    rate = float(noise.wrong.mean())
+    checked = "Thirty checked labels tell (chaffinch calibrate)."
+    if noise.assume == "crisp":
+        return f"{noise.rate:.1%} was taken, as assume='crisp' says. {checked}"
+    if noise.used_validation:
+        return f"{noise.rate:.1%} was taken, because validation samples say so. {checked}"
     if noise.crispness > 0:
         return (
-            f"{rate:.1%} was taken, because labels that sure predictions contradict look like "
-            "mistakes on hard samples; if labels are outcomes or opinions, scan with "
-            "assume='graded'. Thirty checked labels tell (chaffinch calibrate)."
+            f"{noise.rate:.1%} was taken, because labels that sure predictions contradict look "
+            "like mistakes on hard samples; if labels are outcomes or opinions, use "
+            f"assume='graded'. {checked}"
         )
     return (
-        f"{rate:.1%} was taken: other contradictions were taken for ambiguity. If each sample has "
-        "one right class, use assume='crisp'. Thirty checked labels tell (chaffinch calibrate)."
+        f"{noise.rate:.1%} was taken: other contradictions were taken for ambiguity. If each "
+        f"sample has one right class, use assume='crisp'. {checked}"
     )

@@ -38,7 +38,7 @@ class Threshold:
     fdr: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.select not in get_args(Rule):
+        if not isinstance(self.select, str) or self.select not in get_args(Rule):
             raise InputError(
                 "the rule 'f1' or 'fdr' to select by", repr(self.select), "Check the name"
             )

@@ -10,7 +10,8 @@ from scipy.stats import chi2
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.labels import Labels
-from chaffinch.core.types import Codes, Floats, Mask
+from chaffinch.core.rate_range import WAY_OUT
+from chaffinch.core.types import Floats, Mask
 from chaffinch.diagnosis.canaries import CanaryEvidence, chance_from_canaries
 from chaffinch.diagnosis.dynamics import doubt_of, late_share, training_view, whole_training
 from chaffinch.diagnosis.fusion import (
@@ -36,6 +37,7 @@ LATE = "late_share"
 """Name in the details of how far the last epochs count most, see `late_share`: 1 where training
 has learned no wrong label by heart."""
 
+_UNKNOWN: dict[str, Any] = {"rate_range": (0.0, 1.0), "cannot_tell": True}
 _CHANCE = 1e-3
 _QUARTERS = 4
 _LEAST_OF_HEAP = 0.5
@@ -53,10 +55,9 @@ CANARY_NOTE = (
     "learned, so expect more misses than with folds."
 )
 UNLEARNABLE_NOTE = (
-    "The model predicts labels that it has not seen hardly better than a guess by the frequency of "
-    "the classes, so nothing is flagged: wrong labels cannot be told from right ones by it. Try "
-    "another model, more epochs or better features, and check that features and labels belong "
-    "together."
+    "The model predicts labels hardly better than a guess by the frequency of the classes, so "
+    "nothing is flagged: wrong labels cannot be told from right ones by it. Better features may "
+    f"help; check that features and labels belong together. {WAY_OUT}"
 )
 NEIGHBOURS_NOTE = (
     "How many labels are wrong was judged from neighbours and a forest alone, because no model was "
@@ -116,7 +117,7 @@ def judge_labels(
     if evidence.has("held_out_logits") or not evidence.has("logits"):
         known = _enough(usual, evidence.labels)
         return _from_held_out(evidence, sources, seed, known, trainings, assume)
-    return _from_training(evidence, sources, seed, assume)
+    return _from_training(evidence, sources, seed)
 
 
 def _enough(usual: Mask | None, labels: Labels) -> Mask:
@@ -147,9 +148,8 @@ def _from_held_out(
     fused = fuse(posterior[usual], training, knowledge(expected[usual]), late, trainings)
     suspicion[usual] = calibrate(fused, posterior[usual])
     notes: tuple[str, ...] = () if evidence.has("held_out_logits") else (NEIGHBOURS_NOTE,)
-    notes = (*notes, *noise_notes(noise, evidence.labels))
-    details = {
-        "noise_rate": float(posterior.mean()),
+    details: dict[str, Any] = {
+        "noise_rate": noise.rate,
         "likelihood": fitted.likelihood,
         LATE: late,
         "assumed": assume,
@@ -159,8 +159,10 @@ def _from_held_out(
     }
     doubt = rivalry(expected)
     learned = Labels(codes[usual], evidence.labels.classes)
-    if not explains(fitted, learned):
-        notes = (*notes, UNLEARNABLE_NOTE)
+    if explains(fitted, learned):
+        notes = (*notes, *noise_notes(noise, evidence.labels))
+    else:
+        notes, details = (*notes, UNLEARNABLE_NOTE), {**details, **_UNKNOWN}
         suspicion, doubt = suspicion * (LEAST_SUSPICION / 2), np.zeros(len(codes))
         if evidence.has("logits"):  # the order, too, is better known from training
             order = np.argsort(np.argsort(_in_sample_scores(evidence, (), seed), kind="stable"))
@@ -256,9 +258,7 @@ def judge_by_canaries(
     return verdict, called
 
 
-def _from_training(
-    evidence: Evidence, sources: Sequence[Floats], seed: int, assume: Assumption
-) -> LabelVerdict:
+def _from_training(evidence: Evidence, sources: Sequence[Floats], seed: int) -> LabelVerdict:
     """By the shape of the scores, and by what the network itself contradicts to the end.
 
     A network that learns wrong labels by heart leaves two heaps of scores, and contradicts nothing
@@ -267,28 +267,40 @@ def _from_training(
     ones. So the quarter of the epochs that contradicts most counts, and the heaps where that is
     little beside them.
     """
-    logits, codes = evidence.need("logits"), evidence.labels.codes
+    logits, labels = evidence.need("logits"), evidence.labels
     scores = _in_sample_scores(evidence, sources, seed)
+    alternatives = _without(mean_over_epochs(logits, softmax), labels)
     heap = upper_heap(scores, seed)
-    resisted = _most_contradicted(logits, codes, assume, seed)
+    resisted = _most_contradicted(logits, labels, seed)
+    if resisted is None:
+        resisted = np.zeros(len(labels))
+        if not (sources and explains(NoiseModel.fit(sources, labels.codes, seed), labels)):
+            notes, details = (IN_SAMPLE_NOTE, UNLEARNABLE_NOTE), {"noise_rate": 0.0, **_UNKNOWN}
+            return LabelVerdict(_in_order(resisted, scores), alternatives, resisted, notes, details)
     chances = heap
     if resisted.mean() > max(_CHANCE, _LEAST_OF_HEAP * float(heap.mean())):
         chances = calibrate(scores, resisted)
-    alternatives = _without(mean_over_epochs(logits, softmax), evidence.labels)
     known = sorted((float(chances.mean()), float(heap.mean()), float(resisted.mean())))
     details = {"noise_rate": float(chances.mean()), "rate_range": (known[0], known[-1])}
     suspicion = _in_order(chances, scores)
     return LabelVerdict(suspicion, alternatives, np.zeros(len(scores)), (IN_SAMPLE_NOTE,), details)
 
 
-def _most_contradicted(logits: Floats, codes: Codes, assume: Assumption, seed: int) -> Floats:
-    """(N,) probability that a label is wrong by the quarter of the epochs that says most."""
-    found: Floats = np.zeros(len(codes))
+def _most_contradicted(logits: Floats, labels: Labels, seed: int) -> Floats | None:
+    """(N,) probability that a label is wrong by the quarter of the epochs that says most.
+
+    None where no quarter predicts the labels better than a guess.
+    """
+    found: Floats | None = None
     for epochs in np.array_split(np.arange(len(logits)), min(_QUARTERS, len(logits))):
         own = [mean_over_epochs(logits[epochs[0] : epochs[-1] + 1], log_softmax)]
-        noise = judge_noise(NoiseModel.fit(own, codes, seed), own, codes, assume, seed=seed)
-        if noise.wrong.mean() > found.mean():
-            found = noise.wrong
+        model = NoiseModel.fit(own, labels.codes, seed)
+        if not explains(model, labels):
+            continue
+        right = model.posterior(own, labels.codes)
+        wrong = 1 - right[np.arange(len(labels)), labels.codes]
+        if found is None or wrong.mean() > found.mean():
+            found = wrong
     return found
 
 

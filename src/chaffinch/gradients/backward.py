@@ -14,7 +14,7 @@ from chaffinch.gradients.objective import sample_losses
 from chaffinch.gradients.packing import Packing
 from chaffinch.gradients.piece import Piece
 from chaffinch.gradients.plan import Plan
-from chaffinch.gradients.recorder import Call, call, evaluating, recording
+from chaffinch.gradients.recorder import Call, call, evaluating, recording, running
 from chaffinch.gradients.rows import widen
 from chaffinch.gradients.rules import rule_for
 
@@ -47,7 +47,8 @@ def ruled_pieces(
     modules = {id(use.module): use.module for target in ruled for use in target.uses}
     with evaluating(plan.model):
         with recording(modules.values()) as calls:
-            outputs = call(plan.model, x)
+            with running("a model that runs on the data"):
+                outputs = call(plan.model, x)
             losses = sample_losses(plan.loss, outputs, y, samples, positions)
         edges = [one.edge for one in calls]
         end = getattr(getattr(outputs, "logits", outputs), "grad_fn", None)

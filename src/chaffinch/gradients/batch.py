@@ -10,6 +10,8 @@ from torch.utils.data import default_collate
 
 from chaffinch.core.array import to_numpy
 from chaffinch.core.errors import InputError
+from chaffinch.core.option import whole
+from chaffinch.gradients.recorder import running
 from chaffinch.gradients.rows import as_tensor
 
 Batch: TypeAlias = tuple[Any, Any]
@@ -28,9 +30,7 @@ def batches(data: Any, model: nn.Module, size: int, limit: int | None = None) ->
     Raises:
         InputError: Data of another kind, X and y of different lengths, or no positive size.
     """
-    if size < 1:
-        raise InputError("a batch size of at least 1", str(size), "Pass a larger batch_size")
-    count = length(data)
+    size, count = whole("a batch size", size, 1), length(data)
     stop = count if limit is None else min(count, limit)
     place = _place(model)
     for start in range(0, stop, size):
@@ -43,7 +43,7 @@ def drawn(data: Any, model: nn.Module, positions: Sequence[int]) -> Batch:
     if isinstance(data, tuple | list):
         x, y = (_picked(part, positions) for part in data)
     else:
-        x, y = _collated([data[i] for i in positions])
+        x, y = _collated(data, positions)
     place = _place(model)
     return _move(x, *place), _move(y, *place)
 
@@ -69,23 +69,33 @@ def length(data: Any) -> int:
 
 
 def _length(part: Any) -> int:
-    return _length(next(iter(part.values()))) if isinstance(part, Mapping) else len(part)
+    if isinstance(part, Mapping):
+        return _length(next(iter(part.values()), ()))
+    try:
+        return len(part)
+    except (TypeError, RuntimeError) as error:  # the latter of nested tensors
+        raise InputError(
+            "arrays of inputs and targets", f"a {type(part).__name__} ({error})", "Pass (X, y)"
+        ) from error
 
 
 def _rows(data: Any, start: int, stop: int) -> Batch:
     if isinstance(data, tuple | list):
         return _slice(data[0], start, stop), _slice(data[1], start, stop)
-    return _collated([data[i] for i in range(start, stop)])
+    return _collated(data, range(start, stop))
 
 
-def _collated(items: list[Any]) -> Batch:
+def _collated(data: Any, positions: Sequence[int]) -> Batch:
+    with running("a dataset whose items can be read"):
+        items = [data[i] for i in positions]
     if not isinstance(items[0], tuple | list) or len(items[0]) != 2:
         raise InputError(
             "a dataset whose items are pairs (x, y)",
             type(items[0]).__name__,
             "Wrap it in a Dataset that returns (x, y)",
         )
-    x, y = default_collate([tuple(item) for item in items])
+    with running("items of one shape and type"):
+        x, y = default_collate([tuple(item) for item in items])
     return x, y
 
 
@@ -94,7 +104,10 @@ def _slice(part: Any, start: int, stop: int) -> Any:
         return part.batch(torch.arange(start, stop))
     if isinstance(part, Mapping):
         return {name: _slice(value, start, stop) for name, value in part.items()}
-    rows = part[start:stop]
+    if isinstance(part, Tensor) and part.layout != torch.strided:
+        part = part.to_dense()
+    with running("an array of inputs or targets"):
+        rows = part[start:stop]
     if isinstance(rows, Tensor):
         return rows
     array = to_numpy(rows)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.option import whole
 from chaffinch.gradients import alone, combine, fallback
 from chaffinch.gradients.backward import ruled_pieces
 from chaffinch.gradients.batch import Batch, batches, drawn, length
@@ -16,7 +17,7 @@ from chaffinch.gradients.block import GradientBlock
 from chaffinch.gradients.collector import Collector
 from chaffinch.gradients.fallback import GradientFallbackWarning
 from chaffinch.gradients.layer import Layers, choose
-from chaffinch.gradients.objective import Loss, cross_entropy
+from chaffinch.gradients.objective import Loss, objective_of
 from chaffinch.gradients.order import order_of_use
 from chaffinch.gradients.piece import Piece, materialise
 from chaffinch.gradients.plan import Plan
@@ -103,7 +104,9 @@ def stream(
     """
     if form not in ("auto", "factored", "dense"):
         raise InputError("the form auto, factored or dense", repr(form), "Choose one of them")
-    objective, start = loss or cross_entropy, 0
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise InputError("a floating-point type of torch as dtype", repr(dtype), "Leave it out")
+    objective, start, batch_size = objective_of(loss), 0, whole("a batch size", batch_size, 1)
     if not length(data):
         return
     with torch.inference_mode(False):

@@ -1,7 +1,7 @@
 """Which parameters to capture: by "all", "last", "lora", name, glob, type or a function."""
 
 import fnmatch
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -72,6 +72,10 @@ def choose(model: nn.Module, layers: Layers, order: Callable[[], list[nn.Module]
         wanted = {id(module) for name, module in model.named_modules() if layers(name, module)}
         chosen = _inside(model, targets, wanted)
     else:
+        if not isinstance(layers, str | type | Iterable):
+            raise InputError(
+                "'all', 'last', names or types of layers, or a function", repr(layers), "Try 'all'"
+            )
         selectors = [layers] if isinstance(layers, str | type) else list(layers)
         chosen = _matching(model, targets, selectors)
     if not chosen:

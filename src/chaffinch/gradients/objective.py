@@ -9,6 +9,7 @@ from torch import Tensor
 from torch._C._functorch import is_batchedtensor
 
 from chaffinch.core.errors import InputError
+from chaffinch.gradients.recorder import running
 from chaffinch.gradients.rows import widen
 from chaffinch.losses.loss import check_distributions
 
@@ -46,6 +47,19 @@ def cross_entropy(outputs: Any, targets: Tensor) -> Tensor:
     return F.cross_entropy(widen(logits), targets.long(), reduction="none")
 
 
+def objective_of(loss: Loss | None) -> Loss:
+    """The loss to use: cross-entropy where none is given.
+
+    Raises:
+        InputError: Something that is no function.
+    """
+    if loss is not None and not callable(loss):
+        raise InputError(
+            "a function of outputs and targets as the loss", repr(loss), "Leave it out, or pass one"
+        )
+    return cross_entropy if loss is None else loss
+
+
 def sample_losses(
     loss: Loss, outputs: Any, targets: Any, samples: int, positions: Sequence[int]
 ) -> Tensor:
@@ -61,7 +75,14 @@ def sample_losses(
     Raises:
         InputError: Not one loss a sample, or a loss that is not finite.
     """
-    losses = loss(outputs, targets)
+    with running("a loss that runs on outputs and targets"):
+        losses = loss(outputs, targets)
+    if not isinstance(losses, Tensor):
+        raise InputError(
+            f"a tensor of {samples} losses",
+            f"a {type(losses).__name__}",
+            "Return one loss a sample",
+        )
     if losses.shape != (samples,):
         raise InputError(
             f"one loss for each of {samples} samples",

@@ -56,7 +56,15 @@ def as_tensor(array: Array) -> Tensor:
         return array.detach()
     with warnings.catch_warnings():  # a read-only memory map is fine: nothing is written to it
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(np.asarray(array))
+        plain = np.asarray(array)
+        if (
+            not plain.dtype.isnative
+            or plain.dtype == np.longdouble
+            or min(plain.strides, default=0) < 0
+        ):
+            kind = np.dtype(np.float64) if plain.dtype == np.longdouble else plain.dtype
+            plain = plain.astype(kind.newbyteorder("="), order="C")  # torch knows neither
+        return torch.from_numpy(plain)
 
 
 def split_axis(tensor: Tensor, axis: int, parts: int) -> Tensor:

@@ -1,7 +1,7 @@
 """One model at several checkpoints, from paths, state dicts or models."""
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
@@ -49,6 +49,10 @@ class CheckpointedTasks:
             self._single = Task(model, *self._make)
             return
         alone = isinstance(checkpoints, str | Path | Mapping | nn.Module)
+        if not alone and not isinstance(checkpoints, Iterable):
+            raise InputError(
+                "paths, state dicts or models as checkpoints", repr(checkpoints), "Pass a list"
+            )
         given: Any = [checkpoints] if alone else checkpoints
         for one in given:
             self._given.extend(find_checkpoints(one) if isinstance(one, str) else [one])

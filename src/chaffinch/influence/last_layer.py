@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from chaffinch.core.errors import InputError
 from chaffinch.gradients import GradientBlock
 from chaffinch.gradients.batch import batches
-from chaffinch.gradients.recorder import call, evaluating, hooked
+from chaffinch.gradients.recorder import call, evaluating, hooked, running
 from chaffinch.gradients.rows import Array, Index, as_tensor, pick, row_blocks, widen
 from chaffinch.losses.loss import check_distributions
 from chaffinch.models.layers import has_own_weight, is_linear
@@ -140,7 +140,8 @@ def find_last_layer(model: nn.Module, data: Any) -> str | None:
     linear = [module for module in names if isinstance(module, nn.Linear)]
     x, _ = next(batches(data, model, 2, limit=2))
     with evaluating(model), _heard(linear) as passes:
-        outputs = call(model, x)
+        with running("a model that runs on the data"):
+            outputs = call(model, x)
         if not isinstance(outputs, Tensor) or outputs.ndim != 2 or outputs.shape[1] < 2:
             return None
         last = [one for one in passes if one.gave(outputs) and _has_its_gradient(one, outputs)]

@@ -13,6 +13,7 @@ from torch._C._functorch import is_batchedtensor
 from torch.nn import functional as F
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.option import real, whole
 from chaffinch.core.types import Floats
 
 _LEAST_LOG = math.log(1e-8)
@@ -162,9 +163,7 @@ def check_number(name: str, value: float, least: float, most: float = math.inf) 
     Raises:
         InputError: It does not, or is NaN.
     """
-    if not (least <= value <= most and math.isfinite(value)):
-        bound = f">= {least}" if most == math.inf else f"in {least}..{most}"
-        raise InputError(f"{name} {bound}", repr(value), "Choose a value within the bounds")
+    real(name, value, least, most)
     return value
 
 
@@ -174,9 +173,7 @@ def check_count(name: str, value: int) -> int:
     Raises:
         InputError: It is something else.
     """
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 0:
-        raise InputError(f"{name} as an integer >= 0", repr(value), "Give a whole number")
-    return int(value)
+    return whole(name, value)
 
 
 def as_tensor(values: Numbers) -> Tensor:

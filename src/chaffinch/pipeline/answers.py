@@ -48,7 +48,8 @@ def take_answers(
     told = frame(answers, findings.classes)
     names = class_names(findings.classes)
     code_of = {name: code for code, name in enumerate(names)}
-    given = np.asarray([code_of[str(one)] for one in findings.table["given_label"]])
+    # Samples that were not judged may have no label, or one of no class.
+    given = np.asarray([code_of.get(str(one), -1) for one in findings.table["given_label"]])
     join(told, findings.table["id"].tolist(), given)  # refuses what cannot be used
     own = dict(zip(findings.table["id"].astype(str), given.tolist(), strict=True))
     kept = run.calibration
@@ -62,7 +63,7 @@ def take_answers(
         said.pop((name, who), None)
         if ledger is None or (label is None and wrong is not None):
             said[name, who] = AnswerRecord(id=name, reviewer=who, label=label, wrong=wrong)
-        decisions.append(_decision(name, who, label, code == own[name], wrong))
+        decisions.append(_decision(name, who, label, 0 <= code == own[name], wrong))
     if ledger is not None:
         ledger.decide(run_id(run.path), decisions)
     drawn = _drawn(kept, told, has_weights="weight" in told)

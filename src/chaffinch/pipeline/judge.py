@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +13,7 @@ from chaffinch.core.fault import Fault
 from chaffinch.core.findings import Findings
 from chaffinch.core.kinds import UNREADABLE
 from chaffinch.core.label_variants import label_notes
+from chaffinch.core.option import real, whole
 from chaffinch.core.types import Floats, Mask
 from chaffinch.data.usable import set_aside
 from chaffinch.diagnosis.judgement import judge_evidence
@@ -64,10 +65,9 @@ def judge(
     if unknown:
         known = ", ".join(sorted(_OPTIONS))
         raise InputError(f"the options {known}", ", ".join(unknown), "Check the name")
-    threshold = Threshold(options.get("select", "f1"), float(options.get("fdr", 0.1)))
-    assume = options.get("assume", "auto")
-    if assume not in get_args(Assumption):
-        raise InputError("assume='auto', 'crisp' or 'graded'", repr(assume), "Check the name")
+    threshold = Threshold(options.get("select", "f1"), real("fdr", options.get("fdr", 0.1)))
+    assume: Assumption = options.get("assume", "auto")
+    seed = whole("seed", options.get("seed", 0))
     given = JudgeInputs(labels, options.get("ids"))
     arrays = {
         "probabilities": given.outputs(probabilities, "probabilities"),
@@ -90,7 +90,6 @@ def judge(
         embeddings=space,
         **validation_records(options.get("validation"), judged, given.notes),
     )
-    seed = int(options.get("seed", 0))
     scorers = names_of(options.get("scorers"))
     found = judge_evidence(evidence, scorers, seed, threshold=threshold, assume=assume)
     notes = (*given.notes, *label_notes(judged))

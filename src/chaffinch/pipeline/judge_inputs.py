@@ -1,7 +1,7 @@
 """What `judge` is given, as arrays whose rows are samples and whose columns are classes."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 
 from chaffinch.core.array import to_numpy
 from chaffinch.core.errors import InputError
-from chaffinch.core.labels import Labels, class_named, class_names
+from chaffinch.core.labels import Labels, class_named, class_names, refuse_surrogates
 from chaffinch.core.types import Floats, Strings
 from chaffinch.data.arrow import frame_of, is_arrow_table, series_of
 from chaffinch.data.column import few
@@ -48,9 +48,15 @@ class JudgeInputs:
         self.ids: Strings = np.arange(count).astype(np.str_)
         if ids is not None:
             found = series_of(ids)
+            if isinstance(ids, str) or not isinstance(ids, Iterable):
+                raise InputError(
+                    "one id a sample", f"a {type(ids).__name__}", "Pass a list of them"
+                )
             if isinstance(ids, pd.Series):
                 ids = self.aligned(ids.to_frame(), "ids").iloc[:, 0]
-            self.ids = np.asarray([str(one) for one in (ids if found is None else found)], np.str_)
+            ids = list(ids) if found is None else found
+            refuse_surrogates(ids, "the ids")
+            self.ids = np.asarray([str(one) for one in ids], np.str_)
         different = len(set(self.ids.tolist()))
         if len(self.ids) != count or different != count:
             raise InputError(
@@ -174,7 +180,7 @@ def floats(values: Any, name: str) -> Floats:
     try:
         array = to_numpy(values)
         array = array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"numbers in {name}", str(error), "Pass one array of numbers") from error
@@ -329,4 +335,8 @@ def validation_records(given: Any, labels: Labels, notes: list[str]) -> dict[str
 
 def names_of(scorers: Any) -> Sequence[str] | None:
     """Names of scorers, also in one text with commas between them."""
-    return [name.strip() for name in scorers.split(",")] if isinstance(scorers, str) else scorers
+    if isinstance(scorers, str):
+        return [name.strip() for name in scorers.split(",")]
+    if scorers is not None and not isinstance(scorers, Iterable):
+        raise InputError("names of scorers", repr(scorers), "Pass a list of them")
+    return None if scorers is None else list(scorers)

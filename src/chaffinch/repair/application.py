@@ -14,6 +14,7 @@ from torch.utils.data import Dataset as TorchDataset
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.labels import Labels
+from chaffinch.core.option import whole
 from chaffinch.core.plan import Plan
 from chaffinch.data import ImageData, TableData, TensorData, TextData, open_data
 from chaffinch.data.column import Columns, choose_label, few
@@ -60,6 +61,8 @@ def apply(plan: Plan, data: Any, **options: Any) -> Any:
     unknown = sorted(set(options) - set(_OPTIONS))
     if unknown:
         raise InputError(f"the options {few(_OPTIONS)}", few(unknown), "Check the name")
+    if not isinstance(plan, Plan):
+        raise InputError("a plan of repair", f"a {type(plan).__name__}", "Pass what propose gave")
     opening = {name: options.get(name) for name in _OPENING}
     columns = columns_of(**{name: opening[name] for name in _COLUMNS})
     dataset = open_data(data, trainable=False, **opening)
@@ -67,7 +70,7 @@ def apply(plan: Plan, data: Any, **options: Any) -> Any:
     if isinstance(data, str | os.PathLike):
         out = options.get("out")
         keep = (bool(options.get("overwrite")), bool(options.get("links")))
-        place, seed = None if out is None else Path(out), int(options.get("seed", 0))
+        place, seed = None if out is None else Path(out), whole("seed", options.get("seed", 0))
         return apply_path(os.fspath(data), (dataset, effect, columns), place, keep, seed)
     if options.get("out") is not None:
         raise InputError(
@@ -81,7 +84,7 @@ def apply(plan: Plan, data: Any, **options: Any) -> Any:
 def _in_memory(
     data: Any, dataset: Dataset, effect: Effect, columns: Columns, options: dict[str, Any]
 ) -> Any:
-    seed = int(options.get("seed", 0))
+    seed = whole("seed", options.get("seed", 0))
     if isinstance(data, TableData | TextData | ImageData | TensorData):
         return apply_dataset(data, effect, seed)
     if isinstance(data, pd.DataFrame):

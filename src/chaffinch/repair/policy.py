@@ -182,11 +182,11 @@ def find_policy(policy: "str | Path | Policy") -> Policy:
         return policy
     if isinstance(policy, str) and policy in POLICIES:
         return POLICIES[policy]
-    path = Path(policy)
+    path = Path(policy) if isinstance(policy, str | Path) else Path()
     if path.suffix != ".toml" or not path.is_file():
         raise InputError(
             f"a policy: {', '.join(POLICIES)} or a .toml file that exists",
-            repr(str(policy)),
+            repr(policy) if path == Path() else repr(str(path)),
             "Choose one of these, or check the path",
         )
     try:

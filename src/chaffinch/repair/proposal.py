@@ -61,14 +61,16 @@ def _with_set_aside(plan: Plan, findings: Findings) -> Plan:
     edits = {edit.id: edit for edit in plan.edits}
     for row in aside.to_dict("records"):
         kind, given, other = str(row["kind"]), row["given_label"], row["suggested_label"]
+        told = not pd.isna(other) and row["suggestion_confidence"] == 1.0  # by a person
         hint = "" if pd.isna(other) else f" The model would say {str(other)!r}."
         edits[str(row["id"])] = Edit(
             str(row["id"]),
-            "trim" if kind in UNUSABLE else "review",
+            "relabel" if told else "trim" if kind in UNUSABLE else "review",
             kind=kind,
             old_label=None if pd.isna(given) else str(given),
-            reason=f"{row['why']}{hint}",
-            confidence=1.0 if kind in UNUSABLE else math.nan,
+            new_label=str(other) if told else None,
+            reason=f"A person says {str(other)!r}." if told else f"{row['why']}{hint}",
+            confidence=1.0 if told or kind in UNUSABLE else math.nan,
         )
     order = {str(name): place for place, name in enumerate(findings.table["id"])}
     return replace(plan, edits=tuple(sorted(edits.values(), key=lambda edit: order[edit.id])))

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from chaffinch.report.wording import clean
+from chaffinch.core.plain_text import clean
 
 _SHOWN = 72
 

@@ -160,6 +160,7 @@ def _environment() -> Environment:
         "percent": wording.percent,
         "score": wording.score,
         "several": several,
+        "share": wording.share,
     }
     environment.filters.update(filters)
     return environment

@@ -7,9 +7,12 @@ import pandas as pd
 
 from chaffinch.core.findings import COLUMNS
 from chaffinch.core.kinds import MISLABELLED, SET_ASIDE, WRONG_LABEL
+from chaffinch.core.rate_range import RateRange
 from chaffinch.report import wording
 from chaffinch.report.wording import Naming
 from chaffinch.store.run import RunRecord
+
+_MANY_FALSE = 0.5
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Verdict:
         labelled: Whether the samples have labels; prompts with responses have none.
         aside: Number of samples that could not be judged, by kind; they are in no other figure
             but `samples`.
+        rate: Where the share of wrong labels may lie; None where the findings do not say.
     """
 
     samples: int
@@ -36,6 +40,12 @@ class Verdict:
     notes: tuple[str, ...]
     labelled: bool = True
     aside: tuple[tuple[str, int], ...] = ()
+    rate: RateRange | None = None
+
+    @property
+    def blind(self) -> bool:
+        """Whether it cannot be told how many labels are wrong."""
+        return self.rate is not None and not self.rate.told
 
     @property
     def share(self) -> float:
@@ -58,6 +68,8 @@ class Verdict:
     def headline(self) -> str:
         """One sentence without the full stop."""
         total = wording.count(self.samples)
+        if not self.flagged and self.blind:
+            return f"Cannot tell how many of {total} labels are wrong"
         if not self.flagged:
             return f"Nothing suspicious found in {total} samples"
         share = wording.percent(self.share)
@@ -66,6 +78,8 @@ class Verdict:
     @property
     def expectation(self) -> str:
         """How many of them there may be, flagged or not."""
+        if self.rate is not None:
+            return self.rate.words
         number = wording.about(self.expected)
         noun = "wrong label" if self._only_labels else "harmful sample"
         noun += "" if round(self.expected) <= 1 else "s"
@@ -83,15 +97,31 @@ def judge(record: RunRecord, findings: pd.DataFrame) -> Verdict:
         flagged &= ~said.isin(SET_ASIDE)
         counted = findings.loc[flagged, "kind"].dropna().astype(str).value_counts()
         kinds = tuple(sorted(((str(k), int(n)) for k, n in counted.items()), key=_most_first))
+    expected = record.judgement.estimated_errors
     return Verdict(
         samples=len(findings),
         flagged=int(flagged.sum()),
-        expected=record.judgement.estimated_errors,
+        expected=expected,
         kinds=kinds,
         accuracies=tuple(_accuracies(record)),
-        notes=tuple(record.judgement.notes),
+        notes=(*record.judgement.notes, *_doubtful_flags(findings, flagged)),
         labelled=Naming(record.data.classes).labelled,
         aside=tuple((kind, count) for kind, count in aside if count),
+        rate=RateRange.of(record.judgement.details, expected / max(len(findings), 1)),
+    )
+
+
+def _doubtful_flags(findings: pd.DataFrame, flagged: "pd.Series[bool]") -> tuple[str, ...]:
+    """What it means that many of the flagged samples may be right."""
+    worst = findings.loc[flagged, "q_value"].max() if flagged.any() else 0.0
+    if not worst > _MANY_FALSE:
+        return ()
+    right = float((1 - findings.loc[flagged, "suspicion"]).sum())
+    return (
+        f"Of the {wording.count(int(flagged.sum()))} flagged samples, {wording.about(right)} "
+        f"are expected to be right, at worst {wording.share(worst)} (their q-value): errors "
+        "are hard to tell apart here, and missed ones weigh as much as false alarms. For fewer "
+        "false alarms, look at samples of a low q-value only, or use select='fdr'.",
     )
 
 

@@ -1,7 +1,6 @@
 """Numbers, labels and dates as people read them."""
 
 import math
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -10,24 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-MISSING = "\N{EN DASH}"
+from chaffinch.core.plain_text import clean as clean
 
-# Control characters could move a terminal's cursor, and bidirectional overrides the letters of
-# the words around them; neither is part of what a label says.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_LINE_ENDS = re.compile("\r\n?")
+MISSING = "\N{EN DASH}"
 
 # Not from the locale: the same run must give the same page everywhere.
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-
-
-def clean(value: object) -> str:
-    """Text without the characters that could disturb a page or a terminal."""
-    text = str(value).encode("utf-8", "replace").decode("utf-8")
-    return _UNSAFE.sub("\ufffd", _LINE_ENDS.sub("\n", text))
 
 
 def clip(text: str, length: int) -> str:

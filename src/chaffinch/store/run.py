@@ -280,7 +280,8 @@ class RunFolder:
 
 def partial_folder(path: Path) -> Path:
     """Where a run lives until it is whole."""
-    return path.with_name(path.name + ".partial")
+    full = path.absolute()  # the current folder and the root have no name of their own
+    return (path if path.name else full).parent / f"{full.name}.partial"
 
 
 def write_text(path: Path, text: str) -> None:

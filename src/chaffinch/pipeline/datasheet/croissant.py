@@ -90,10 +90,7 @@ def _limits(sheet: Sheet) -> list[str]:
     faults = sheet.faults
     if not faults:
         return ["The data were not examined for faults."]
-    limits = [
-        f"About {faults['expected']:,.0f} of {sheet.samples:,} labels are expected to be wrong; "
-        f"{faults['flagged']:,} samples are flagged."
-    ]
+    limits = [f"{faults['said']}; {faults['flagged']:,} samples are flagged."]
     for kind, count in faults["kinds"].items():
         looks = "sample looks" if count == 1 else "samples look"
         limits.append(f"{count:,} {looks} like this: {kind.replace('_', ' ')}.")

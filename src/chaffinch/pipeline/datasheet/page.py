@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from chaffinch.core.plain_text import clean
 from chaffinch.pipeline.datasheet.sheet import Sheet
-from chaffinch.report.wording import clean
 
 _MEANING = re.compile(r"([\\`*_\[\]<>|~&$!]|^#)")
 _NOT_STATED = "*Not stated.*"
@@ -113,10 +113,7 @@ def _faults(sheet: Sheet) -> Iterator[str]:
     if not faults:
         yield "Not examined: what is not known here is not known to be right."
         return
-    yield (
-        f"About {faults['expected']:,.0f} of {sheet.samples:,} labels are expected to be wrong; "
-        f"{faults['flagged']:,} samples are flagged."
-    )
+    yield (f"{faults['said']}; {faults['flagged']:,} samples are flagged.")
     if faults["kinds"]:
         yield _table(("kind", "samples"), _counted(faults["kinds"]))
     if faults["pairs"]:

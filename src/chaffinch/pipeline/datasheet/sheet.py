@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from chaffinch.core.dataset import Dataset
+from chaffinch.core.rate_range import RateRange
 from chaffinch.data import open_data
 from chaffinch.data.file import READERS, read_table, suffix_of
 from chaffinch.data.opening import columns_of
@@ -206,9 +207,18 @@ def _faults(findings: pd.DataFrame, record: RunRecord) -> dict[str, Any]:
     return {
         "kinds": {str(kind): int(count) for kind, count in kinds.items() if kind != "clean"},
         "flagged": record.judgement.flagged,
-        "expected": record.judgement.estimated_errors,
+        "said": _said(record),
         "pairs": [(count, *names) for names, count in pairs],
     }
+
+
+def _said(record: RunRecord) -> str:
+    """How many labels may be wrong, in one sentence without the full stop."""
+    size, expected = record.data.samples, record.judgement.estimated_errors
+    rate = RateRange.of(record.judgement.details, expected / max(size, 1))
+    if rate is None:
+        return f"About {expected:,.0f} of {size:,} labels are expected to be wrong"
+    return rate.words[0].upper() + rate.words[1:]
 
 
 def _review(book: Ledger, run: RunFolder) -> dict[str, int]:

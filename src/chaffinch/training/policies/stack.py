@@ -24,6 +24,10 @@ class PolicyStack:
     """
 
     def __init__(self, policies: PolicyLike) -> None:
+        if not isinstance(policies, str | Policy | Iterable):
+            raise InputError(
+                "the name of a policy, a Policy, or several", repr(policies), "Try 'observe'"
+            )
         several = [policies] if isinstance(policies, str | Policy) else list(policies)
         made = [POLICIES[one]() if isinstance(one, str) else one for one in several]
         for one in made:

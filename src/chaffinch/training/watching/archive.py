@@ -145,10 +145,10 @@ class Archive:
         """
         try:
             (self.path / "records").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # the latter of a path with a zero byte
             raise InputError(
                 f"a folder that can be written at {self.path}",
-                error.strerror or str(error),
+                getattr(error, "strerror", None) or str(error),
                 "Watch with another out=",
             ) from error
 

@@ -10,6 +10,9 @@ from torch import distributed as dist
 from chaffinch.core.errors import InputError
 from chaffinch.losses.loss import check_distributions
 
+_MOST_SAMPLES = 2**40
+"""More cannot be held: one byte of each would be a terabyte."""
+
 
 def check_samples(num_samples: Any) -> int:
     """The number of training samples.
@@ -18,7 +21,7 @@ def check_samples(num_samples: Any) -> int:
         InputError: It is no whole number above 0.
     """
     whole = isinstance(num_samples, int | np.integer) and not isinstance(num_samples, bool)
-    if not whole or num_samples < 1:
+    if not whole or not 1 <= num_samples < _MOST_SAMPLES:
         raise InputError(
             "the number of training samples", repr(num_samples), "Give num_samples=len(data)"
         )

@@ -29,7 +29,7 @@ class EpochClock:
 
     def __init__(self, num_samples: int, boundary: Boundary = "inferred") -> None:
         counted = isinstance(boundary, int) and not isinstance(boundary, bool) and boundary > 0
-        if not counted and boundary not in ("inferred", "told"):
+        if not counted and not (isinstance(boundary, str) and boundary in ("inferred", "told")):
             raise InputError(
                 "boundary 'inferred', 'told' or a number of steps an epoch",
                 repr(boundary),

@@ -54,6 +54,10 @@ class Ledger:
 
     def _folder(self, out: str | Path | None) -> Path:
         if out is not None:
+            if not isinstance(out, str | Path):
+                raise InputError(
+                    "the path of a folder as out", repr(out), "Leave it out, or name one"
+                )
             return Path(out)
         folder = tempfile.mkdtemp(prefix="chaffinch-watch-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)

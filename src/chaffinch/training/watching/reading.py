@@ -13,6 +13,7 @@ from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
 from chaffinch.core.types import Strings
 from chaffinch.diagnosis.judgement import judge_evidence
+from chaffinch.diagnosis.label_noise import Assumption
 from chaffinch.training.watching.clock import EpochClock
 from chaffinch.training.watching.head import HeadListener
 from chaffinch.training.watching.ledger import Ledger, in_charge
@@ -98,18 +99,24 @@ class Reading:
         layer = self._head.layer
         return self._ledger.evidence(layer is None or layer.bias is not None)
 
-    def findings(self, scorers: Sequence[str] | None = None, seed: int = 0) -> Findings:
+    def findings(
+        self,
+        scorers: Sequence[str] | None = None,
+        seed: int = 0,
+        assume: Assumption = "auto",
+    ) -> Findings:
         """Judge the labels by what was recorded so far, as `cf.judge` does.
-
-        Args:
-            scorers: Names of scorers; None for the usual ones.
-            seed: Decides every random choice.
 
         Samples that never came with a label and a finite loss, and the only ones of their class,
         are not among them; notes name these.
 
+        Args:
+            scorers: Names of scorers; None for the usual ones.
+            seed: Decides every random choice.
+            assume: What a label is, as for `cf.judge`.
+
         Raises:
-            InputError: No epoch is finished, or outputs are not kept.
+            InputError: No epoch is finished, outputs are not kept, or another assumption.
         """
         evidence = self.evidence()
         labels = evidence.labels
@@ -118,7 +125,8 @@ class Reading:
             *_left_out(self._ledger.unseen, "never came with a label and a finite loss"),
             *_left_out(evidence.ids[lonely], "had a class of their own"),
         )
-        found = judge_evidence(evidence.take(np.flatnonzero(~lonely)), scorers, seed)
+        judged = evidence.take(np.flatnonzero(~lonely))
+        found = judge_evidence(judged, scorers, seed, assume=assume)
         return replace(found, notes=(*notes, *found.notes))
 
 

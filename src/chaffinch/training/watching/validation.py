@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.option import real
 from chaffinch.core.randomness import stream
-from chaffinch.losses.loss import check_number
 from chaffinch.models.layers import InputListener, evaluation, is_linear
 from chaffinch.training.watching.measures import Head, head_gradient, measure, widened
 from chaffinch.training.watching.observer import ValidationRecord
@@ -169,8 +169,7 @@ def validation_of(options: WatchOptions, needs: frozenset[str]) -> tuple[Validat
         InputError: A share outside 0..1, or influence without validation samples.
     """
     given = options.get("influence")
-    share = float("influence" in needs) if given is None else float(given)
-    check_number("influence", share, 0, 1)
+    share = float("influence" in needs) if given is None else real("influence", given, 0, 1)
     samples = options.get("validation")
     if samples is None and (share or "influence" in needs):
         raise InputError(

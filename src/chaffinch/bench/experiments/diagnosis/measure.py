@@ -22,7 +22,7 @@ from chaffinch.bench.method import Scored
 from chaffinch.bench.metrics import detection_metrics, f1
 from chaffinch.core.types import Floats, Mask
 
-HARMFUL = (MISLABELLED, FAR_CLUSTER, OUTLIER)
+HARMFUL = (MISLABELLED, NEAR_CLUSTER, FAR_CLUSTER, OUTLIER)
 """Kinds of injected glitches that a scan is to flag; the others it is to name, and to leave."""
 
 ASKED, ALLOWED = 0.10, 0.13
@@ -30,7 +30,7 @@ ASKED, ALLOWED = 0.10, 0.13
 
 _NAMES = {DUPLICATE: "near_duplicate"}
 _LABEL_KINDS = (MISLABELLED,)
-_ANOMALIES = (FAR_CLUSTER, OUTLIER, NEAR_CLUSTER)
+_ANOMALIES = (FAR_CLUSTER, OUTLIER)
 
 
 def measure_scan(name: str, problem: Problem, scanned: Scanned) -> Iterator[Measurement]:
@@ -106,8 +106,13 @@ def _true_rate(kinds: NDArray[np.str_], of: str, name: str) -> float:
     """The share that an entry of the rates is about; NaN for one that is not marked."""
     if of == "all":
         return float(harmful(kinds)[0].mean())
-    marked = (MISLABELLED, NEAR_CLUSTER, FAR_CLUSTER, OUTLIER)
-    return float((kinds == name).mean()) if of == "kind" and name in marked else math.nan
+    marked = (MISLABELLED, FAR_CLUSTER, OUTLIER)
+    return float((_named(kinds) == name).mean()) if of == "kind" and name in marked else math.nan
+
+
+def _named(kinds: NDArray[np.str_]) -> NDArray[np.str_]:
+    """(N,) kinds as a scan is to name them: a group under the label of another class is wrong."""
+    return np.where(kinds == NEAR_CLUSTER, MISLABELLED, kinds)
 
 
 def measure_kinds(name: str, problem: Problem, said: NDArray[np.str_]) -> Iterator[Measurement]:
@@ -141,8 +146,8 @@ def measure_kinds(name: str, problem: Problem, said: NDArray[np.str_]) -> Iterat
 def _compared(
     problem: Problem, said: NDArray[np.str_]
 ) -> tuple[NDArray[np.str_], NDArray[np.str_], Mask]:
-    duplicate = _NAMES[DUPLICATE]
-    true = np.where(problem.kinds == DUPLICATE, duplicate, problem.kinds).astype("<U32")
+    duplicate, true = _NAMES[DUPLICATE], _named(problem.kinds)
+    true = np.where(true == DUPLICATE, duplicate, true).astype("<U32")
     said = said.astype("<U32")
     counts = ~(problem.repeated & np.isin(said, (duplicate, "conflicting_duplicate")))
     copies = np.flatnonzero(problem.twin >= 0)
