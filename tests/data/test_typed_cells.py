@@ -76,6 +76,11 @@ def test_leading_zeros_and_more_than_64_bits_stay_text():
         (["1.234", "5.678"], ",", [1234, 5678], None),
         (["1.5", "2.5"], ",", [1.5, 2.5], None),
         (["1,5", "x"], None, ["1,5", "x"], None),
+        (["1,5", "inf", "-Infinity"], None, [1.5, np.inf, -np.inf], "decimal signs"),
+        (["1,5", "inf"], ",", [1.5, np.inf], None),
+        (["01,5", "1,5"], None, ["01,5", "1,5"], None),
+        (["0.123,5", "1"], ",", ["0.123,5", "1"], None),
+        ([f"1{'.000' * 8}", "5"], ",", [f"1{'.000' * 8}", "5"], None),
         (["a, b", "c, d"], None, ["a, b", "c, d"], None),
     ],
 )
@@ -97,6 +102,21 @@ def test_numbers_spoilt_by_a_word_are_told():
     assert column.tolist()[-1] == "12 kg"
     assert "text because of 1 of 31 cells that are no numbers, such as '12 kg'" in notes[0]
     assert "beyond 2^53 among decimals" in read([str(2**60 + 1), "0.5"])[1][0]
+
+
+@pytest.mark.parametrize("odd", ["-", "N/V", "#DIV/0!", "5 %", "\u22121,5", "1.5"])
+@pytest.mark.parametrize("decimal", [None, ","])
+def test_decimal_commas_spoilt_by_a_cell_are_told(odd, decimal):
+    column, notes = read([*(f"{n},25" for n in range(30)), odd], decimal)
+    assert column.tolist()[-1] == odd
+    assert len(notes) == 1
+    assert re.search(rf"'c' of t.csv is text because of 1 of 31 .*{re.escape(repr(odd))}", notes[0])
+
+
+def test_points_and_commas_side_by_side_are_told():
+    _, notes = read(["1,25", "2.5"] * 20)
+    assert "20 of 40 cells that have another decimal sign than the others" in notes[0]
+    assert read(["a, b", "1,5"] * 20)[1] == []
 
 
 def test_named_columns_stay_text():

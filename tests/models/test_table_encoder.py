@@ -132,6 +132,7 @@ def test_text_that_hardly_ever_repeats_is_left_out():
     frame = pd.DataFrame({"name": [f"person {n}" for n in range(60)], "age": range(60)})
     encoder = TableEncoder(frame)
     assert encoder.left_out == ["name"]
+    assert "Columns of text that hardly ever repeat were left out: name." in encoder.notes
     assert encoder.encode(frame).shape == (1,)
 
 

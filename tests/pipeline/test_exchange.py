@@ -405,16 +405,19 @@ def test_a_table_with_decisions_is_read(run, findings, tmp_path):
     assert found.loc["Dee", "action"] == "keep"
 
 
-def test_tables_as_spreadsheets_write_them_are_read(run, findings, tmp_path):
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16"])
+def test_tables_as_spreadsheets_write_them_are_read(run, findings, tmp_path, encoding):
     file = tmp_path / "review.csv"
     first, second = findings["id"][:2]
-    text = f'id;label;action;reason\r\n{first};{findings["given_label"][0]};;"sure;\nyes"\r\n'
-    file.write_bytes(b"\xef\xbb\xbf" + f"{text}{second};;remove;\r\n".encode())
+    label = findings["given_label"][0]
+    text = f'id;label;action;reason;confidence\r\n{first};{label};;"sür;\nyes";0,75\r\n'
+    file.write_bytes(f"{text}{second};;remove;;\r\n".encode(encoding))
     ledger = ledger_for(run)
     assert import_decisions(run, file, "csv", ledger, reviewer="Cyd") == (2, 2)
     found = ledger.decisions(run_id(run)).set_index("sample")
     assert found["action"].to_dict() == {first: "keep", second: "remove"}
-    assert found["reason"][first] == "sure;\nyes"
+    assert found["reason"][first] == "sür;\nyes"
+    assert found["confidence"][first] == 0.75
 
 
 def test_labels_that_a_table_made_decimals_are_the_classes(tmp_path, monkeypatch):

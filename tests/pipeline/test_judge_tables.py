@@ -9,7 +9,7 @@ import torch
 
 import chaffinch as cf
 from chaffinch.core.errors import InputError
-from chaffinch.pipeline.judge_inputs import JudgeInputs, by_class
+from chaffinch.pipeline.judge_inputs import JudgeInputs, by_class, validation_records
 
 NAMES = np.array(["owl", "cat", "dog", "ant"])
 
@@ -59,6 +59,48 @@ def test_rows_are_matched_by_index(case):
     assert np.allclose(
         cf.judge(labels[order], counted).table["suspicion"].to_numpy(), expected[order]
     )
+
+
+def test_rows_are_matched_with_a_plain_index_of_labels(case):
+    labels, table = case
+    expected = plain(labels, table)
+    order = np.random.default_rng(1).permutation(200)
+    series = pd.Series(labels)
+    found = cf.judge(series, table.iloc[order])
+    assert np.allclose(found.table["suspicion"], expected)
+    assert any("by index" in note for note in found.notes)
+    ids = pd.Series([f"s{n}" for n in range(200)])
+    found = cf.judge(series, table.to_numpy()[:, np.argsort(NAMES)], ids=ids.iloc[order])
+    assert found.table["id"].tolist() == ids.tolist()
+    assert np.allclose(found.table["suspicion"], expected)
+    # A part of a larger table, whose labels were counted anew, is in order.
+    moved = table.set_axis(order + 7)
+    assert np.allclose(cf.judge(series, moved).table["suspicion"], expected)
+    pairs = pd.MultiIndex.from_arrays([np.arange(200) % 3, np.arange(200)])
+    mixed = table.set_axis(pairs).iloc[order]
+    found = cf.judge(series.set_axis(pairs), mixed)
+    assert np.allclose(found.table["suspicion"], expected)
+
+
+@pytest.mark.parametrize("form", ["probabilities", "logits", "embeddings"])
+def test_labels_in_another_order_than_a_counted_table_are_refused(case, form):
+    labels, table = case
+    series = pd.Series(labels, index=range(199, -1, -1))
+    with pytest.raises(InputError, match=r"order is clear.*table.set_axis\(labels.index\)"):
+        cf.judge(series, **{form: table})
+
+
+def test_validation_rows_are_matched_by_index(case):
+    labels, table = case
+    order = np.random.default_rng(1).permutation(200)
+    right = {"labels": pd.Series(labels), "probabilities": table, "embeddings": table}
+    mixed = {**right, "probabilities": table.iloc[order], "embeddings": table.iloc[order[::-1]]}
+    notes: list[str] = []
+    judged = JudgeInputs(labels, None).labels
+    expected = validation_records(right, judged, [])
+    for name, record in validation_records(mixed, judged, notes).items():
+        assert np.array_equal(record, expected[name]), name
+    assert len(notes) == 2
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,9 @@ def test_scans_a_folder_of_images(tmp_path):
         place = tmp_path / "data" / f"class-{label}"
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(place / f"{number:03}.png")
+    (place / "notes.txt").touch()
     findings = cf.scan(tmp_path / "data", out=tmp_path / "run", epochs=12, batch_size=16, folds=3)
+    assert sum("left out as no image" in note for note in findings.notes) == 1
     assert set(findings.table["given_label"]) == {"class-0", "class-1", "class-2"}
     gallery = json.loads((tmp_path / "run" / "gallery.json").read_text())
     assert gallery[0]["content"]["image"].startswith("data:image/png;base64,")

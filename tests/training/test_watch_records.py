@@ -238,10 +238,26 @@ def test_samples_without_a_label_are_left_out():
     assert torch.equal(loss, F.cross_entropy(model(x), given))
     assert np.flatnonzero(np.isnan(watch.history("loss")[0])).tolist() == [2, 5]
     assert [len(seen[0].ids), len(seen[0].steps), len(seen[0].labels)] == [22, 22, 22]
-    assert len(watch.findings().table) == 22
+    found = watch.findings()
+    assert len(found.table) == 22
+    assert found.notes[0].endswith("are not among the findings (2): 2, 5.")
     watch = cf.watch(model, 24, policy="revise")
     with watch, pytest.raises(InputError, match="label of every sample under a policy"):
         watch.loss(model(x), given, torch.arange(24))
+
+
+def test_the_only_sample_of_a_class_does_not_spoil_the_findings():
+    (x, y), model = make_data(), make_net()
+    given = torch.where(y == 2, 1, y)
+    given[[3, 9]] = torch.tensor([2, -100])
+    with cf.watch(model, 30, ids=[f"s{n}" for n in range(30)]) as watch:
+        watch.loss(model(x), given, torch.arange(24))
+    found = watch.findings()
+    assert found.table["id"].tolist() == [f"s{n}" for n in range(24) if n not in (3, 9)]
+    unseen, lonely = found.notes[:2]
+    assert unseen.endswith("findings (7): s9, s24, s25, s26, s27, s28, s29.")
+    assert lonely.startswith("Samples that had a class of their own")
+    assert lonely.endswith("(1): s3.")
 
 
 @pytest.mark.parametrize("weight", [None, (1.0, 2.0, 3.0)], ids=["plain", "weighted"])

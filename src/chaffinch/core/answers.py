@@ -1,7 +1,8 @@
 """Answers of people about the labels of samples: read, checked, and joined over reviewers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import combinations
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from chaffinch.core.errors import InputError
-from chaffinch.core.labels import class_named, refuse_surrogates
+from chaffinch.core.labels import class_named, class_names, refuse_surrogates
 from chaffinch.core.types import Codes, Floats
 
 COLUMNS = ("id", "label", "wrong", "weight", "reviewer")
@@ -108,12 +109,13 @@ def _labels(
     codes, wrong = np.full(count, -1), np.full(count, np.nan)
     if values is None:
         return codes, wrong
-    code_of = {str(one): code for code, one in enumerate(classes.tolist())}
+    code_of = {name: code for code, name in enumerate(class_names(classes))}
     unknown = []
     for row, value in enumerate(values.astype(object)):
         if _is_missing(value):
             continue
-        word = class_named(str(value), code_of)
+        moment = isinstance(value, np.datetime64 | np.timedelta64)
+        word = class_names(np.asarray([value]))[0] if moment else class_named(str(value), code_of)
         if isinstance(value, bool | np.bool_) and word not in code_of:
             wrong[row] = float(value)
         elif word in code_of:
@@ -126,9 +128,17 @@ def _labels(
         raise InputError(
             f"answers that name one of the classes ({known})",
             f"{len(unknown)} that name none, such as {shown}",
-            "Mend them, or answer True (the label is wrong), False or None (cannot tell)",
+            f"{_meant(str(unknown[0]), code_of)}Mend them, or answer True (the label is wrong), "
+            "False or None (cannot tell)",
         )
     return codes, wrong
+
+
+def _meant(word: str, names: Collection[str]) -> str:
+    """The question whether a class was meant that is written much like this; "" for none."""
+    folded = {name.strip().casefold(): name for name in names}
+    close = get_close_matches(word.strip().casefold(), folded, n=1)
+    return f"Did you mean {folded[close[0]]!r}? " if close else ""
 
 
 def _is_missing(value: Any) -> bool:

@@ -20,6 +20,7 @@ from chaffinch.core.error_rate import (
 )
 from chaffinch.core.errors import InputError
 from chaffinch.core.judged import harm, wrong_label
+from chaffinch.core.labels import class_names
 from chaffinch.core.option import whole
 from chaffinch.core.randomness import stream
 from chaffinch.core.recalibrated import aside, kinds_of, recalibrated_kinds, recalibrated_table
@@ -34,7 +35,7 @@ NOT_DRAWN = (
 
 def basis_of_table(table: pd.DataFrame, classes: NDArray[Any]) -> Basis:
     """The basis of findings of a version that kept none."""
-    code_of = {value: code for code, value in enumerate(classes.tolist())}
+    code_of = {value: code for code, value in enumerate(pd.Series(classes).tolist())}
     given = [code_of[value] for value in table["given_label"].tolist()]
     suggested = [code_of.get(value, -1) for value in table["suggested_label"].tolist()]
     return basis_of_suspicion(wrong_label(kinds_of(table)), given, suggested)
@@ -112,14 +113,13 @@ def changes(
         "after": {"flagged": int(chosen[0].sum()), "estimated_errors": round(rate * len(table), 6)},
         "more": more_answers(len(answers), high - low),
     }
-    names = [str(one) for one in classes.tolist()]
     return {
         "table": _explained(made, answers),
         "flow": known.flow(wrong, len(classes)),
         "estimated_errors": rate * len(table),
         "details": {
             "calibration": calibration,
-            "rates": rate_entries(learned, basis.given, names, kinds),
+            "rates": rate_entries(learned, basis.given, class_names(classes), kinds),
         },
     }
 

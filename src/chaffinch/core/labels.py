@@ -34,7 +34,7 @@ class Labels:
     @property
     def names(self) -> list[str]:
         """The classes as text, for reports."""
-        return [str(value) for value in self.classes.tolist()]
+        return class_names(self.classes)
 
     @property
     def values(self) -> NDArray[Any]:
@@ -182,6 +182,14 @@ class Labels:
 def _holds_several(value: Any) -> bool:
     collections = list, tuple, set, frozenset, dict
     return isinstance(value, collections) or bool(getattr(value, "ndim", 0))
+
+
+def class_names(classes: NDArray[Any]) -> list[str]:
+    """(C,) classes as text, written alike wherever they are named; moments as pandas writes them.
+
+    NumPy has three ways of its own to write a moment, one of them a number.
+    """
+    return [str(value) for value in pd.Series(classes).tolist()]
 
 
 def refuse_surrogates(values: Iterable[Any], what: str) -> None:

@@ -1,5 +1,6 @@
 """From cells of text to numbers, truth values or text, so that nothing is lost on the way."""
 
+from functools import reduce
 from typing import Any, Literal
 
 import numpy as np
@@ -16,11 +17,12 @@ _EMPTY_WORDS = ("NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null"
 _WHOLE = r"^[+-]?\d+$"
 _PADDED = r"^[+-]?0\d"
 _LONG = r"^[+-]?\d{17,}$"
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
+_INFINITE = r"^[+-]?(?i:inf|infinity)$"
+_NUMBER = rf"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|{_INFINITE}"
 _TRUTH = r"^(True|TRUE|true|False|FALSE|false)$"
 _BLANKS = "[ '\u00a0\u202f]"
 # Decimal commas, with dots or spaces between thousands; and commas between thousands.
-_COMMA = rf"^[+-]?((\d+|\d{{1,3}}((\.|{_BLANKS})\d{{3}})+)(,\d*)?|,\d+)([eE][+-]?\d+)?$"
+_COMMA = rf"^[+-]?((\d+|\d{{1,3}}((\.|{_BLANKS})\d{{3}})+)(,\d*)?|,\d+)([eE][+-]?\d+)?$|{_INFINITE}"
 _GROUPED = rf"^[+-]?[1-9]\d{{0,2}}(,\d{{3}})+(\.\d*)?$|{_NUMBER}"
 _MOSTLY = 0.9
 _MOST_LISTED = 8
@@ -59,13 +61,17 @@ def type_cells(
         found = _typed(cells, known)
         if found is not None:
             made[column] = found
-        notes += _remarks(column, known, found, name)
+        notes += _remarks(column, known, found, decimal, name)
     kinds = {kind for _, kind in commas.values()}
     sign = decimal or ("," if "," in kinds else ".")
     clear = decimal is not None or bool(kinds - {"unclear"})
-    for column, (cells, meant) in commas.items():
+    for column, (cells, meant) in list(commas.items()):
         if meant != "unclear" or clear:
-            made[column] = typed(_plain(cells, sign if meant == "unclear" else meant))
+            found = typed(_plain(cells, sign if meant == "unclear" else meant))
+            if found is None:  # leading zeros, or more than 64 bits
+                del commas[column]
+            else:
+                made[column] = found
     notes += _comma_notes(commas, sign, clear, decimal is None, name)
     return pd.DataFrame(made, index=frame.index), notes
 
@@ -206,8 +212,8 @@ def _comma_notes(
     ]
 
 
-def _remarks(column: Any, known: pa.Array, found: Any, name: str) -> list[str]:
-    """What a reader of a column should know: rounded numbers, or numbers spoilt by some words."""
+def _remarks(column: Any, known: pa.Array, found: Any, decimal: str | None, name: str) -> list[str]:
+    """What a reader of a column should know: rounded numbers, or numbers spoilt by some cells."""
     if found is not None:
         if found.dtype == np.float64 and _any(known, _LONG):
             return [
@@ -217,14 +223,22 @@ def _remarks(column: Any, known: pa.Array, found: Any, name: str) -> list[str]:
         return []
     if not len(known):
         return []
-    number = pc.match_substring_regex(known, _NUMBER)
-    share = pc.mean(number).as_py() or 0.0
-    if not _MOSTLY <= share < 1:  # all numbers: leading zeros, which are told apart as text
+    patterns = [_NUMBER]
+    if _any(known, ","):
+        patterns += [_COMMA] * (decimal != ".") + [_GROUPED] * (decimal != ",")
+    readings = [pc.match_substring_regex(known, pattern) for pattern in patterns]
+    best = max(readings, key=lambda one: pc.sum(one).as_py())
+    number = reduce(pc.or_, readings)
+    odd = known.filter(pc.invert(best))
+    # None is odd where leading zeros are why numbers are text.
+    if not len(odd) or pc.mean(number).as_py() < _MOSTLY:
         return []
-    odd = known.filter(pc.invert(number))
+    fault = "are no numbers"
+    if pc.all(number).as_py():
+        fault = "have another decimal sign than the others"
     return [
         f"Column {str(column)!r} of {name} is text because of {len(odd):,} of {len(known):,} cells "
-        f"that are no numbers, such as {odd[0].as_py()[:40]!r}."
+        f"that {fault}, such as {odd[0].as_py()[:40]!r}."
     ]
 
 

@@ -123,6 +123,25 @@ def decode(content: bytes, encoding: str | None, name: str) -> tuple[str, str, l
         return content.decode("latin-1"), "latin-1", [note.replace("Windows-1252", "Latin-1")]
 
 
+def plain_text(content: bytes, name: str) -> str:
+    """The text of a small file that people filled in, in any encoding that `decode` finds out.
+
+    Args:
+        content: The whole file.
+        name: Of the file, for errors.
+
+    Returns:
+        The text without its byte order mark.
+
+    Raises:
+        InputError: Bytes that may be of several encodings.
+    """
+    try:
+        return decode(content, None, name)[0].removeprefix("\ufeff")
+    except InputError as error:
+        raise InputError(error.expected, error.got, "Save it as UTF-8") from error
+
+
 def find_separator(text: str, usual: str) -> str:
     """The separator of a table, from its first records.
 

@@ -65,7 +65,7 @@ class TableEncoder:
             )
         if self.left_out:
             self.notes.append(
-                "Columns of text that hardly ever repeats were left out: "
+                "Columns of text that hardly ever repeat were left out: "
                 f"{', '.join(self.left_out)}."
             )
         if not self._columns:

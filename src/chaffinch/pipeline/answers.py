@@ -10,6 +10,7 @@ import pandas as pd
 from chaffinch.core.answers import frame, join
 from chaffinch.core.errors import ChaffinchError
 from chaffinch.core.findings import Findings
+from chaffinch.core.labels import class_names
 from chaffinch.pipeline.ledger import run_id
 from chaffinch.store.decision import Decision
 from chaffinch.store.ledger import Ledger
@@ -45,7 +46,8 @@ def take_answers(
         InputError: Any reason of `Findings.calibrate`; nothing is kept then.
     """
     told = frame(answers, findings.classes)
-    code_of = {str(one): code for code, one in enumerate(findings.classes)}
+    names = class_names(findings.classes)
+    code_of = {name: code for code, name in enumerate(names)}
     # Samples that were not judged may have no label, or one of no class.
     given = np.asarray([code_of.get(str(one), -1) for one in findings.table["given_label"]])
     join(told, findings.table["id"].tolist(), given)  # refuses what cannot be used
@@ -57,7 +59,7 @@ def take_answers(
         who, name = str(row["reviewer"] or reviewer), str(row["id"])
         code, wrong = int(row["label"]), None if np.isnan(row["wrong"]) else bool(row["wrong"])
         code = own[name] if code < 0 and wrong is False else code
-        label = None if code < 0 else str(findings.classes[code])
+        label = None if code < 0 else names[code]
         said.pop((name, who), None)
         if ledger is None or (label is None and wrong is not None):
             said[name, who] = AnswerRecord(id=name, reviewer=who, label=label, wrong=wrong)
@@ -83,7 +85,7 @@ def answers_of(run: RunFolder, findings: Findings, ledger: Ledger | None) -> pd.
         Columns ``id``, ``label`` (None: not named), ``wrong`` (None: cannot tell), ``reviewer``
         and ``weight`` (NaN: not drawn at random; without the column, no draw is on record).
     """
-    kept, classes = run.calibration, {str(one) for one in findings.classes}
+    kept, classes = run.calibration, set(class_names(findings.classes))
     text = findings.table[["id", "given_label"]].astype(str)
     given = dict(zip(text["id"], text["given_label"], strict=True))
     rows: dict[tuple[str, str], tuple[str | None, bool | None]] = {}

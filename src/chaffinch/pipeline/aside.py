@@ -75,7 +75,9 @@ def suggest(
         return {}
     inputs = encoder(whole.take(np.asarray(rows)))
     shares = softmax(evaluate(model, inputs, torch.arange(len(rows)), None).logits, axis=1)
-    best = zip(rows, classes[shares.argmax(axis=1)].tolist(), shares.max(axis=1), strict=True)
+    best = zip(
+        rows, pd.Series(classes[shares.argmax(axis=1)]).tolist(), shares.max(axis=1), strict=True
+    )
     return {row: (label, float(share)) for row, label, share in best}
 
 

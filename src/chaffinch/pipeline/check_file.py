@@ -11,8 +11,9 @@ import pandas as pd
 from chaffinch.core.edit_row import separator_of
 from chaffinch.core.errors import ChaffinchError, InputError
 from chaffinch.core.findings import Findings
-from chaffinch.core.labels import class_named
+from chaffinch.core.labels import class_named, class_names
 from chaffinch.data.column import few
+from chaffinch.data.written import find_separator, plain_text
 from chaffinch.pipeline.ledger import open_run_data
 from chaffinch.store.run import RunFolder, write_text
 
@@ -62,19 +63,23 @@ def write_check_file(
 def read_check_file(file: Path, findings: Findings) -> pd.DataFrame:
     """Read answers: a CSV file with ``id`` and ``right_label`` (or ``label``) or ``wrong``.
 
-    Empty cells are not answered yet; "?" means that the reviewer cannot tell.
+    Empty cells are not answered yet; "?" means that the reviewer cannot tell. Encoding and
+    separator are found out, as spreadsheets save in those of their country.
 
     Raises:
         InputError: Another format.
     """
     try:
-        text = file.expanduser().read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "other bytes"
-        raise InputError(f"a CSV file in UTF-8 at {file}", str(reason), "Check the path") from error
+        content = file.expanduser().read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"a CSV file at {file}", reason, "Check the path") from error
+    text = plain_text(content, str(file))
+    separator = find_separator(text, separator_of(text))
     try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator_of(text))
-        lines, names = list(reader), set(reader.fieldnames or ())
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        lines, names = list(reader), set(reader.fieldnames)
     except csv.Error as error:
         raise InputError(f"a CSV file at {file}", str(error), "Save it again as CSV") from error
     column = next((name for name in (RIGHT, "label", "wrong") if name in names), None)
@@ -84,10 +89,11 @@ def read_check_file(file: Path, findings: Findings) -> pd.DataFrame:
             f"the columns {few(sorted(names))}" if names else "no columns",
             "Fill in the file that 'chaffinch calibrate RUN' writes",
         )
-    classes = {str(one) for one in findings.classes}
+    classes = set(class_names(findings.classes))
     told: list[dict[str, Any]] = []
     for line in lines:
-        cell = (line.get(column) or "").strip()
+        cell = line.get(column) or ""
+        cell = cell if cell in classes else cell.strip()
         if not cell:
             continue
         unsure = cell == CANNOT_TELL and cell not in classes

@@ -93,7 +93,7 @@ def _lacking(dataset: Dataset, codes: Codes) -> tuple[str, ...]:
     absent = np.setdiff1d(np.flatnonzero(labels.counts), codes)
     if not len(absent):
         return ()
-    names = ", ".join(str(name) for name in labels.classes[absent[:_MOST_NAMED]])
+    names = ", ".join(labels.names[code] for code in absent[:_MOST_NAMED])
     more = f" and {len(absent) - _MOST_NAMED} more" if len(absent) > _MOST_NAMED else ""
     return (
         f"The validation data have no sample of {names}{more}: samples with these labels were not "
@@ -161,7 +161,7 @@ def _encoder(dataset: Dataset, own_model: bool) -> tuple[Encode, tuple[str, ...]
             alike = replace(data, span=span)
             return encode_pixels(alike.pixels(side, channels=channels))
 
-        return pixels, dataset.notes
+        return pixels, ()
     if isinstance(dataset, TensorData):
         if own_model:
             return lambda data: DenseInputs(data.x), ()
@@ -174,8 +174,8 @@ def _encoder(dataset: Dataset, own_model: bool) -> tuple[Encode, tuple[str, ...]
 
 def _codes(dataset: Dataset, validation: Dataset) -> Codes:
     """Validation labels as codes of the training classes."""
-    place = {str(name): code for code, name in enumerate(dataset.labels.classes.tolist())}
-    names = [str(name) for name in validation.labels.classes.tolist()]
+    place = {name: code for code, name in enumerate(dataset.labels.names)}
+    names = validation.labels.names
     unknown = [name for name in names if name not in place]
     if unknown:
         raise InputError(

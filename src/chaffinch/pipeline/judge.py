@@ -38,7 +38,8 @@ def judge(
         labels: (N,) given labels of any type. Columns of arrays are the classes in sorted order;
             integer labels 0..C-1 may lack some classes. Columns of a DataFrame are matched with
             the classes by name, and its rows by index: with ``ids`` where there are some, else
-            with the index of labels that are a Series. A plain index 0, 1, 2... tells nothing.
+            with the index of labels that are a Series. Rows under a plain index 0, 1, 2... are in
+            order, unless ids or labels have the same numbers in another order: that is refused.
         probabilities: (N, C) predicted by models that did **not** train on the sample
             (cross-validation); rows sum to 1.
         embeddings: (N, K) model-free description of the samples, such as sentence embeddings.
@@ -87,7 +88,7 @@ def judge(
         logits=trained,
         held_out_logits=held_out,
         embeddings=space,
-        **validation_records(options.get("validation"), judged),
+        **validation_records(options.get("validation"), judged, given.notes),
     )
     scorers = names_of(options.get("scorers"))
     found = judge_evidence(evidence, scorers, seed, threshold=threshold, assume=assume)

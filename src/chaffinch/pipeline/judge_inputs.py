@@ -9,7 +9,7 @@ import pandas as pd
 
 from chaffinch.core.array import to_numpy
 from chaffinch.core.errors import InputError
-from chaffinch.core.labels import Labels, class_named, refuse_surrogates
+from chaffinch.core.labels import Labels, class_named, class_names, refuse_surrogates
 from chaffinch.core.types import Floats, Strings
 from chaffinch.data.arrow import frame_of, is_arrow_table, series_of
 from chaffinch.data.column import few
@@ -40,9 +40,10 @@ class JudgeInputs:
         labels = labels if column is None else column
         self.labels = Labels.of(labels, allow_missing=True)
         self.notes: list[str] = []
+        self._given = False  # whether rows are named by ids
         index = labels.index if isinstance(labels, pd.Series) else None
-        self._index = index if index is not None and _tells_rows(index) else None
-        self._given = ids is not None
+        self._names = None if index is None else [str(one) for one in index]
+        self._tells = index is not None and _tells_rows(index)
         count = len(self.labels)
         self.ids: Strings = np.arange(count).astype(np.str_)
         if ids is not None:
@@ -51,6 +52,8 @@ class JudgeInputs:
                 raise InputError(
                     "one id a sample", f"a {type(ids).__name__}", "Pass a list of them"
                 )
+            if isinstance(ids, pd.Series):
+                ids = self.aligned(ids.to_frame(), "ids").iloc[:, 0]
             ids = list(ids) if found is None else found
             refuse_surrogates(ids, "the ids")
             self.ids = np.asarray([str(one) for one in ids], np.str_)
@@ -59,6 +62,8 @@ class JudgeInputs:
             raise InputError(
                 f"{count} different ids", f"{different} of {len(self.ids)}", "Check ids"
             )
+        if ids is not None:
+            self._given, self._tells, self._names = True, True, self.ids.tolist()
 
     def outputs(self, values: Any, what: str) -> Floats | None:
         """Probabilities or logits, as (E, N, C) logits.
@@ -74,7 +79,7 @@ class JudgeInputs:
             if array.ndim:
                 self.labels = _with_columns(self.labels, array.shape[-1])
         else:
-            self.labels, array, note = by_class(self._aligned(table, what), self.labels, what)
+            self.labels, array, note = by_class(self.aligned(table, what), self.labels, what)
             self.notes += [note] if note else []
         if what == "probabilities":
             return np.log(np.maximum(check_probabilities(array), 1e-12))[None]
@@ -92,52 +97,46 @@ class JudgeInputs:
         if values is None:
             return None
         table = table_of(values)
-        array = floats(
-            values if table is None else self._aligned(table, "embeddings"), "embeddings"
-        )
+        array = floats(values if table is None else self.aligned(table, "embeddings"), "embeddings")
         array, notes = tame(array, "embeddings")
         self.notes += notes
         return array
 
-    def _aligned(self, table: pd.DataFrame, what: str) -> pd.DataFrame:
+    def aligned(self, table: pd.DataFrame, what: str) -> pd.DataFrame:
         """Put the rows of a table in the order of the samples, by its index.
 
-        A plain index (0, 1, 2...) says nothing: then the rows are in order already.
+        Rows of labels without names, and those of a table whose index names other samples by
+        counting alone (0, 1, 2...), are in order already.
 
         Raises:
             InputError: An index of other samples, or one that may mean either.
         """
-        wanted = self.ids.tolist()
         names = [str(one) for one in table.index]
-        if len(table) != len(wanted) or names == wanted:
+        wanted = self._names
+        if wanted is None or len(names) != len(wanted) or names == wanted:
             return table  # of another length, the error about shapes says more
-        if not _tells_rows(table.index):
-            if self._given and set(names) == set(wanted):
+        whose, key = ("ids", "ids") if self._given else ("index of the labels", "labels.index")
+        place = {name: row for row, name in enumerate(names)}
+        if len(place) == len(names) and place.keys() == set(wanted):
+            if _is_counted(table.index):
                 raise InputError(
                     f"rows of {what} whose order is clear",
-                    "a plain index 0, 1, 2... and ids that are the same numbers in another order",
-                    "Set the ids as its index (table.set_axis(ids)), or pass table.to_numpy() if "
-                    "its rows are in the order of the ids",
+                    f"a plain index 0, 1, 2... and the {whose}, the same numbers in another order",
+                    f"Set the {whose} as its index (table.set_axis({key})), or pass "
+                    "table.to_numpy() if its rows are in order already",
                 )
+            self.notes.append(f"Rows of the {what} were matched with the samples by index.")
+            return table.iloc[[place[name] for name in wanted]]
+        if not (self._tells and _tells_rows(table.index)):
             return table
-        if not self._given:
-            if self._index is None:
-                return table
-            wanted = [str(one) for one in self._index]
-        place = {name: row for row, name in enumerate(names)}
         missing = [name for name in wanted if name not in place]
-        if missing or len(place) < len(names):
-            raise InputError(
-                f"{what} whose index holds the {'ids' if self._given else 'index of the labels'}",
-                f"{len(missing):,} samples without a row, such as {missing[0]!r}"
-                if missing
-                else "an index with repeated names",
-                "Mend the index, or pass table.to_numpy() if the rows are in order already",
-            )
-        if names == wanted:
-            return table
-        self.notes.append(f"Rows of the {what} were matched with the samples by index.")
-        return table.iloc[[place[name] for name in wanted]]
+        raise InputError(
+            f"{what} whose index holds the {whose}",
+            f"{len(missing):,} samples without a row, such as {missing[0]!r}"
+            if missing
+            else "an index with repeated names",
+            "Mend the index, or pass table.to_numpy() if the rows are in order already",
+        )
 
 
 def _with_columns(labels: Labels, width: int) -> Labels:
@@ -152,8 +151,11 @@ def _with_columns(labels: Labels, width: int) -> Labels:
 
 def _tells_rows(index: "pd.Index[Any]") -> bool:
     """Whether an index was chosen rather than counted."""
-    plain = isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
-    return not plain and not isinstance(index, pd.MultiIndex)
+    return not _is_counted(index) and not isinstance(index, pd.MultiIndex)
+
+
+def _is_counted(index: "pd.Index[Any]") -> bool:
+    return isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
 
 
 def table_of(values: Any) -> pd.DataFrame | None:
@@ -220,10 +222,10 @@ def by_class(table: pd.DataFrame, labels: Labels, what: str) -> tuple[Labels, Fl
             (f"Did you mean {close[0]!r} by {lacking[0]!r}? " if close else "")
             + "Rename the columns, or pass table.to_numpy() with the classes in sorted order",
         )
-    values = {str(value): value for value in labels.classes.tolist()}
+    values = dict(zip(labels.names, pd.Series(labels.classes).tolist(), strict=True))
     every = Labels.of([values.get(name, _typed(name, labels)) for name in named]).classes
-    order = [place[str(value)] for value in every.tolist()]
-    code = {str(value): number for number, value in enumerate(every.tolist())}
+    order = [place[name] for name in class_names(every)]
+    code = {name: number for number, name in enumerate(class_names(every))}
     codes = np.asarray([code[name] for name in labels.names], np.int64)[labels.codes]
     codes = np.where(labels.known, codes, -1)
     note = "" if order == sorted(order) else f"Columns of the {what} were matched by class name."
@@ -282,13 +284,14 @@ def tame(array: Floats, what: str) -> tuple[Floats, tuple[str, ...]]:
     )
 
 
-def validation_records(given: Any, labels: Labels) -> dict[str, Any]:
+def validation_records(given: Any, labels: Labels, notes: list[str]) -> dict[str, Any]:
     """Records of clean validation samples, as `Evidence` takes them.
 
     Args:
         given: A mapping with ``labels`` (M,), and ``probabilities`` (M, C) or ``embeddings``
             (M, K); None for no records.
         labels: The labels that are judged.
+        notes: Gets a sentence for each thing that was interpreted.
 
     Raises:
         InputError: Something else, or labels that are no classes.
@@ -302,6 +305,7 @@ def validation_records(given: Any, labels: Labels) -> dict[str, Any]:
             ", ".join(map(str, given)) if isinstance(given, Mapping) else type(given).__name__,
             "Pass validation={'labels': ..., 'probabilities': ..., 'embeddings': ...}",
         )
+    rows = JudgeInputs(given["labels"], None)
     told = Labels.of(given["labels"], "the validation labels")
     place = {name: code for code, name in enumerate(labels.names)}
     unknown = [name for name in told.names if name not in place]
@@ -316,11 +320,16 @@ def validation_records(given: Any, labels: Labels) -> dict[str, Any]:
     chances, space = given.get("probabilities"), given.get("embeddings")
     if chances is not None:
         table = table_of(chances)
-        array = chances if table is None else by_class(table, labels, "probabilities")[1]
+        what = "validation probabilities"
+        array = chances if table is None else by_class(rows.aligned(table, what), labels, what)[1]
         held_out = check_probabilities(floats(array, "validation probabilities"))
         records["validation_held_out_logits"] = np.log(np.maximum(held_out, 1e-12))[None]
     if space is not None:
-        records["validation_embeddings"] = floats(space, "validation embeddings")
+        table, what = table_of(space), "validation embeddings"
+        records["validation_embeddings"] = floats(
+            space if table is None else rows.aligned(table, what), what
+        )
+    notes += rows.notes
     return records
 
 

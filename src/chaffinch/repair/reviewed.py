@@ -9,6 +9,7 @@ import pandas as pd
 
 from chaffinch.core.edit import Edit
 from chaffinch.core.findings import Findings
+from chaffinch.core.labels import class_names
 from chaffinch.core.plan import Plan
 from chaffinch.store.decision import consensus
 
@@ -65,10 +66,11 @@ def answered(findings: Findings) -> pd.DataFrame:
     if findings.answers is None:
         return pd.DataFrame(columns=columns)
     given = {str(k): str(v) for k, v in findings.table[["id", "given_label"]].to_numpy().tolist()}
+    names = class_names(findings.classes)
     rows: list[tuple[Any, ...]] = []
     for one in findings.answers.to_dict("records"):
         name, named = str(one["id"]), int(one["label"]) >= 0
-        label = str(findings.classes[int(one["label"])]) if named else None
+        label = names[int(one["label"])] if named else None
         who = one["reviewer"] or "the one who checked it"
         if label == given[name] or one["wrong"] == 0:
             rows.append((name, "keep", None, who, "", math.nan))

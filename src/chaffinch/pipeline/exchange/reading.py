@@ -12,6 +12,7 @@ from chaffinch.core.edit_row import separator_of
 from chaffinch.core.errors import InputError
 from chaffinch.core.labels import class_named
 from chaffinch.data.column import few
+from chaffinch.data.written import find_separator, plain_text
 from chaffinch.pipeline.exchange import argilla, label_studio
 from chaffinch.pipeline.exchange.answer import Answer
 from chaffinch.pipeline.ledger import run_id
@@ -52,14 +53,12 @@ def import_decisions(
         raise InputError(f"a source among {', '.join(SOURCES)}", repr(source), "Choose with --from")
     folder, path = RunFolder(run), Path(file).expanduser()
     try:
-        text = path.read_text("utf-8-sig")
+        content = path.read_bytes()
         when = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()
     except OSError as error:
         got = error.strerror or str(error)
         raise InputError(f"a file of decisions at {path}", got, "Check the path") from error
-    except UnicodeDecodeError as error:
-        got = f"other bytes ({error.reason})"
-        raise InputError(f"text in UTF-8 in {path}", got, "Save it as UTF-8") from error
+    text = plain_text(content, str(path))
     answers = [_named(answer, reviewer, names or {}, when) for answer in SOURCES[source](text)]
     name = run_id(run)
     _check_run(answers, name)
@@ -142,8 +141,8 @@ def _read_csv(text: str) -> list[Answer]:
 
 
 def _answers(text: str) -> list[Answer]:
-    # The semicolon stands where the comma is the decimal sign.
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator_of(text))
+    separator = find_separator(text, separator_of(text))  # spreadsheets have those of the country
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
     names = set(rows.fieldnames or ())
     if "id" not in names or not names & {"action", "label"}:
         raise InputError(
@@ -157,7 +156,9 @@ def _answers(text: str) -> list[Answer]:
         if not cells["action"] and not cells["label"]:
             continue  # not decided
         try:
-            confidence = float(cells["confidence"]) if cells["confidence"] else None
+            confidence = (
+                float(cells["confidence"].replace(",", ".")) if cells["confidence"] else None
+            )
         except ValueError as error:
             raise InputError(
                 "a confidence in 0..1", f"{cells['confidence']!r} in line {number}", "Correct it"

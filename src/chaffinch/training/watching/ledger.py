@@ -16,6 +16,7 @@ from torch import distributed as dist
 
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.evidence import Evidence
+from chaffinch.core.types import Strings
 from chaffinch.training.watching.archive import Archive
 from chaffinch.training.watching.block import Arrivals
 from chaffinch.training.watching.evidence import make_evidence
@@ -199,6 +200,11 @@ class Ledger:
         classes = column(self._options.get("classes"), size, "classes")
         shown = np.arange(size) if classes is None else classes
         return make_evidence(self.archive, self._names, self._labels, shown, bias)
+
+    @property
+    def unseen(self) -> Strings:
+        """The names of samples that have no record of any finished epoch."""
+        return self._names[self._labels < 0]
 
     def state_dict(self) -> dict[str, Any]:
         """The present epoch, and the finished ones if they are in no folder of the user's."""

@@ -1,6 +1,7 @@
 """What can be read from a watch, during the training and after it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
+from chaffinch.core.types import Strings
 from chaffinch.diagnosis.judgement import judge_evidence
 from chaffinch.diagnosis.label_noise import Assumption
 from chaffinch.training.watching.clock import EpochClock
@@ -19,6 +21,8 @@ from chaffinch.training.watching.observer import Observer
 
 if TYPE_CHECKING:
     from chaffinch.training.alarms import Alarm
+
+_MOST_NAMED = 10
 
 
 class Reading:
@@ -103,6 +107,9 @@ class Reading:
     ) -> Findings:
         """Judge the labels by what was recorded so far, as `cf.judge` does.
 
+        Samples that never came with a label and a finite loss, and the only ones of their class,
+        are not among them; notes name these.
+
         Args:
             scorers: Names of scorers; None for the usual ones.
             seed: Decides every random choice.
@@ -111,4 +118,22 @@ class Reading:
         Raises:
             InputError: No epoch is finished, outputs are not kept, or another assumption.
         """
-        return judge_evidence(self.evidence(), scorers, seed, assume=assume)
+        evidence = self.evidence()
+        labels = evidence.labels
+        lonely = labels.counts[labels.codes] == 1
+        notes = (
+            *_left_out(self._ledger.unseen, "never came with a label and a finite loss"),
+            *_left_out(evidence.ids[lonely], "had a class of their own"),
+        )
+        judged = evidence.take(np.flatnonzero(~lonely))
+        found = judge_evidence(judged, scorers, seed, assume=assume)
+        return replace(found, notes=(*notes, *found.notes))
+
+
+def _left_out(ids: Strings, reason: str) -> tuple[str, ...]:
+    """A note on samples that are not among the findings; none where there are no such."""
+    if not len(ids):
+        return ()
+    more = f" and {len(ids) - _MOST_NAMED:,} more" if len(ids) > _MOST_NAMED else ""
+    named = ", ".join(ids[:_MOST_NAMED]) + more
+    return (f"Samples that {reason} are not among the findings ({len(ids):,}): {named}.",)
