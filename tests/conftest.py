@@ -99,7 +99,13 @@ def make_synthetic(
         fake_class_members=members,
     )
     held_out = np.stack([answer(features, 1)[0] for _ in range(5)])
-    return Synthetic(replace(evidence, held_out_dropout_logits=held_out), truth)
+    beside = evidence.need("validation_logits")[None] + random.normal(
+        size=(2, *evidence.need("validation_logits").shape)
+    )
+    return Synthetic(
+        replace(evidence, held_out_dropout_logits=held_out, validation_held_out_logits=beside),
+        truth,
+    )
 
 
 def _fake_class(
