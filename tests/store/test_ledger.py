@@ -124,12 +124,18 @@ def test_tampering_is_found_and_the_first_entry_named(ledger, statement, fault):
     assert ledger.check().fault == fault
 
 
+def fill_all(ledger):
+    """The same, and a calibration."""
+    fill(ledger)
+    ledger.append("calibration", {"calibration": [{"run": "r", "answers": 30, "rate": 0.1}]})
+
+
 STRANGE = ("NULL", "'abc'", "x'00ff'", "CAST(x'ff41' AS TEXT)", "1.5", "-7", "9e999")
 
 
 @pytest.mark.parametrize("table", ["entry", *TABLES])
 def test_no_cell_whatever_is_in_it_stops_the_check_or_passes_it(tmp_path, table):
-    fill(Ledger(tmp_path / "whole.db"))
+    fill_all(Ledger(tmp_path / "whole.db"))
     file = tmp_path / "changed.db"
     with closing(sqlite3.connect(tmp_path / "whole.db")) as whole:
         columns = [row[1] for row in whole.execute(f"PRAGMA table_info({table})")]
@@ -157,7 +163,7 @@ def test_no_cell_whatever_is_in_it_stops_the_check_or_passes_it(tmp_path, table)
 @pytest.mark.parametrize("table", ["entry", "migration", *TABLES])
 def test_rows_are_not_replaced_either(tmp_path, table):
     ledger = Ledger(tmp_path / "ledger.db")
-    fill(ledger)
+    fill_all(ledger)
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as other:
         columns = [row[1] for row in other.execute(f"PRAGMA table_info({table})")]
         names = ", ".join(columns)

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from chaffinch.core.basis import FILE as BASIS
 from chaffinch.core.errors import RunError
 from chaffinch.store.run import (
     EVIDENCE,
@@ -19,10 +20,10 @@ PLAN = "plan.json"
 FILES = "files.json"
 """The files of a run as it was published."""
 
-_MADE_LATER = ("repair", "verification", "report", "plan", ".chaffinch")
+_MADE_LATER = ("repair", "verification", "report", "plan", "calibrat", "to_check", ".chaffinch")
 """What names of files begin with that later commands write into a run."""
 
-_OF_ANY_RUN = {FINDINGS, RECORD, GALLERY, EXPLANATIONS, PLAN, FILES, REPORT, "losses.npy"}
+_OF_ANY_RUN = {FINDINGS, RECORD, GALLERY, EXPLANATIONS, PLAN, FILES, REPORT, BASIS, "losses.npy"}
 _FOLDERS = {EVIDENCE, "checkpoints", "state"}
 _ENDINGS = {".npy", ".npz", ".json", ".parquet", ".pt", ".draft", ".part"}
 
