@@ -122,7 +122,7 @@ def test_strict_makes_them_one_error(table, tmp_path):
 
 def test_nothing_left_to_judge_is_an_error(table):
     made = table.assign(label=["ant", "ant", *[None] * 58]).drop(index=0)
-    with pytest.raises(InputError, match="at least two classes in .* only 'ant'"):
+    with pytest.raises(InputError, match=r"at least two classes in .* only 'ant'"):
         cf.scan(made, **FAST)
     made = table.assign(label=[*["ant"] * 5, "bee", "bee", *[None] * 53])
     made.loc[5, list("abcd")] = np.nan
