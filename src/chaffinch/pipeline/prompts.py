@@ -127,6 +127,8 @@ def scan_prompts(request: PromptRequest, options: ScanOptions) -> Findings:
         with tempfile.TemporaryDirectory(prefix="chaffinch-") as folder:
             return _judged(request, options, (train, tests), Path(folder), Stopwatch())[0]
     need_local(options.out)
+    if options.overwrite or not options.out.exists():
+        check_ledger(options)  # before a folder is made
     with alone(options.out):
         return _kept(request, options, (train, tests), options.out)
 
@@ -139,7 +141,6 @@ def _kept(
     if not options.overwrite and finished(out, plan):
         write_down(options, train, _location(request))  # in case that it was stopped just before
         return findings_of(RunFolder(out))
-    check_ledger(options)
     partial = claim(out, plan, options.overwrite)
     watch = Stopwatch()
     with full_disk(partial), nothing_left(partial):
