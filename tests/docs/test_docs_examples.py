@@ -68,6 +68,11 @@ class Reader:
         assert status in (0, 2), f"{self.where}: {shlex.join(words)} ended with {status}: {errors}"
         self.complaint = errors if status else None
 
+    def read_sql(self, block):
+        # What these grants allow is tested against a server, in tests/store.
+        for statement in filter(None, map(str.strip, block.text.split(";"))):
+            assert statement.startswith(("GRANT ", "ALTER DEFAULT PRIVILEGES ")), self.where
+
     def read_text(self, block):
         if block.text.startswith("chaffinch: "):
             assert self.complaint == block.text, self.where
