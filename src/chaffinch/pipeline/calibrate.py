@@ -16,7 +16,7 @@ from chaffinch.diagnosis.relearning import relearn
 from chaffinch.pipeline.answers import answers_of, take_answers
 from chaffinch.pipeline.labelled import need_labels
 from chaffinch.pipeline.ledger import ledger_for, run_id
-from chaffinch.pipeline.outcome import findings_of
+from chaffinch.pipeline.outcome import findings_of, judgement_of
 from chaffinch.report import write
 from chaffinch.store import EvidenceFolder
 from chaffinch.store.ledger import Ledger, user
@@ -25,7 +25,6 @@ from chaffinch.store.run import (
     EVIDENCE,
     CalibrationRecord,
     DrawnRecord,
-    JudgementRecord,
     RunFolder,
 )
 
@@ -102,7 +101,7 @@ def recalibrate(
     draft = run.path / (CALIBRATED + ".draft")
     made.table.to_parquet(draft, index=False)
     replace(draft, run.path / CALIBRATED)
-    run.keep_calibration(run.calibration.model_copy(update={"judgement": _judgement(made)}))
+    run.keep_calibration(run.calibration.model_copy(update={"judgement": judgement_of(made)}))
     return made
 
 
@@ -186,14 +185,3 @@ def _embeddings(run: RunFolder, findings: Findings) -> Floats | None:
     if list(evidence.ids) != findings.judged.table["id"].astype(str).tolist():
         return None
     return np.asarray(evidence.need("embeddings"))
-
-
-def _judgement(findings: Findings) -> JudgementRecord:
-    return JudgementRecord(
-        flagged=int(findings.table["flagged"].sum()),
-        estimated_errors=round(findings.estimated_errors, 6),
-        flow=None if findings.flow is None else np.round(findings.flow, 6).tolist(),
-        scorers=findings.scorers,
-        notes=list(findings.notes),
-        details=dict(findings.details),
-    )

@@ -85,7 +85,7 @@ class Outcome:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             data=self._data_record(),
             model=self._model_record(),
-            judgement=self._judgement_record(),
+            judgement=judgement_of(self.findings),
             configuration=self._configuration(),
             seed=options.seed,
             device=str(self.work.device),
@@ -106,17 +106,6 @@ class Outcome:
             classes=labels.names,
             class_counts=labels.counts.tolist(),
             validation_samples=0 if validation is None else len(validation),
-        )
-
-    def _judgement_record(self) -> JudgementRecord:
-        findings = self.findings
-        return JudgementRecord(
-            flagged=int(findings.table["flagged"].sum()),
-            estimated_errors=round(findings.estimated_errors, 6),
-            flow=None if findings.flow is None else np.round(findings.flow, 6).tolist(),
-            scorers=findings.scorers,
-            notes=list(findings.notes),
-            details=dict(findings.details),
         )
 
     def _configuration(self) -> dict[str, Any]:
@@ -177,6 +166,18 @@ def write_outcome(outcome: Outcome, folder: Path) -> None:
     content = ",\n".join(exhibit.model_dump_json() for exhibit in exhibits)
     write_text(folder / GALLERY, f"[{content}]\n")
     write_text(folder / RECORD, outcome.record().model_dump_json(indent=1) + "\n")
+
+
+def judgement_of(findings: Findings) -> JudgementRecord:
+    """What the record of a run says of its findings."""
+    return JudgementRecord(
+        flagged=int(findings.table["flagged"].sum()),
+        estimated_errors=round(findings.estimated_errors, 6),
+        flow=None if findings.flow is None else np.round(findings.flow, 6).tolist(),
+        scorers=findings.scorers,
+        notes=list(findings.notes),
+        details=dict(findings.details),
+    )
 
 
 def findings_of(run: RunFolder, *, latest: bool = False) -> Findings:
