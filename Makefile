@@ -33,7 +33,7 @@ test-all: install
 
 # All suites: hours on two cores. Stop it with Ctrl-C at will, it goes on where it was.
 bench: $(BENCH_STAMP)
-	$(BIN)/chaffinch bench all
+	$(BIN)/python -m benchmarks all
 
 lint: install
 	$(BIN)/ruff check

@@ -1,1 +1,4 @@
-"""Benchmarks: measured figures, printed as Markdown tables. ``python -m benchmarks`` runs all."""
+"""What Chaffinch finds and what it costs, measured beside other methods and libraries.
+
+A part of the repository, not of the package. ``python -m benchmarks`` lists what can be measured.
+"""

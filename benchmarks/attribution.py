@@ -19,10 +19,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from chaffinch.bench.experiments.prompts.model import load_base, train
-from chaffinch.bench.experiments.prompts.settings import Settings
-from chaffinch.bench.inject.prompts import prompt_set
-from chaffinch.bench.session import default_cache
+from benchmarks.data.prompt_set import prompt_set
+from benchmarks.experiments.prompts.model import load_base, train
+from benchmarks.experiments.prompts.settings import Settings
+from benchmarks.session import default_cache
 from chaffinch.influence.queries import (
     collect_gradients,
     collect_states,

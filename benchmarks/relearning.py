@@ -20,8 +20,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
 import chaffinch as cf
-from benchmarks.real_data import folder
-from chaffinch.bench.inject import uniform_flips
+from benchmarks.data import load_or_exit, need_file
+from chaffinch.corruptions import uniform_flips
 from chaffinch.diagnosis.relearning import relearn, worth_of_look
 
 EVERY = 10
@@ -41,13 +41,11 @@ class Problem:
 
 def letter(seed: int) -> Problem:
     """Letters of which a fifth got another label; fold models are extremely random trees."""
-    table = pd.read_parquet(folder() / "mlbench_LetterRecognition.parquet")
-    columns = table.select_dtypes("number").columns
-    names = table.drop(columns=columns).iloc[:, 0].astype(str)
-    rows = np.random.default_rng(seed).permutation(len(table))[:LETTERS]
-    x = table[columns].to_numpy(np.float32)[rows]
+    source = load_or_exit("letter")
+    rows = np.random.default_rng(seed).permutation(len(source.labels))[:LETTERS]
+    x = source.samples.to_numpy(np.float32)[rows]
     x = (x - x.mean(axis=0)) / x.std(axis=0)
-    right = np.unique(names.to_numpy(), return_inverse=True)[1][rows]
+    right = np.unique(source.labels, return_inverse=True)[1][rows]
     given = np.asarray(uniform_flips(right, 0.2, seed=seed)[0])
     model = ExtraTreesClassifier(100, min_samples_leaf=2, random_state=seed)
     chances = cross_val_predict(model, x, given, cv=5, method="predict_proba")
@@ -57,7 +55,7 @@ def letter(seed: int) -> Problem:
 
 def cifar(labels: str, chances: str) -> Problem:
     """CIFAR-10N, with embeddings and fold predictions from EfficientNet features."""
-    kept = np.load(folder() / "cifar10n_16k_efficientnet.npz")
+    kept = np.load(need_file("cifar10n_16k_efficientnet.npz"))
     right, given = kept["y_clean"].astype(int), kept[labels].astype(int)
     held_out = kept[chances].astype(np.float64)
     held_out /= held_out.sum(axis=1, keepdims=True)

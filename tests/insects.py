@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from chaffinch.bench.inject import uniform_flips
+from chaffinch.corruptions import uniform_flips
 
 
 def insects(classes, rate, seed=7):

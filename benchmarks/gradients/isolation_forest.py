@@ -16,20 +16,18 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from benchmarks.gradients.measure import median_seconds, table
-from benchmarks.real_data import folder
-from chaffinch.bench.inject import uniform_flips
+from benchmarks.data import load_or_exit
+from benchmarks.gradients.measure import median_seconds
+from benchmarks.markdown import table
+from chaffinch.corruptions import uniform_flips
 from chaffinch.scorers.outliers.isolation_forest import VirtualColumns, isolation_scores
 
 
 def factors(samples: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Output errors (N, 10), hidden activations (N, 512) and which labels were flipped."""
-    place = folder()
-    if place is None:
-        raise SystemExit("needs real data: set CHAFFINCH_DATA to their folder")
-    mnist = np.load(place / "mnist.npz")
-    X = torch.from_numpy(mnist["x_train"][:samples].reshape(samples, -1) / np.float32(255))
-    labels, errors = uniform_flips(mnist["y_train"][:samples].astype(np.int64), 0.1, seed=0)
+    mnist = load_or_exit("mnist")
+    X = torch.from_numpy(mnist.samples[:samples].reshape(samples, -1) / np.float32(255))
+    labels, errors = uniform_flips(mnist.labels[:samples], 0.1, seed=0)
     y = torch.from_numpy(labels)
     torch.manual_seed(0)
     body, head = nn.Sequential(nn.Linear(784, 512), nn.ReLU()), nn.Linear(512, 10)

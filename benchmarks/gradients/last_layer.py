@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmarks.gradients.measure import median_seconds, table
+from benchmarks.gradients.measure import median_seconds
+from benchmarks.markdown import table
 from chaffinch.gradients import GradientBlock
 
 FEATURES, CLASSES = 512, 10

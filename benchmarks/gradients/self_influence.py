@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.utils.data import TensorDataset
 
-from benchmarks.gradients.measure import median_seconds, table
+from benchmarks.gradients.measure import median_seconds
+from benchmarks.markdown import table
 from chaffinch.gradients import squared_norms
 
 try:

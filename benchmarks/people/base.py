@@ -13,8 +13,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
 
+from benchmarks.data import load_source
 from benchmarks.people.folds import BOOSTING, LOGISTIC
-from chaffinch.bench.data import load_source
 
 Encoded = tuple[Any, NDArray[np.float32] | None]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.data import need_file
 from benchmarks.people.case import Case, Clean
-from chaffinch.bench.data import need_file
 
 if TYPE_CHECKING:
     from pathlib import Path

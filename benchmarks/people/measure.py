@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.method import Scored
+from benchmarks.metrics import detection_metrics
 from benchmarks.people.case import Case
-from chaffinch.bench.method import Scored
-from chaffinch.bench.metrics import detection_metrics
 
 FDR = 0.1
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from chaffinch.bench.inject import class_dependent_flips, flips_by_matrix, uniform_flips
 from chaffinch.core.types import Codes, Mask
+from chaffinch.corruptions import class_dependent_flips, flips_by_matrix, uniform_flips
 
 SOURCES = 5
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.markdown import table_line
+from benchmarks.page.page import write_index
 from benchmarks.people.results import Note, Plan
-from chaffinch.bench.page.page import write_index
 from chaffinch.store.run import write_text
 
 GROUPS = {
@@ -146,12 +147,12 @@ def _table(rows: pd.DataFrame, group: str) -> str:
         heads, best = _FIGURES, _BEST
     figures = figures.dropna(axis=1, how="all")
     rivals = figures.drop(index="oracle", errors="ignore")
-    lines = [_line(["method", *(heads[name] for name in figures)])]
-    lines += [_line(["---", *["--:"] * figures.shape[1]])]
+    lines = [table_line(["method", *(heads[name] for name in figures)])]
+    lines += [table_line(["---", *["--:"] * figures.shape[1]])]
     for method, row in figures.iterrows():
         top = {n for n in figures if n in best and row[n] == best[n](rivals[n].dropna())}
         cells = [_number(v, n in top and method != "oracle") for n, v in row.items()]
-        lines.append(_line([str(method), *cells]))
+        lines.append(table_line([str(method), *cells]))
     return "\n".join([*lines, "", _below(rows, common)])
 
 
@@ -175,12 +176,12 @@ def _every_set(runs: pd.DataFrame) -> str:
     means = runs.pivot_table(index="set", columns="method", values="f1", sort=False)
     rates = runs.groupby("set", sort=False)["true_rate"].mean()
     plain = _rivals(runs)
-    lines = [_line(["set", "wrong", *means.columns])]
-    lines += [_line(["---", *["--:"] * (means.shape[1] + 1)])]
+    lines = [table_line(["set", "wrong", *means.columns])]
+    lines += [table_line(["---", *["--:"] * (means.shape[1] + 1)])]
     for name, row in means.iterrows():
         top = row[[m for m in means.columns if m in plain]].max()
         cells = [_number(value, m in plain and value == top) for m, value in row.items()]
-        lines.append(_line([str(name), _number(rates[name], False), *cells]))
+        lines.append(table_line([str(name), _number(rates[name], False), *cells]))
     note = "Best in **bold** among the methods that see labels and evidence and nothing else."
     return "\n".join([*lines, "", note])
 
@@ -257,7 +258,3 @@ def _number(value: float, bold: bool) -> str:
     if np.isnan(value):
         return "-"
     return f"**{value:.3f}**" if bold else f"{value:.3f}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"

@@ -6,11 +6,11 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import beta
 from sklearn.neighbors import NearestNeighbors
 
+from benchmarks.peers.library import library, undisturbed
 from benchmarks.people.case import Case
 from benchmarks.people.measure import Verdict
 from benchmarks.people.method import method
 from benchmarks.people.ours import judged, verdict
-from chaffinch.bench.peers.library import library, undisturbed
 from chaffinch.diagnosis.selection import select
 
 FILTERS = (

@@ -32,7 +32,7 @@ _HOMES = {
     "watch": "chaffinch.training.watching.watch",
     "with_ids": "chaffinch.training.watching.identified",
 }
-_PACKAGES = ("bench", "gradients", "influence", "losses", "repair", "scorers")
+_PACKAGES = ("corruptions", "gradients", "influence", "losses", "repair", "scorers")
 
 __all__ = [
     "Edit",
@@ -41,9 +41,9 @@ __all__ = [
     "Plan",
     "attribute",
     "attribute_prompts",
-    "bench",
     "calibrate",
     "check_prompts",
+    "corruptions",
     "explain",
     "forget",
     "gradients",
@@ -64,7 +64,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from chaffinch import bench, gradients, influence, losses, repair, scorers
+    from chaffinch import corruptions, gradients, influence, losses, repair, scorers
     from chaffinch.core.edit import Edit
     from chaffinch.core.findings import Findings
     from chaffinch.core.plan import Plan

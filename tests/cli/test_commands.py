@@ -25,7 +25,7 @@ def csv(tmp_path):
     random = np.random.default_rng(0)
     truth = np.arange(120) % 2
     frame = pd.DataFrame({"a": truth * 6 + random.normal(size=120), "b": random.normal(size=120)})
-    labels, _ = chaffinch.bench.inject.uniform_flips(np.array(["no", "yes"])[truth], 0.1, seed=0)
+    labels, _ = chaffinch.corruptions.uniform_flips(np.array(["no", "yes"])[truth], 0.1, seed=0)
     path = tmp_path / "data.csv"
     frame.assign(answer=labels, key=[f"k{n}" for n in range(120)]).to_csv(path, index=False)
     return path

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chaffinch.bench.inject import uniform_flips
 from chaffinch.cli.app import main
 from chaffinch.core.plan import Plan
+from chaffinch.corruptions import uniform_flips
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import numpy as np
 
-from chaffinch.bench.inject import uniform_flips
 from chaffinch.core.randomness import stream
+from chaffinch.corruptions import uniform_flips
 from chaffinch.pipeline.collect import fold_of
 
 

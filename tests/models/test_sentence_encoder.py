@@ -69,7 +69,7 @@ def test_a_scan_of_embedded_texts_finds_flips(folder, tmp_path):
     truth = np.arange(200) % 2
     moods = (WORDS[4:8], WORDS[8:12])
     texts = [f"the day was {' and '.join(random.choice(moods[c], 2))}" for c in truth]
-    labels, errors = cf.bench.inject.uniform_flips(truth, 0.1, seed=1)
+    labels, errors = cf.corruptions.uniform_flips(truth, 0.1, seed=1)
     import pandas as pd
 
     frame = pd.DataFrame({"text": texts, "label": labels})

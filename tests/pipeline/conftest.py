@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chaffinch.bench.inject import uniform_flips
+from chaffinch.corruptions import uniform_flips
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ def scanned(tmp_path_factory):
     random = np.random.default_rng(7)
     truth = np.repeat([0, 1, 2], 60)
     X = (4 * np.eye(3)[truth] + random.normal(size=(180, 3))).astype(np.float32)
-    labels, _ = cf.bench.inject.uniform_flips(truth, 0.1, seed=3)
+    labels, _ = cf.corruptions.uniform_flips(truth, 0.1, seed=3)
     out = tmp_path_factory.mktemp("runs") / "run"
     return cf.scan((X, labels), out=out, **QUICK), out, truth
 
@@ -74,7 +74,7 @@ def test_the_pool_predicts_given_labels_better_than_any_source_alone():
 def test_any_evidence_makes_a_basis(evidence):
     random = np.random.default_rng(0)
     truth = np.arange(200) % 2
-    labels, _ = cf.bench.inject.uniform_flips(truth, 0.1, seed=2)
+    labels, _ = cf.corruptions.uniform_flips(truth, 0.1, seed=2)
     sure = 3 * np.eye(2)[truth] + random.normal(size=(200, 2))
     chances = np.exp(sure) / np.exp(sure).sum(axis=1, keepdims=True)
     given = {"probabilities": chances, "embeddings": sure, "logits": sure}[evidence]

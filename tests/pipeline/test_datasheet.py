@@ -33,7 +33,7 @@ def scanned(tmp_path_factory):
     truth = np.repeat([0, 1, 2], 40)
     centres = np.array([[0, 0, 0], [5, 0, 5], [0, 5, 5]])
     table = pd.DataFrame(centres[truth] + random.normal(size=(120, 3)), columns=list("abc"))
-    labels, _ = cf.bench.inject.uniform_flips(np.array(["ant", "b|ee", "cow"])[truth], 0.1, seed=3)
+    labels, _ = cf.corruptions.uniform_flips(np.array(["ant", "b|ee", "cow"])[truth], 0.1, seed=3)
     table["d"] = random.integers(0, 5, 120)
     table["place"] = random.choice(["here", "there"], 120)
     table.assign(label=labels).to_csv(place / "insects.csv", index=False)

@@ -12,7 +12,7 @@ def evidence():
     """Held-out probabilities, embeddings and training logits of 400 samples, 40 flipped."""
     random = np.random.default_rng(0)
     truth = np.arange(400) % 4
-    labels, errors = cf.bench.inject.uniform_flips(truth, 0.1, seed=2)
+    labels, errors = cf.corruptions.uniform_flips(truth, 0.1, seed=2)
     sure = 4 * np.eye(4)[truth]
     logits = np.stack([sure + random.normal(size=sure.shape) for _ in range(5)])
     embeddings = np.eye(4)[truth] * 6 + random.normal(size=(400, 4))
@@ -101,7 +101,7 @@ def test_labels_that_cannot_be_learned_are_not_flagged_but_said(count):
 def test_hard_but_learnable_labels_are_judged():
     random = np.random.default_rng(0)
     truth = np.arange(2000) % 2
-    labels, _ = cf.bench.inject.uniform_flips(truth, 0.2, seed=1)
+    labels, _ = cf.corruptions.uniform_flips(truth, 0.2, seed=1)
     logits = np.eye(2)[truth] * 2 + random.normal(size=(2000, 2))
     findings = cf.judge(labels, softmax(logits))
     assert findings.table["flagged"].sum() > 200

@@ -204,7 +204,7 @@ def test_scans_texts(tmp_path):
         f"it was a {' and '.join(random.choice(words[c], 3))} day, number {i} of the year"
         for i, c in enumerate(truth)
     ]
-    labels, errors = cf.bench.inject.uniform_flips(truth, 0.1, seed=1)
+    labels, errors = cf.corruptions.uniform_flips(truth, 0.1, seed=1)
     frame = pd.DataFrame({"text": texts, "label": labels})
     findings = cf.scan(frame, out=tmp_path / "run", epochs=10, batch_size=16)
     assert RunFolder(tmp_path / "run").record.data.modality == "text"
@@ -222,7 +222,7 @@ def _pictures(count: int = 90):
 
 def test_scans_a_folder_of_images(tmp_path):
     images, truth = _pictures()
-    labels, errors = cf.bench.inject.uniform_flips(truth, 0.1, seed=1)
+    labels, errors = cf.corruptions.uniform_flips(truth, 0.1, seed=1)
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         place = tmp_path / "data" / f"class-{label}"
         place.mkdir(parents=True, exist_ok=True)

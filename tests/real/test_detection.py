@@ -2,8 +2,8 @@
 
 import pytest
 
+from benchmarks.data import data_folder
 from benchmarks.detection import RATES, TARGETS, measure
-from benchmarks.real_data import folder
 
 SEED = 900
 
@@ -11,7 +11,7 @@ SEED = 900
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["digits", "letter", "covertype", "sst2"])
 def test_flips_are_found_at_the_own_threshold(name):
-    if name != "digits" and folder() is None:
+    if name != "digits" and data_folder() is None:
         pytest.skip("no real data: set CHAFFINCH_DATA to their folder")
     auroc, f1 = TARGETS[name]
     rate = RATES.get(name, 0.1)

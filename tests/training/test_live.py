@@ -10,8 +10,8 @@ from live_scene import calibrated, record, snapshot, validation
 from rich.console import Console
 
 import chaffinch as cf
-from chaffinch.bench.inject import uniform_flips
 from chaffinch.core.errors import InputError
+from chaffinch.corruptions import uniform_flips
 from chaffinch.training.alarms import Alarm
 from chaffinch.training.live import LivePage, LivePanel, Monitor
 from chaffinch.training.live.page import render

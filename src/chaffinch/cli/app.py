@@ -39,6 +39,7 @@ app = typer.Typer(
 
 _RUN = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
 _SEED = Annotated[int, typer.Option(help="Decides every random choice.")]
+_ANY_WORDS = {"allow_extra_args": True, "ignore_unknown_options": True}
 _OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run.")]
 
 
@@ -201,37 +202,13 @@ def demo(
     _show(out)
 
 
-def bench(
-    suites: Annotated[
-        list[str], typer.Argument(help="Suites by name, TOML files, 'all', or 'list'.")
-    ],
-    full: Annotated[bool, typer.Option("--full", help="The papers' sizes.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("docs/benchmarks"),
-    cache: Annotated[
-        Path | None, typer.Option(help="Where results are kept; else CHAFFINCH_CACHE.")
-    ] = None,
-    workers: Annotated[int, typer.Option(help="Processes side by side; 0 for all cores.")] = 0,
-    seeds: Annotated[int | None, typer.Option(help="How many seeds.", min=1)] = None,
-    methods: Annotated[
-        str, typer.Option(help="Only these methods or origins, commas between.")
-    ] = "",
-    only: Annotated[str, typer.Option(help="Only cells such as data=digits,rate=0.1.")] = "",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what is known.")] = False,
-    pages: Annotated[
-        bool, typer.Option("--pages", help="Measure nothing; write pages of what is known.")
-    ] = False,
-) -> None:
-    """Measure how well glitches are found, by Chaffinch and others, and write pages about it."""
-    from chaffinch.bench.engine.plan import Choice, parse_only
-    from chaffinch.bench.session import Session, default_cache
-    from chaffinch.cli.bench import run_bench
-
-    names = tuple(filter(None, (name.strip() for name in methods.split(","))))
-    choice = Choice(full, seeds, names, parse_only(only))
-    with _interruptible():
-        session = Session(out, cache or default_cache(), workers, fresh, pages)
-        status = run_bench(suites, choice, session)
-    raise typer.Exit(status)
+def bench() -> None:
+    """Say where the benchmark went; until 0.1 this command ran it."""
+    raise InputError(
+        "a command of the package",
+        "'bench', which is part of the repository only since 0.2",
+        "In a checkout, type: python -m benchmarks SUITE",
+    )
 
 
 def scorers() -> None:
@@ -272,7 +249,7 @@ app.command("attribute")(attribute.attribute)
 app.command("scorers")(scorers)
 app.command("estimators")(estimators)
 app.command("demo")(demo)
-app.command("bench")(bench)
+app.command("bench", hidden=True, context_settings=_ANY_WORDS)(bench)
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from chaffinch.bench.inject import uniform_flips
 from chaffinch.core.labels import Labels
+from chaffinch.corruptions import uniform_flips
 from chaffinch.data import ImageData
 from chaffinch.pipeline.request import prepare
 from chaffinch.pipeline.scan import perform

@@ -1,0 +1,5 @@
+"""The experiment ``text``: flipped labels under a fine-tuned encoder."""
+
+from benchmarks.experiments.fine_tuning.experiment import text
+
+__all__ = ["text"]

@@ -1,5 +1,0 @@
-"""The experiment ``diagnosis``: the tool's own scans of data with glitches of known place."""
-
-from chaffinch.bench.experiments.diagnosis.experiment import diagnosis
-
-__all__ = ["diagnosis"]

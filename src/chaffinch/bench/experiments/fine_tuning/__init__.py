@@ -1,5 +1,0 @@
-"""The experiment ``text``: flipped labels under a fine-tuned encoder."""
-
-from chaffinch.bench.experiments.fine_tuning.experiment import text
-
-__all__ = ["text"]

@@ -1,5 +1,0 @@
-"""The experiment ``cifar10n``: labels that people got wrong."""
-
-from chaffinch.bench.experiments.noisy_images.experiment import cifar10n
-
-__all__ = ["cifar10n"]

@@ -1,5 +1,0 @@
-"""The experiment ``prompts``: which training prompts taught a language model its answers."""
-
-from chaffinch.bench.experiments.prompts.experiment import prompts
-
-__all__ = ["prompts"]

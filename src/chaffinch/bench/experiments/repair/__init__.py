@@ -1,7 +1,0 @@
-"""Experiments on repair: does training on the repaired data give better models?"""
-
-from chaffinch.bench.experiments.repair.experiment import repair, repair_images
-from chaffinch.bench.experiments.repair.plane import repair_in_the_plane
-from chaffinch.bench.experiments.repair.verified import repair_verified
-
-__all__ = ["repair", "repair_images", "repair_in_the_plane", "repair_verified"]

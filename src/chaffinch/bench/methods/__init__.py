@@ -1,5 +1,0 @@
-"""Methods of detection that need no other library; importing this registers them."""
-
-from chaffinch.bench.methods import ablation, control, paper, scorer, tool
-
-__all__ = ["ablation", "control", "paper", "scorer", "tool"]
