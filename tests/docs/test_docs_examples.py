@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from markdown_page import PAGES, ROOT, blocks
 
-from chaffinch.cli.app import main
+from benchmarks import command as benchmarks
+from chaffinch.cli import app as chaffinch
 from chaffinch.training.alarms import ALARMS
 
 FILE_NAME = re.compile(r"# (\w+\.(?:py|toml))\n")
@@ -51,11 +52,13 @@ class Reader:
             if words and words[0] == "make":
                 assert f"\n{words[1]}: " in (ROOT / "Makefile").read_text("utf-8"), self.where
             elif words and words[0] == "chaffinch":
-                self.type(words)
+                self.type(words, chaffinch.main)
+            elif words[:3] == ["python", "-m", "benchmarks"]:
+                self.type(words[2:], benchmarks.main)
             else:
                 assert not words or words == ["pip", "install", "."], f"{self.where}: {line}"
 
-    def type(self, words):
+    def type(self, words, main):
         assert self.complaint is None, f"{self.where}: unexplained error: {self.complaint}"
         self.monkeypatch.setattr(sys, "argv", words)
         self.capsys.readouterr()

@@ -9,10 +9,13 @@ from markdown_page import DOCS, PAGES, README, ROOT, anchors, links, names, pros
 from scorer_table import scorer_table, table_on_page
 
 import chaffinch
+from benchmarks.command import app as benchmarks
+from chaffinch import corruptions
 from chaffinch.cli.app import app
 from chaffinch.core.basis import FILE as BASIS
 from chaffinch.core.evidence import _SHAPES
 from chaffinch.core.findings import COLUMNS
+from chaffinch.corruptions import CORRUPTIONS
 from chaffinch.data.array import LABEL_KEYS, SAMPLE_KEYS
 from chaffinch.data.column import LABEL_NAMES
 from chaffinch.data.file import READERS
@@ -25,6 +28,7 @@ from chaffinch.scorers import FAMILIES, SCORERS
 from chaffinch.store import run
 
 SCAN, FINDINGS, BENCH = DOCS / "scan.md", DOCS / "findings.md", DOCS / "bench.md"
+CORRUPTIONS_PAGE = DOCS / "corruptions.md"
 SCORERS_PAGE, ARCHITECTURE = DOCS / "scorers.md", DOCS / "architecture.md"
 
 COMMANDS = typer.main.get_command(app).commands
@@ -67,6 +71,22 @@ def test_the_table_of_options_is_that_of_the_program():
 def test_documented_commands_exist():
     typed = set().union(*(re.findall(r"`chaffinch (\w+)", prose(page)) for page in PAGES))
     assert typed <= set(COMMANDS)
+
+
+def test_every_option_of_the_benchmark_is_documented():
+    options = {
+        option
+        for parameter in typer.main.get_command(benchmarks).params
+        for option in parameter.opts
+        if option.startswith("--")
+    }
+    assert {name for row in table(BENCH, "option") for name in names(row[0])} == options
+
+
+def test_every_corruption_is_documented():
+    functions = {name for name in corruptions.__all__ if name.islower()}
+    documented = set(re.findall(r"\w+", CORRUPTIONS_PAGE.read_text("utf-8")))
+    assert {*CORRUPTIONS, *functions} <= documented
 
 
 def test_every_format_and_name_that_is_looked_for_is_documented():
