@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import benchmarks
 import chaffinch
 from chaffinch.core.registry import Registry
 from chaffinch.pipeline.options import ScanOptions
@@ -45,8 +46,8 @@ def short_training(monkeypatch):
 def own_registrations(monkeypatch):
     """Forget what the examples register once they are read: other tests count what there is.
 
-    What the package itself registers meanwhile, because an example imports one of its modules for
-    the first time, stays: that module will not run again.
+    What the package or the benchmark registers meanwhile, because an example imports one of their
+    modules for the first time, stays: that module will not run again.
     """
     add, added = Registry.add, []
 
@@ -63,7 +64,7 @@ def own_registrations(monkeypatch):
 
 
 def _nearest_outsider(frame):
-    inside = str(Path(chaffinch.__file__).parent)
+    inside = tuple(str(Path(one.__file__).parent) for one in (chaffinch, benchmarks))
     while frame.f_code.co_filename.startswith(inside):
         frame = frame.f_back
     return frame.f_code.co_filename

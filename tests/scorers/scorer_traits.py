@@ -81,7 +81,6 @@ ORDER_BOUND: set[str] = {
 NOT_FOR_LABELS = {
     # signals
     "helping_influence",
-    "mean_influence_published",
     "own_class_influence",
     "pcid",
     "pcid_early",

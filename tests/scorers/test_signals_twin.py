@@ -102,10 +102,8 @@ def slow_signals(evidence, epochs):
         helped = by_class(row, targets, size, lambda v: max(v, 0))
         hurt = by_class(row, targets, size, lambda v: min(v, 0))
         found["mi"].append(-sum(net) / m)
-        found["mi_published"].append(sum(net) / m)
         found["aai"].append(sum(map(abs, row)) / m)
         found["gd_class"].append(-min(net[c] for c in there) / m)
-        found["gd_class_published"].append(-min(net) / m)
         found["helping"].append(-sum(helped) / m)
         found["hurting"].append(-sum(hurt) / m)
         found["own_class"].append(-net[y] / m)
@@ -157,10 +155,8 @@ def test_each_scorer_is_its_signal():
     evidence = draw(ONE)
     traced = {
         "mean_influence": "mi",
-        "mean_influence_published": "mi_published",
         "absolute_influence": "aai",
         "gd_class": "gd_class",
-        "gd_class_published": "gd_class_published",
         "helping_influence": "helping",
         "hurting_influence": "hurting",
         "own_class_influence": "own_class",
@@ -179,8 +175,6 @@ def test_each_scorer_is_its_signal():
     for scorer, name in {"mean_influence": "mi", "self_influence": "si"}.items():
         wanted = signal_by_epoch(evidence, name)[:2].sum(axis=0)  # 2 of 4 epochs
         expect(SCORERS[f"{scorer}_early"](evidence), wanted)
-    last = signal_by_epoch(evidence, "cnci")[-1]
-    np.testing.assert_array_equal(SCORERS["cnci_published"](evidence), last)
 
 
 def test_self_influence_by_epoch_adds_up():
@@ -224,21 +218,6 @@ def test_without_records_by_epoch_it_is_the_last_epoch():
 def test_an_unknown_signal_is_refused():
     with pytest.raises(InputError, match=r"si, mi.*got 'nonsense'"):
         signal_by_epoch(draw(ONE), "nonsense")
-
-
-def test_a_class_without_targets_is_no_harm_only_as_published():
-    evidence = draw(ONE)
-    evidence = replace(evidence, validation_codes=np.zeros(8, np.int64))
-    ours, theirs = SCORERS["gd_class"](evidence), SCORERS["gd_class_published"](evidence)
-    np.testing.assert_allclose(theirs, np.maximum(ours, 0))
-    assert (ours < 0).any()  # helps the only class that is asked
-
-
-def test_the_published_sign_is_the_other_one():
-    evidence = draw(ONE)
-    np.testing.assert_array_equal(
-        SCORERS["mean_influence_published"](evidence), -SCORERS["mean_influence"](evidence)
-    )
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -16,7 +16,6 @@ from chaffinch.scorers.signals import signal_by_epoch
 SIGNALS = {
     "self_influence": "si",
     "mean_influence": "mi",
-    "mean_influence_published": "mi_published",
     "absolute_influence": "aai",
     "gd_class": "gd_class",
     "cnci": "cnci",

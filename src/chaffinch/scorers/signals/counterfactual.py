@@ -12,7 +12,7 @@ from chaffinch.core.evidence import Evidence
 from chaffinch.core.scorer import scorer
 from chaffinch.core.types import Codes, Floats, Mask
 from chaffinch.scorers.fusion import mean_rank
-from chaffinch.scorers.signals.signal import early_signal, signal_in_last_epoch, traced_signals
+from chaffinch.scorers.signals.signal import early_signal, traced_signals
 from chaffinch.scorers.signals.validation_signal import EARLY_NEEDS, NEEDS
 
 _PAPER = "Myrtakis et al., counterfactual influence signals, KDD 2025"
@@ -55,12 +55,6 @@ def cnci(evidence: Evidence, _seed: int) -> Floats:
 def cnci_early(evidence: Evidence, _seed: int) -> Floats:
     """CNCI over the first third of the epochs."""
     return early_signal(evidence, "cnci")
-
-
-@scorer("cnci_published", family="signals", needs=NEEDS, paper=_PAPER)
-def cnci_published(evidence: Evidence, _seed: int) -> Floats:
-    """CNCI as released, from the last epoch alone."""
-    return signal_in_last_epoch(evidence, "cnci")
 
 
 @scorer("pcid", family="signals", needs=NEEDS, paper=_PAPER)

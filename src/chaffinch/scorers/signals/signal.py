@@ -54,10 +54,8 @@ def counterfactual_support(sums: ClassSums) -> Floats:
 
 _FROM_SUMS: Mapping[str, Callable[[ClassSums, Codes, Mask, int], Floats]] = {
     "mi": lambda sums, _codes, _present, m: -sums.net.sum(axis=1) / m,
-    "mi_published": lambda sums, _codes, _present, m: sums.net.sum(axis=1) / m,
     "aai": lambda sums, _codes, _present, m: (sums.helped - sums.hurt).sum(axis=1) / m,
     "gd_class": lambda sums, _codes, present, m: group_difference(sums, present) / m,
-    "gd_class_published": lambda sums, _codes, _present, m: -sums.net.min(axis=1) / m,
     "helping": lambda sums, _codes, _present, m: -sums.helped.sum(axis=1) / m,
     "hurting": lambda sums, _codes, _present, m: -sums.hurt.sum(axis=1) / m,
     "own_class": lambda sums, codes, _present, m: -_own(sums.net, codes) / m,
@@ -103,11 +101,6 @@ def signal_by_epoch(evidence: Evidence, name: str) -> Floats:
     if name == "si":
         return self_influence_by_epoch(evidence)
     return np.stack([_in_epoch(evidence, epoch)[name] for epoch in range(num_epochs(evidence))])
-
-
-def signal_in_last_epoch(evidence: Evidence, name: str) -> Floats:
-    """(N,) a signal, other than ``si``, of the influence in the last epoch alone."""
-    return _in_epoch(evidence, num_epochs(evidence) - 1)[name]
 
 
 def early_signal(evidence: Evidence, name: str) -> Floats:

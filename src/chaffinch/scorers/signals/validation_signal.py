@@ -28,12 +28,6 @@ def mean_influence_early(evidence: Evidence, _seed: int) -> Floats:
     return early_signal(evidence, "mi")
 
 
-@scorer("mean_influence_published", family="signals", needs=NEEDS, paper=PAPER)
-def mean_influence_published(evidence: Evidence, _seed: int) -> Floats:
-    """MI with the sign of the released code, which flags the samples that help most."""
-    return traced_signals(evidence)["mi_published"]
-
-
 @scorer("absolute_influence", family="signals", needs=NEEDS, paper=PAPER)
 def absolute_influence(evidence: Evidence, _seed: int) -> Floats:
     """AAI: mean absolute influence on the validation samples, over all epochs."""
@@ -56,12 +50,6 @@ def gd_class(evidence: Evidence, _seed: int) -> Floats:
 def gd_class_early(evidence: Evidence, _seed: int) -> Floats:
     """GD-class over the first third of the epochs."""
     return early_signal(evidence, "gd_class")
-
-
-@scorer("gd_class_published", family="signals", needs=NEEDS, paper=PAPER)
-def gd_class_published(evidence: Evidence, _seed: int) -> Floats:
-    """GD-class as released: a training class without validation samples counts as not hurt."""
-    return traced_signals(evidence)["gd_class_published"]
 
 
 @scorer("helping_influence", family="signals", needs=NEEDS, paper=PAPER)
