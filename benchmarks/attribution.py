@@ -23,7 +23,9 @@ from benchmarks.data.prompt_set import prompt_set
 from benchmarks.experiments.prompts.model import load_base, train
 from benchmarks.experiments.prompts.settings import Settings
 from benchmarks.session import default_cache
+from chaffinch.gradients import capture
 from chaffinch.influence.queries import (
+    Layout,
     collect_gradients,
     collect_states,
     gradients_of,
@@ -31,10 +33,12 @@ from chaffinch.influence.queries import (
     prepare,
     states_of,
 )
-from chaffinch.models.language import add_lora
+from chaffinch.models.language import LanguageModel, Padded, TokenInputs, add_lora
 
 CASES = ("training", "rep_cos", "grad_dot", "datainf", "trak", "datainf whole", "ekfac whole")
 SETTING = ("model", "train", "test", "batch", "sketch")
+Pairs = tuple[TokenInputs, Padded]
+Sets = tuple[Pairs, Pairs]
 TIME_BAR, MEMORY_BAR = 2.5, 1.5
 
 
@@ -61,7 +65,7 @@ def measure(case: str, args: argparse.Namespace) -> dict[str, float]:
     return {"seconds": time.perf_counter() - start, "peak": peak()}
 
 
-def attribute(case, model, sets, args) -> None:
+def attribute(case: str, model: LanguageModel, sets: Sets, args: argparse.Namespace) -> None:
     data, asked = sets
     estimator, _, whole = case.partition(" ")
     with tempfile.TemporaryDirectory() as folder:
@@ -83,10 +87,7 @@ def attribute(case, model, sets, args) -> None:
         influence_of(table, prepare(table, queries, estimator))
 
 
-def _layout(model, data):
-    from chaffinch.gradients import capture
-    from chaffinch.influence.queries import Layout
-
+def _layout(model: LanguageModel, data: Pairs) -> Layout:
     return Layout.of(capture(model.model, data, "lora", model.loss), 64)
 
 
@@ -136,7 +137,8 @@ def recall(file: Path | None, setting: dict[str, object]) -> dict[str, dict[str,
     kept = json.loads(file.read_text())
     if kept["setting"] != setting:
         sys.exit(f"{file} was measured with {kept['setting']}: give another file, or these options")
-    return kept["found"]
+    found: dict[str, dict[str, float]] = kept["found"]
+    return found
 
 
 def rows(found: dict[str, dict[str, float]]) -> list[str]:

@@ -67,7 +67,7 @@ def measure(name: str, rate: float, seed: int, options: dict[str, Any]) -> dict[
     if errors.any():
         scores = {s: roc_auc_score(errors, table[s]) for s in findings.scorers}
         row["best scorer"] = max(scores.values())
-        row["its F1"] = best_f1(errors, table[max(scores, key=lambda s: scores[s])])
+        row["its F1"] = best_f1(errors, table[max(scores, key=lambda s: scores[s])].to_numpy())
     return row
 
 
@@ -85,7 +85,7 @@ def main() -> None:
     for name in arguments.data.split(","):
         rate = RATES.get(name, 0.1) if arguments.rate is None else arguments.rate
         runs = [measure(name, rate, seed, options) for seed in seeds]
-        mean = pd.DataFrame(runs).mean().to_dict()
+        mean = {str(name): float(value) for name, value in pd.DataFrame(runs).mean().items()}
         auroc, f1 = TARGETS.get(name, (np.nan, np.nan))
         goals = {"AUROC wanted": auroc, "F1 wanted": f1}
         rows.append({"data": name, "rate": rate, **mean, **goals})

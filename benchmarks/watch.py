@@ -85,7 +85,7 @@ def make_epoch(
     model = setting.make()
     x, y = setting.data
     optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
-    chunks = torch.arange(setting.samples).split(batch)
+    chunks = torch.arange(setting.samples).split(batch)  # type: ignore[no-untyped-call]
     watch = None
     if options is not None:
         watch = stack.enter_context(cf.watch(model, setting.samples, **options))
@@ -100,7 +100,7 @@ def make_epoch(
             loss = watch.loss(outputs, labels, ids) if watch else F.cross_entropy(outputs, labels)
             inside += time.perf_counter() - before
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         before = time.perf_counter()
         if watch and told:

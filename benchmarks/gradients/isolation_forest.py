@@ -33,9 +33,10 @@ def factors(samples: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     body, head = nn.Sequential(nn.Linear(784, 512), nn.ReLU()), nn.Linear(512, 10)
     optimizer = torch.optim.Adam([*body.parameters(), *head.parameters()], 1e-3)
     for _ in range(2):
-        for rows in torch.randperm(samples).split(128):
+        for rows in torch.randperm(samples).split(128):  # type: ignore[no-untyped-call]
             optimizer.zero_grad()
-            nn.functional.cross_entropy(head(body(X[rows])), y[rows]).backward()
+            loss = nn.functional.cross_entropy(head(body(X[rows])), y[rows])
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     with torch.no_grad():
         h = body(X)
@@ -55,7 +56,7 @@ def dense(d: np.ndarray, h: np.ndarray, jobs: int, seed: int = 0, trees: int = 1
     forest = IsolationForest(
         n_estimators=trees, max_samples=256, random_state=seed, n_jobs=jobs
     ).fit(matrix)
-    return -forest.score_samples(matrix)
+    return np.asarray(-forest.score_samples(matrix))
 
 
 def times(d: np.ndarray, h: np.ndarray, trees: int, threads: int, rounds: int) -> dict[str, float]:

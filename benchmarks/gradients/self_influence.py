@@ -10,6 +10,8 @@ threads; then the relative errors of each against a float64 loop over single sam
 import argparse
 import tempfile
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -38,9 +40,11 @@ def cnn(normalised: bool) -> nn.Sequential:
         layers += [norms[place]] if normalised else []
         layers += [nn.ReLU(), nn.MaxPool2d(2)]
     model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(1024, 10))
-    for norm in [layer for layer in model if isinstance(layer, nn.BatchNorm2d)]:
-        nn.init.uniform_(norm.running_mean, -0.1, 0.1)
-        nn.init.uniform_(norm.running_var, 0.5, 1.5)
+    for name, buffer in model.named_buffers():  # mean and variance of each norm, in this order
+        if name.endswith("running_mean"):
+            nn.init.uniform_(buffer, -0.1, 0.1)
+        elif name.endswith("running_var"):
+            nn.init.uniform_(buffer, 0.5, 1.5)
     return model.eval()
 
 
@@ -52,7 +56,7 @@ def by_vmap(model: nn.Module, x: Tensor, y: Tensor, size: int) -> Tensor:
         return F.cross_entropy(functional_call(model, chosen, (one_x[None],)), one_y[None])
 
     each, parts = vmap(grad(loss), in_dims=(None, 0, 0)), []
-    for rows in torch.arange(len(x)).split(size):
+    for rows in torch.arange(len(x)).split(size):  # type: ignore[no-untyped-call]
         found = each(weights, x[rows], y[rows])
         parts.append(sum(value.flatten(1).square().sum(1) for value in found.values()))
     return torch.cat(parts)
@@ -70,17 +74,18 @@ def by_captum(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
             loss_fn=nn.CrossEntropyLoss(reduction="sum"), batch_size=100,
             sample_wise_grads_per_batch=True,
         )  # fmt: skip
-        return tracin.self_influence()
+        norms: Tensor = tracin.self_influence()
+        return norms
 
 
 def truth(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """(N,) squared norms in float64, one sample at a time."""
     model = model.double()
-    norms = []
+    norms: list[Tensor] = []
     for one_x, one_y in zip(x.double(), y, strict=True):
         loss = F.cross_entropy(model(one_x[None]), one_y[None])
         found = torch.autograd.grad(loss, list(model.parameters()))
-        norms.append(sum(value.square().sum() for value in found))
+        norms.append(sum((value.square().sum() for value in found), torch.zeros(())))
     model.float()
     return torch.stack(norms)
 
@@ -100,17 +105,12 @@ def main() -> None:
         model = cnn(normalised)
         size = sum(parameter.numel() for parameter in model.parameters())
         kind = f"CNN{' with batch and group norm' if normalised else ''}, {size:,} parameters"
-        contenders = {
-            "chaffinch": lambda model=model: squared_norms(model, (x, y)),
-            **{
-                f"vmap(grad), batches of {size}": lambda model=model, size=size: by_vmap(
-                    model, x, y, size
-                )
-                for size in (50, 100, 250)
-            },
-        }
+        contenders: dict[str, Callable[[], Tensor]]
+        contenders = {"chaffinch": partial(squared_norms, model, (x, y))}
+        for size in (50, 100, 250):
+            contenders[f"vmap(grad), batches of {size}"] = partial(by_vmap, model, x, y, size)
         if TracInCP is not None:
-            contenders["captum TracInCP"] = lambda model=model: by_captum(model, x, y)
+            contenders["captum TracInCP"] = partial(by_captum, model, x, y)
         for threads in arguments.threads:
             taken = median_seconds(contenders, threads)
             best = min(time for name, time in taken.items() if name.startswith("vmap"))

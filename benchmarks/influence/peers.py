@@ -45,7 +45,8 @@ def make(samples: int, targets: int = 200) -> tuple[nn.Module, TensorDataset, Te
     solver = torch.optim.Adam(net.parameters(), 1e-2)
     for _ in range(100):
         solver.zero_grad()
-        nn.functional.cross_entropy(net(x[:samples]), y[:samples]).backward()
+        loss = nn.functional.cross_entropy(net(x[:samples]), y[:samples])
+        loss.backward()  # type: ignore[no-untyped-call]
         solver.step()
     data = TensorDataset(x[:samples], y[:samples])
     return net.eval(), data, TensorDataset(x[samples:], y[samples:])
@@ -59,8 +60,8 @@ def ours(
     options: dict[str, Any] = {} if name == "tracin" else {"damping": DAMPING}
     if labels:
         options |= {"labels": labels, "seed": seed}
-    pairs = [tuple(one.tensors) for one in (data, targets)]
-    return lambda: ci.attribute(net, *pairs, name, "last", **options)
+    pair, asked = (tuple(one.tensors) for one in (data, targets))
+    return lambda: ci.attribute(net, pair, asked, name, "last", **options)
 
 
 def captum_tracin(net: nn.Module, data: TensorDataset, targets: TensorDataset) -> Run:
@@ -71,7 +72,7 @@ def captum_tracin(net: nn.Module, data: TensorDataset, targets: TensorDataset) -
     torch.save(net.state_dict(), checkpoint)
     tracin = TracInCPFast(
         net,
-        net[2],
+        net.get_submodule("2"),
         data,
         [str(checkpoint)],
         loss_fn=nn.CrossEntropyLoss(reduction="sum"),
@@ -113,7 +114,8 @@ def dattri_run(kind: str, net: nn.Module, data: TensorDataset, targets: TensorDa
 
     def run() -> Tensor:
         one.cache(loaders[0])
-        return one.attribute(*loaders)
+        values: Tensor = one.attribute(*loaders)
+        return values
 
     return run
 

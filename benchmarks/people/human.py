@@ -125,7 +125,7 @@ def wrong_by_vote(votes: NDArray[Any]) -> NDArray[np.bool_]:
 def normalised(p: NDArray[Any]) -> NDArray[np.float32]:
     """Rows that sum to one; half precision had rounded them."""
     p = np.maximum(p.astype(np.float64), 1e-8)
-    return (p / p.sum(1, keepdims=True)).astype(np.float32)
+    return np.asarray(p / p.sum(1, keepdims=True), dtype=np.float32)
 
 
 LOADERS: dict[str, "Load"] = {

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 import chaffinch as cf
 from benchmarks.people.case import Case
@@ -88,7 +89,7 @@ def scan(case: Case, seed: int) -> Verdict:
 def oracle(case: Case, seed: int) -> Verdict:
     """The best threshold on the suspicion of `cf.judge`, chosen in knowledge of the truth."""
     known = np.ones(len(case), dtype=np.bool_) if case.known is None else case.known
-    scores = verdict(judged(case, seed)).scores
+    scores = judged(case, seed).table["suspicion"].to_numpy(np.float64)
     order = np.argsort(-scores[known], kind="stable")
     hits = np.cumsum(case.errors[known][order])
     f1 = 2 * hits / (case.errors[known].sum() + np.arange(1, len(order) + 1))
@@ -123,7 +124,8 @@ def judge_with(case: Case, seed: int, option: str, value: Any) -> Findings:
 
 def answers(case: Case, rows: list[int]) -> dict[str, int]:
     """The right label of each row by id."""
-    return {str(row): int(case.right[row]) for row in rows}
+    right = _right_labels(case)
+    return {str(row): int(right[row]) for row in rows}
 
 
 def verdict(findings: Findings) -> Verdict:
@@ -144,5 +146,10 @@ def verdict(findings: Findings) -> Verdict:
 def _check_answerable(case: Case) -> None:
     if not hasattr(Findings, "calibrate"):
         raise Skipped("this version's findings have no 'calibrate'")
+    _right_labels(case)
+
+
+def _right_labels(case: Case) -> NDArray[np.int64]:
     if case.right is None:
         raise Skipped("right labels are known for few samples only")
+    return case.right

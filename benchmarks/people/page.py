@@ -126,7 +126,7 @@ _DERIVED = ("gap_90", "rate_size", "fdr_met")
 def _group(rows: pd.DataFrame, group: str) -> list[str]:
     """Methods that see the same beside one another, then those that are told more."""
     told = rows["kind"].isin(["told more", "scan"])
-    parts = []
+    parts: list[str] = []
     for part in (rows[~told], pd.concat([rows[rows["method"] == "chaffinch"], rows[told]])):
         if part["method"].nunique() > 1 or not parts:
             parts += [_table(part, group)]
@@ -147,7 +147,7 @@ def _table(rows: pd.DataFrame, group: str) -> str:
         heads, best = _FIGURES, _BEST
     figures = figures.dropna(axis=1, how="all")
     rivals = figures.drop(index="oracle", errors="ignore")
-    lines = [table_line(["method", *(heads[name] for name in figures)])]
+    lines = [table_line(["method", *(heads[str(name)] for name in figures)])]
     lines += [table_line(["---", *["--:"] * figures.shape[1]])]
     for method, row in figures.iterrows():
         top = {n for n in figures if n in best and row[n] == best[n](rivals[n].dropna())}
@@ -181,7 +181,7 @@ def _every_set(runs: pd.DataFrame) -> str:
     for name, row in means.iterrows():
         top = row[[m for m in means.columns if m in plain]].max()
         cells = [_number(value, m in plain and value == top) for m, value in row.items()]
-        lines.append(table_line([str(name), _number(rates[name], False), *cells]))
+        lines.append(table_line([str(name), _number(rates[str(name)], False), *cells]))
     note = "Best in **bold** among the methods that see labels and evidence and nothing else."
     return "\n".join([*lines, "", note])
 

@@ -97,7 +97,7 @@ def _filter(name: str) -> None:
         # "Margin" ranks by the margin, all others by self-confidence, cleanlab's own default.
         others = p.copy()
         others[np.arange(len(p)), case.codes] = -1
-        scores = (others.max(1) if "margin" in name else 0) - _own(p, case)
+        scores = np.asarray((others.max(1) if "margin" in name else 0) - _own(p, case))
         return Verdict(np.asarray(flagged, np.bool_), scores, rate=float(1 - np.trace(joint)))
 
 
