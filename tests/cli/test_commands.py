@@ -91,6 +91,7 @@ def test_the_default_run_folder_is_named_after_the_data(monkeypatch, capsys, csv
         (("report", "nowhere"), "finished run in nowhere"),
         (("scan", "data.csv", "--no-such-option"), "No such option"),
         (("scan",), "Missing argument"),
+        (("bench", "quick", "--full"), "In a checkout, type: python -m benchmarks SUITE"),
     ],
 )
 def test_bad_usage_is_status_2_on_standard_error(

@@ -105,5 +105,5 @@ def test_patterns_stand_in_where_no_other_images_are_at_hand(digits):
 
 
 def test_unknown_glitches_are_refused(digits):
-    with pytest.raises(InputError, match="glitch"):
+    with pytest.raises(InputError, match="the name of a corruption"):
         inject_glitch(digits, "gremlins", 0.1, 0, {})
