@@ -13,7 +13,8 @@ from benchmarks.experiment import Measurement
 from chaffinch.core.randomness import stream
 from chaffinch.core.types import Codes, Floats, Mask
 from chaffinch.models.inputs import Inputs
-from chaffinch.pipeline.collect import CHECKPOINTS, Work
+from chaffinch.pipeline.collect import CHECKPOINTS
+from chaffinch.pipeline.work import Work
 from chaffinch.training.loop import MakeLoss, StateFile, Task, Training, train
 from chaffinch.training.recorder import evaluate
 

@@ -157,7 +157,7 @@ def test_ctrl_c_says_that_nothing_is_lost(monkeypatch, capsys, csv, tmp_path):
     def stop(*_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("chaffinch.pipeline.collect.train", stop)
+    monkeypatch.setattr("chaffinch.pipeline.work.train", stop)
     words = ("scan", str(csv), "--label", "answer", "--out", str(tmp_path / "run"), *QUICK)
     status, _, error = run(monkeypatch, capsys, *words)
     assert status == 130

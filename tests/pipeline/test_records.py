@@ -12,8 +12,8 @@ import chaffinch as cf
 from chaffinch.core.errors import InputError
 from chaffinch.core.randomness import stream
 from chaffinch.models.inputs import DenseInputs
-from chaffinch.pipeline import collect
-from chaffinch.pipeline.side_training import fake_members
+from chaffinch.pipeline import work
+from chaffinch.pipeline.auxiliary_training import fake_members
 from chaffinch.scorers import SCORERS
 from chaffinch.store import EvidenceFolder
 from chaffinch.store.run import partial_folder
@@ -94,13 +94,13 @@ def test_the_usual_records_do_not_depend_on_the_others(blobs, tmp_path):
         np.testing.assert_array_equal(array, two.records[name])
 
 
-def test_interrupted_side_trainings_go_on_to_the_same_records(blobs, tmp_path, monkeypatch):
+def test_interrupted_auxiliary_trainings_go_on_to_the_same_records(blobs, tmp_path, monkeypatch):
     options = {
         "scorers": [needing("ensemble_logits"), needing("fake_class_margins")],
         "ensemble": 2,
     }
     scan(blobs, tmp_path / "whole", **options)
-    calls, whole = [], collect.train
+    calls, whole = [], work.train
 
     def breaks(*args):
         calls.append(args[1].name)
@@ -108,11 +108,11 @@ def test_interrupted_side_trainings_go_on_to_the_same_records(blobs, tmp_path, m
             raise KeyboardInterrupt
         return whole(*args)
 
-    monkeypatch.setattr(collect, "train", breaks)
+    monkeypatch.setattr(work, "train", breaks)
     with pytest.raises(KeyboardInterrupt):
         scan(blobs, tmp_path / "run", **options)
     assert calls[-1] == "fake-1"
-    monkeypatch.setattr(collect, "train", whole)
+    monkeypatch.setattr(work, "train", whole)
     scan(blobs, tmp_path / "run", **options)
     one, two = evidence_of(tmp_path / "whole"), evidence_of(tmp_path / "run")
     assert set(one.records) == set(two.records) == USUAL | ENSEMBLE | FAKE
@@ -134,14 +134,14 @@ def by_hand(model, x, seed):
 
 
 def test_held_out_passes_are_those_of_the_fold_models(blobs, tmp_path, monkeypatch):
-    trained, whole = [], collect.train
+    trained, whole = [], work.train
 
     def keeps(task, training, *others):
         model = whole(task, training, *others)
         trained.append((training, model, task.inputs))
         return model
 
-    monkeypatch.setattr(collect, "train", keeps)
+    monkeypatch.setattr(work, "train", keeps)
     findings = scan(blobs, tmp_path / "run", **HELD_OUT)
     assert findings.scorers == ["uq_led"]
     evidence = evidence_of(tmp_path / "run")
@@ -163,8 +163,8 @@ def test_held_out_passes_are_those_of_the_fold_models(blobs, tmp_path, monkeypat
 @pytest.mark.parametrize("damaged", [False, True])
 def test_interrupted_folds_go_on_to_the_same_passes(blobs, tmp_path, monkeypatch, damaged):
     scan(blobs, tmp_path / "whole", **HELD_OUT)
-    monkeypatch.setattr(collect, "StateFile", lambda path, _seconds: StateFile(path, 0.0))
-    begun, whole = [], collect.train
+    monkeypatch.setattr(work, "StateFile", lambda path, _seconds: StateFile(path, 0.0))
+    begun, whole = [], work.train
 
     def breaks(task, training, on_epoch, state):
         known = state.load()
@@ -173,7 +173,7 @@ def test_interrupted_folds_go_on_to_the_same_passes(blobs, tmp_path, monkeypatch
             raise KeyboardInterrupt
         return whole(task, training, on_epoch, state)
 
-    monkeypatch.setattr(collect, "train", breaks)
+    monkeypatch.setattr(work, "train", breaks)
     with pytest.raises(KeyboardInterrupt):
         scan(blobs, tmp_path / "run", **HELD_OUT)
     if damaged:
@@ -211,7 +211,7 @@ def no_arguments():
 def test_a_named_scorer_that_cannot_run_is_refused_before_training(
     blobs, tmp_path, monkeypatch, record, options, words
 ):
-    monkeypatch.setattr(collect, "train", None)
+    monkeypatch.setattr(work, "train", None)
     X, labels, _ = blobs
     with pytest.raises(InputError, match=f"what the scorer .* needs.*{words}"):
         cf.scan((X, labels), out=tmp_path / "run", scorers=[needing(record)], **QUICK | options)

@@ -10,7 +10,7 @@ import torch
 
 import chaffinch as cf
 from chaffinch.core.errors import InputError, RunError
-from chaffinch.pipeline import collect
+from chaffinch.pipeline import work
 from chaffinch.pipeline.resume import Plan, claim
 from chaffinch.store import EvidenceFolder
 from chaffinch.store.run import RunFolder, partial_folder
@@ -30,7 +30,7 @@ def whole(csv, tmp_path):
 def test_stopped_after_any_epoch_it_goes_on_to_the_same_bytes(
     csv, tmp_path, monkeypatch, whole, epochs_done
 ):
-    monkeypatch.setattr(collect, "StateFile", lambda path, _seconds: StateFile(path, 0.0))
+    monkeypatch.setattr(work, "StateFile", lambda path, _seconds: StateFile(path, 0.0))
     left = [epochs_done]
     record, record_held_out = Recorder.record, Recorder.record_held_out
 
@@ -52,14 +52,14 @@ def test_stopped_after_any_epoch_it_goes_on_to_the_same_bytes(
     with pytest.raises(RunError, match="an unfinished one"):
         RunFolder(tmp_path / "run")
     trained = []
-    step = collect.train
+    step = work.train
 
     def spy(task, training, on_epoch, state_file):
         state = state_file.load()
         trained.append(0 if state is None else state["epoch"])
         return step(task, training, on_epoch, state_file)
 
-    monkeypatch.setattr(collect, "train", spy)
+    monkeypatch.setattr(work, "train", spy)
     cf.scan(csv, out=tmp_path / "run", **OPTIONS)
     assert sum(trained) == epochs_done  # nothing that was done is done again
     assert (tmp_path / "run" / "findings.parquet").read_bytes() == whole
@@ -122,7 +122,7 @@ def test_an_interrupted_scan_of_other_data_is_not_mixed_in(csv, table, tmp_path,
 
 @pytest.mark.parametrize("damage", ["lost", "cut"])
 def test_lost_records_are_made_again(csv, tmp_path, monkeypatch, whole, damage):
-    monkeypatch.setattr(collect, "StateFile", lambda path, _seconds: StateFile(path, 0.0))
+    monkeypatch.setattr(work, "StateFile", lambda path, _seconds: StateFile(path, 0.0))
 
     def stop(*_arguments):
         raise KeyboardInterrupt
@@ -144,7 +144,7 @@ def test_lost_records_are_made_again(csv, tmp_path, monkeypatch, whole, damage):
 
 def interrupted(csv, out, monkeypatch):
     """A scan stopped when the model trained on all samples and one fold of two are finished."""
-    monkeypatch.setattr(collect, "StateFile", lambda path, _seconds: StateFile(path, 0.0))
+    monkeypatch.setattr(work, "StateFile", lambda path, _seconds: StateFile(path, 0.0))
     left, record = [4], Recorder.record_held_out
 
     def stopping(self, *arguments):
@@ -227,7 +227,7 @@ def test_a_full_disk_is_said_and_work_is_kept(csv, tmp_path, monkeypatch, whole)
             cf.scan(csv, out=out, **OPTIONS)
     assert not out.exists()
     assert partial_folder(out).exists()
-    monkeypatch.setattr(collect, "train", _done)
+    monkeypatch.setattr(work, "train", _done)
     cf.scan(csv, out=out, **OPTIONS)
     assert (out / "findings.parquet").read_bytes() == whole
 

@@ -291,7 +291,7 @@ def _trained(X, labels) -> nn.Module:
 def test_a_trained_model_is_scored_as_it_is(blobs, monkeypatch):
     X, labels, errors = blobs
     net = _trained(X, labels)
-    monkeypatch.setattr("chaffinch.pipeline.collect.train", None)
+    monkeypatch.setattr("chaffinch.pipeline.work.train", None)
     # As a torch data set, so that the model gets the numbers that it was trained on.
     data = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(labels))
     findings = cf.scan(data, model=net, train=False)

@@ -9,7 +9,7 @@ import chaffinch as cf
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.models.inputs import DenseInputs
 from chaffinch.models.language.classification import ABSENT, TextClassifier
-from chaffinch.pipeline import collect
+from chaffinch.pipeline import work
 from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.verification.slots import Slots
 from chaffinch.store.run import RunFolder
@@ -59,7 +59,7 @@ def test_the_same_folder_is_the_same_run_and_another_is_not(texts, encoder, tmp_
     first = cf.scan(table, model=encoder, out=out, **quick)
     moved = case.save_encoder(tmp_path / "moved")
     with monkeypatch.context() as patch:
-        patch.setattr(collect, "train", lambda *_: pytest.fail("trained a second time"))
+        patch.setattr(work, "train", lambda *_: pytest.fail("trained a second time"))
         again = cf.scan(table, model=moved, out=out, **quick)
     pd.testing.assert_frame_equal(first.table, again.table)
     other = case.save_encoder(tmp_path / "other", seed=1)
@@ -82,9 +82,9 @@ def test_an_interrupted_scan_goes_on_to_the_same_findings(texts, encoder, tmp_pa
             raise StopError
         return train(task, training, on_epoch, state)
 
-    train = collect.train
+    train = work.train
     with monkeypatch.context() as patch:
-        patch.setattr(collect, "train", stop_in_second)
+        patch.setattr(work, "train", stop_in_second)
         with pytest.raises(StopError):
             cf.scan(table, model=encoder, out=tmp_path / "run", **QUICK)
     assert (tmp_path / "run.partial" / "state" / "full.pt").is_file()

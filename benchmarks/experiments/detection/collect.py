@@ -17,8 +17,9 @@ from chaffinch.core.labels import Labels
 from chaffinch.core.types import Codes, Floats, Modality
 from chaffinch.data import TensorData
 from chaffinch.models.inputs import Inputs
-from chaffinch.pipeline.collect import CHECKPOINTS, Work, collect_by_training
+from chaffinch.pipeline.collect import CHECKPOINTS, collect_by_training
 from chaffinch.pipeline.encode import Encoded
+from chaffinch.pipeline.work import Work
 from chaffinch.training.loop import StateFile, Task, Training, train
 from chaffinch.training.recorder import evaluate
 

@@ -19,8 +19,9 @@ from chaffinch.core.errors import InputError
 from chaffinch.core.labels import Labels
 from chaffinch.core.types import Codes, Mask
 from chaffinch.data import TensorData
-from chaffinch.pipeline.collect import Work, collect_by_training
+from chaffinch.pipeline.collect import collect_by_training
 from chaffinch.pipeline.encode import Encoded
+from chaffinch.pipeline.work import Work
 
 _FLIPS = {
     "uniform_flips": corruptions.uniform_flips,

@@ -18,8 +18,9 @@ from chaffinch.core.labels import Labels
 from chaffinch.data import TensorData
 from chaffinch.models.defaults import SmallResNet
 from chaffinch.models.encoding import encode_pixels
-from chaffinch.pipeline.collect import Work, collect_by_training
+from chaffinch.pipeline.collect import collect_by_training
 from chaffinch.pipeline.encode import Encoded
+from chaffinch.pipeline.work import Work
 
 KIND = "mislabelled"
 MODELS = ("small_resnet", "resnet34")

@@ -25,10 +25,10 @@ from benchmarks.situation import Situation
 from chaffinch.core.types import Codes
 from chaffinch.diagnosis.judgement import judge_evidence
 from chaffinch.models.inputs import Inputs
-from chaffinch.pipeline.collect import Work
 from chaffinch.pipeline.verification.exam import Exam, Examiner
 from chaffinch.pipeline.verification.race import Course
 from chaffinch.pipeline.verification.slots import Layout, Slots
+from chaffinch.pipeline.work import Work
 from chaffinch.repair.effect import Effect
 
 _GROUPS = {"all": CONTESTANTS, "rivals": tuple(RIVALS)}

@@ -1,6 +1,6 @@
 """From values to a reader's list: the samples that helped and hurt most, by layer and token."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -10,10 +10,8 @@ from chaffinch.data.prompt import Prompts
 from chaffinch.influence.queries import GradientTable, Prepared, by_layer, by_token
 from chaffinch.influence.queries.collect import take
 from chaffinch.models.language import LanguageModel
+from chaffinch.pipeline.attribute_options import AttributeOptions
 from chaffinch.report.answers import Answer, Influencer
-
-if TYPE_CHECKING:
-    from chaffinch.pipeline.attribute import AttributeOptions
 
 _LAYERS = 3
 

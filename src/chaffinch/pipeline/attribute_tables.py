@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -19,9 +19,7 @@ from chaffinch.influence.queries import (
     states_of,
 )
 from chaffinch.models.language import LanguageModel
-
-if TYPE_CHECKING:
-    from chaffinch.pipeline.attribute import AttributeOptions
+from chaffinch.pipeline.attribute_options import AttributeOptions
 
 _OF_GRADIENTS = (
     "lora",
@@ -41,7 +39,7 @@ _SAMPLED = 64
 
 
 def open_table(
-    model: LanguageModel, train: Prompts, folder: Path, options: "AttributeOptions"
+    model: LanguageModel, train: Prompts, folder: Path, options: AttributeOptions
 ) -> GradientTable:
     """What the estimator needs of the training samples, kept by an earlier call or by a pass now.
 
@@ -86,7 +84,7 @@ def open_table(
 
 
 def asked_rows(
-    model: LanguageModel, asked: Prompts, table: GradientTable, options: "AttributeOptions"
+    model: LanguageModel, asked: Prompts, table: GradientTable, options: AttributeOptions
 ) -> dict[str, Tensor]:
     """(M, K) of each parameter or block of the queries, as the table holds them of the samples."""
     data = _encode(model, asked, options)
@@ -102,7 +100,7 @@ def asked_rows(
     )
 
 
-def _encode(model: LanguageModel, prompts: Prompts, options: "AttributeOptions") -> Any:
+def _encode(model: LanguageModel, prompts: Prompts, options: AttributeOptions) -> Any:
     return model.pairs(prompts.prompts, prompts.responses, count_prompt=options.count_prompt)
 
 

@@ -21,9 +21,9 @@ from chaffinch.core.findings import Findings
 from chaffinch.core.kinds import SET_ASIDE
 from chaffinch.core.types import Codes, Floats
 from chaffinch.core.version import VERSION
-from chaffinch.pipeline.collect import Work
 from chaffinch.pipeline.explain import write_explanations
 from chaffinch.pipeline.gallery import gallery
+from chaffinch.pipeline.work import Work
 from chaffinch.store.run import (
     FINDINGS,
     GALLERY,

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from chaffinch.core.errors import InputError
 from chaffinch.models.factory import make_model
-from chaffinch.pipeline.collect import Work
+from chaffinch.pipeline.work import Work
 from chaffinch.scorers import Choice
 from chaffinch.training.dropout import dropout_layers
 from chaffinch.training.recorder import check_outputs

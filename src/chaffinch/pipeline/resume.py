@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chaffinch.core.errors import InputError, RunError
-from chaffinch.pipeline.collect import STATE
+from chaffinch.pipeline.work import STATE
 from chaffinch.store import EvidenceFolder
 from chaffinch.store.belongings import PLAN, list_files, need_own_run
 from chaffinch.store.draft import put

@@ -22,7 +22,8 @@ from chaffinch.core.findings import Findings
 from chaffinch.core.randomness import stream
 from chaffinch.core.types import Floats
 from chaffinch.diagnosis.wrong_label import LATE
-from chaffinch.pipeline.collect import Work, collect_by_training
+from chaffinch.pipeline.collect import collect_by_training
+from chaffinch.pipeline.work import Work
 from chaffinch.store.run import EVIDENCE
 
 MOST_ROUNDS = 4

@@ -23,7 +23,7 @@ from chaffinch.models.factory import make_model
 from chaffinch.pipeline.aside import suggest, with_set_aside
 from chaffinch.pipeline.canaries import SHARE, SHARE_BESIDE_FOLDS, make_canaries
 from chaffinch.pipeline.canary_record import canary_evidence
-from chaffinch.pipeline.collect import STATE, Work, collect_by_training, collect_from_trained
+from chaffinch.pipeline.collect import collect_by_training, collect_from_trained
 from chaffinch.pipeline.model import ScanModel
 from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.outcome import Outcome, Stopwatch, findings_of, write_outcome
@@ -33,6 +33,7 @@ from chaffinch.pipeline.records import with_records
 from chaffinch.pipeline.request import Model, Request, plan_of, prepare
 from chaffinch.pipeline.resume import claim, finished, full_disk, nothing_left, publish
 from chaffinch.pipeline.rounds import Round, look_again
+from chaffinch.pipeline.work import STATE, Work
 from chaffinch.scorers import choose
 from chaffinch.store.lock import alone
 from chaffinch.store.mark import need_local

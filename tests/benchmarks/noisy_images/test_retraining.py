@@ -10,8 +10,8 @@ from benchmarks.experiments.retraining import Repair, Retrainer, most_suspicious
 from chaffinch.core.labels import Labels
 from chaffinch.data import TensorData
 from chaffinch.models.inputs import DenseInputs
-from chaffinch.pipeline.collect import Work
 from chaffinch.pipeline.encode import Encoded
+from chaffinch.pipeline.work import Work
 from chaffinch.training.schedule import Schedule
 
 

@@ -4,14 +4,20 @@ The questions follow Gebru et al., Datasheets for Datasets (CACM 2021), as far a
 answer them or a person did.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from chaffinch.core.plain_text import clean
+from chaffinch.pipeline.datasheet.croissant import croissant
 from chaffinch.pipeline.datasheet.sheet import Sheet
+from chaffinch.store.draft import delivered, free
+from chaffinch.store.mark import need_local
 
 _MEANING = re.compile(r"([\\`*_\[\]<>|~&$!]|^#)")
 _NOT_STATED = "*Not stated.*"
@@ -41,6 +47,24 @@ def page(sheet: Sheet) -> str:
         *_upkeep(sheet),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def write_sheet(sheet: Sheet, out: str | Path, *, overwrite: bool = False) -> tuple[Path, Path]:
+    """Write a sheet as a page (``out.md``) and as Croissant (``out.json``).
+
+    Raises:
+        InputError: One of the files exists and is not to be replaced, or cannot be written.
+    """
+    need_local(out)
+    stem = Path(out).expanduser()
+    places = stem.with_name(f"{stem.name}.md"), stem.with_name(f"{stem.name}.json")
+    for place in places:
+        free(place, overwrite)
+    described = json.dumps(croissant(sheet), indent=1, ensure_ascii=False) + "\n"
+    texts = zip(places, (page(sheet), described), strict=True)
+    files = {p: partial(Path.write_text, data=text, encoding="utf-8") for p, text in texts}
+    delivered(files, overwrite=overwrite)
+    return places
 
 
 def _overview(sheet: Sheet) -> Iterator[str]:

@@ -1,10 +1,8 @@
 """What a data sheet holds, gathered from data, run and ledger."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +28,7 @@ from chaffinch.pipeline.ledger import (
 from chaffinch.pipeline.snapshot import files_of, location_of
 from chaffinch.store.content import Contents
 from chaffinch.store.decision import consensus
-from chaffinch.store.draft import delivered, free
 from chaffinch.store.ledger import Ledger, NoLedgerError
-from chaffinch.store.mark import need_local
 from chaffinch.store.run import RunFolder, RunRecord
 
 _MOST_PAIRS = 5
@@ -119,27 +115,6 @@ def sheet_of(subject: str | Path, about: About, ledger: str | None = None, **ope
         {} if book is None else _review(book, run),
         () if book is None else _verifications(book, run),
     )
-
-
-def write_sheet(sheet: Sheet, out: str | Path, *, overwrite: bool = False) -> tuple[Path, Path]:
-    """Write a sheet as a page (``out.md``) and as Croissant (``out.json``).
-
-    Raises:
-        InputError: One of the files exists and is not to be replaced, or cannot be written.
-    """
-    from chaffinch.pipeline.datasheet.croissant import croissant
-    from chaffinch.pipeline.datasheet.page import page
-
-    need_local(out)
-    stem = Path(out).expanduser()
-    places = stem.with_name(f"{stem.name}.md"), stem.with_name(f"{stem.name}.json")
-    for place in places:
-        free(place, overwrite)
-    described = json.dumps(croissant(sheet), indent=1, ensure_ascii=False) + "\n"
-    texts = zip(places, (page(sheet), described), strict=True)
-    files = {p: partial(Path.write_text, data=text, encoding="utf-8") for p, text in texts}
-    delivered(files, overwrite=overwrite)
-    return places
 
 
 def _book(subject: str | Path, url: str | None) -> Ledger | None:

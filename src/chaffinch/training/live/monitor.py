@@ -8,8 +8,7 @@ from chaffinch.core.errors import InputError
 from chaffinch.training.alarms import ALARMS, Alarm, Rule
 from chaffinch.training.diagnostics.follower import Follower
 from chaffinch.training.diagnostics.snapshot import Snapshot
-from chaffinch.training.watching.ledger import in_charge
-from chaffinch.training.watching.observer import EpochRecord, StepRecord
+from chaffinch.training.watching.observer import EpochRecord, StepRecord, in_charge
 
 LOG = logging.getLogger("chaffinch")
 

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch import distributed as dist
 
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.evidence import Evidence
@@ -20,7 +19,12 @@ from chaffinch.core.types import Strings
 from chaffinch.training.watching.archive import Archive
 from chaffinch.training.watching.block import Arrivals
 from chaffinch.training.watching.evidence import make_evidence
-from chaffinch.training.watching.observer import FIELDS, EpochRecord, ValidationRecord
+from chaffinch.training.watching.observer import (
+    FIELDS,
+    EpochRecord,
+    ValidationRecord,
+    in_charge,
+)
 from chaffinch.training.watching.options import MOST_LOGITS, WatchOptions, column
 from chaffinch.training.watching.tally import OnBlock, Tally
 
@@ -248,8 +252,3 @@ class Ledger:
                 "fewer",
                 "Watch with the out= that the checkpoint was written with",
             )
-
-
-def in_charge() -> bool:
-    """Whether this process writes: the first one, or the only one."""
-    return not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0

@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import distributed as dist
 
 from chaffinch.core.types import Codes, Floats, Mask
 
@@ -143,3 +144,8 @@ class EpochCall:
 
     def close(self) -> None:
         """Nothing."""
+
+
+def in_charge() -> bool:
+    """Whether this process writes: the first one, or the only one."""
+    return not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0

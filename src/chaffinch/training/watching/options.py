@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from chaffinch.core.errors import InputError
+from chaffinch.training.live.monitor import Monitor
 from chaffinch.training.policies.stack import PolicyLike
 from chaffinch.training.watching.clock import Boundary
 from chaffinch.training.watching.criterion import LossLike
@@ -83,8 +84,6 @@ def observers(callbacks: Sequence[ObserverLike], alarms: bool | Sequence[str]) -
             )
     if alarms is False:
         return made
-    from chaffinch.training.live.monitor import Monitor  # it imports what imports this file
-
     if any(isinstance(one, Monitor) for one in made):
         raise InputError(
             "one Monitor", f"alarms={alarms!r} and a Monitor in callbacks", "Leave alarms= out"

@@ -16,8 +16,8 @@ from chaffinch.diagnosis.judgement import judge_evidence
 from chaffinch.diagnosis.label_noise import Assumption
 from chaffinch.training.watching.clock import EpochClock
 from chaffinch.training.watching.head import HeadListener
-from chaffinch.training.watching.ledger import Ledger, in_charge
-from chaffinch.training.watching.observer import Observer
+from chaffinch.training.watching.ledger import Ledger
+from chaffinch.training.watching.observer import Observer, in_charge
 
 if TYPE_CHECKING:
     from chaffinch.training.alarms import Alarm

@@ -24,9 +24,9 @@ from chaffinch.training.watching.clock import EpochClock
 from chaffinch.training.watching.criterion import Criterion, cross_entropy
 from chaffinch.training.watching.head import HeadListener
 from chaffinch.training.watching.lane import Lane
-from chaffinch.training.watching.ledger import Ledger, in_charge
+from chaffinch.training.watching.ledger import Ledger
 from chaffinch.training.watching.measures import Head
-from chaffinch.training.watching.observer import StepRecord
+from chaffinch.training.watching.observer import StepRecord, in_charge
 from chaffinch.training.watching.options import WatchOptions, check_known, observers
 from chaffinch.training.watching.reading import Reading
 from chaffinch.training.watching.validation import validation_of

@@ -1,7 +1,7 @@
 """Trainings beside the main ones, for scorers that ask for them: ensembles and a fake class."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,25 +10,23 @@ from torch import nn
 from chaffinch.core.progress import Step
 from chaffinch.core.randomness import stream
 from chaffinch.core.types import Codes, Mask
+from chaffinch.pipeline.work import Work
 from chaffinch.scorers.probability import margin
 from chaffinch.store import EvidenceFolder
 from chaffinch.training.loop import Task, Training
 from chaffinch.training.recorder import evaluate
 
-if TYPE_CHECKING:
-    from chaffinch.pipeline.collect import Work
-
 FAKE_RUNS = 2
 """R: a member of the fake class has no score from its own training, so there is a second one."""
 
 
-def num_side_trainings(work: "Work") -> int:
+def num_auxiliary_trainings(work: Work) -> int:
     """How many trainings `train_beside` makes."""
     fake = FAKE_RUNS if "fake_class_margins" in work.records else 0
     return fake + (work.ensemble if "ensemble_logits" in work.records else 0)
 
 
-def train_beside(work: "Work", task: Task, store: EvidenceFolder, advance: Step) -> dict[str, Any]:
+def train_beside(work: Work, task: Task, store: EvidenceFolder, advance: Step) -> dict[str, Any]:
     """Do the trainings that the work's records ask for.
 
     Returns:
@@ -62,7 +60,7 @@ def fake_members(codes: Codes, num_classes: int, seed: int) -> Mask:
     return members
 
 
-def _train_fake_classes(work: "Work", task: Task, advance: Step) -> dict[str, Any]:
+def _train_fake_classes(work: Work, task: Task, advance: Step) -> dict[str, Any]:
     num_classes = len(work.dataset.labels.classes)
     codes = work.dataset.labels.codes
     members = fake_members(codes, num_classes, work.seed)
@@ -84,7 +82,7 @@ def _train_fake_classes(work: "Work", task: Task, advance: Step) -> dict[str, An
 _MARGINS = "fake_class_margins_by_epoch"
 
 
-def _seed(work: "Work", purpose: str) -> int:
+def _seed(work: Work, purpose: str) -> int:
     return int(stream(work.seed, purpose).integers(2**31))
 
 
