@@ -22,6 +22,7 @@ from chaffinch.diagnosis.basis import make_basis
 from chaffinch.diagnosis.canaries import CanaryEvidence
 from chaffinch.diagnosis.explanation import describe
 from chaffinch.diagnosis.fusion import log_odds
+from chaffinch.diagnosis.group_noise import group_notes
 from chaffinch.diagnosis.kinds.assignment import find_groups, kind_probabilities
 from chaffinch.diagnosis.label_noise import Assumption
 from chaffinch.diagnosis.rate import rates
@@ -232,8 +233,9 @@ def _findings(
     table = pd.DataFrame({**named, **judged, **columns})
     by_kind = dict(zip(KINDS, verdict.kinds.T, strict=True))
     details = dict(verdict.details)
-    details["rates"] = rates(suspicion, labels.codes, labels.names, kinds=by_kind)
-    estimated, notes = float(verdict.wrong_label.sum()), verdict.notes
+    details["rates"] = rates(suspicion, labels.codes, labels.names, by_kind, evidence.groups)
+    estimated = float(verdict.wrong_label.sum())
+    notes = (*group_notes(verdict.wrong_label, evidence.groups), *verdict.notes)
     rate = RateRange.of(details, estimated / len(labels))
     if rate is not None:
         details["rate_range"] = (rate.low, rate.high)
