@@ -12,17 +12,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import expit, logit, logsumexp
 
+from chaffinch.core.group_note import worse_groups
 from chaffinch.core.sample_groups import SampleGroups
 from chaffinch.core.types import Codes, Floats, Mask
 from chaffinch.diagnosis.fusion import log_odds
-from chaffinch.diagnosis.group_rate import GroupRates, rates_of_labels, slip_ratios, worse_groups
+from chaffinch.diagnosis.group_rate import GroupRates, rates_of_labels, slip_ratios
 from chaffinch.diagnosis.label_noise import Assumption, LabelNoise
-from chaffinch.diagnosis.rate import interval
 
 _LEAST_REFERENCE = 200
 _LEAST_COMMON = 1e-5
 _TINY = 1e-12
-_MOST_NAMED = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,16 +31,18 @@ class GroupNoise:
     Attributes:
         noise: The verdict.
         alike: (N,) probability that each label is wrong under one rate for all.
-        shift: (N,) log-odds that a label's group adds to those.
+        groups: Of the samples.
+        shift: (G,) log-odds that a label's group adds to those.
     """
 
     noise: LabelNoise
     alike: Floats
+    groups: SampleGroups
     shift: Floats
 
     def told(self, alike: Floats) -> Floats:
         """(N,) probability that each label is wrong, from that under one rate for all."""
-        regrouped: Floats = expit(log_odds(alike) + self.shift)
+        regrouped: Floats = expit(log_odds(alike) + self.shift[self.groups.codes])
         return regrouped
 
 
@@ -120,8 +121,8 @@ class _Told:
 
     def verdict(self, codes: Codes, groups: SampleGroups, usual: Mask) -> GroupNoise:
         """What it says of each label under the rate of its group."""
-        noise, size, odds = self.noise, np.count_nonzero(usual), self.rates.odds(groups)
-        wrong = expit(self.ratios + odds)
+        noise, size, odds = self.noise, np.count_nonzero(usual), self.rates.odds
+        wrong = expit(self.ratios + odds[groups.codes])
         right = noise.right * (wrong / np.maximum(noise.wrong, _TINY))[:, None]
         right[np.arange(len(codes)), codes] = 1 - wrong
         noise = replace(
@@ -133,7 +134,7 @@ class _Told:
             within=np.count_nonzero(self.learned) / size,
         )
         common = logit(np.clip(noise.rate, _LEAST_COMMON, 1 - _LEAST_COMMON))
-        return GroupNoise(noise, expit(self.ratios + common), odds - common)
+        return GroupNoise(noise, expit(self.ratios + common), groups, odds - common)
 
 
 def _ratios(noise: LabelNoise, sources: Sequence[Floats], codes: Codes, learned: Mask) -> Floats:
@@ -164,46 +165,5 @@ def by_group(wrong: Floats, groups: SampleGroups | None) -> Floats:
     common = logit(np.clip(wrong.mean(), _LEAST_COMMON, 1 - _LEAST_COMMON))
     ratios = log_odds(wrong) - common
     found = GroupRates.fit(ratios, groups.codes, len(groups.names))
-    regrouped: Floats = expit(ratios + found.odds(groups)) if found.differ else wrong
+    regrouped: Floats = expit(ratios + found.odds[groups.codes]) if found.differ else wrong
     return regrouped
-
-
-def far_worse(wrong: Floats, groups: SampleGroups) -> Mask:
-    """(G,) groups with a rate of wrong labels far above the others, as far as that is sure.
-
-    Args:
-        wrong: (N,) probability that each label is wrong.
-        groups: Of the samples.
-    """
-    high = worse_groups(groups.sums(wrong), groups.counts.astype(np.float64))
-    rest = ~high[groups.codes]
-    elsewhere = float(wrong[rest].mean()) if rest.any() else 1.0
-    for group in np.flatnonzero(high):
-        high[group] = interval(wrong[groups.codes == group])[0] > elsewhere
-    return high
-
-
-def group_notes(wrong: Floats, groups: SampleGroups | None) -> tuple[str, ...]:
-    """A sentence on the groups whose labels are wrong far more often than those of others.
-
-    Args:
-        wrong: (N,) probability that each label is wrong.
-        groups: Of the samples; without them, nothing is said.
-    """
-    if groups is None:
-        return ()
-    high = far_worse(wrong, groups)
-    if not high.any():
-        return ()
-    counts = groups.counts
-    rates = groups.sums(wrong) / np.maximum(counts, 1)
-    named = [int(group) for group in np.argsort(-rates, kind="stable") if high[group]]
-    told = [
-        f"{groups.column} {groups.names[group]}: about {rates[group]:.0%} of "
-        f"{counts[group]:,} labels wrong"
-        for group in named[:_MOST_NAMED]
-    ]
-    more = [f"{len(named) - _MOST_NAMED} more much worse"] if len(named) > _MOST_NAMED else []
-    elsewhere = float(wrong[~high[groups.codes]].mean())
-    others = f"all others: {elsewhere:.0%}" if elsewhere >= 0.005 else "all others: less than 1%"
-    return ("; ".join([*told, *more, others]) + ".",)

@@ -45,7 +45,6 @@ _CENTRES, _SPREADS = np.linspace(-0.6, 0.6, 13), (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 _STEPS, _CLOSE = 8, 1e-3
 _LEAST_WEIGHT, _MOST_WEIGHT = 0.05, 20.0
 _LEAST_RATE = 1e-9
-_TIMES, _POINTS = 2.0, 0.05
 _CERTAIN = 1e-12
 
 
@@ -113,10 +112,11 @@ class GroupRates:
         shares = np.exp(posterior - logsumexp(posterior, axis=1, keepdims=True))
         return cls(shares @ _GRID, common, -float(best.fun) - float(alike.max()))
 
-    def odds(self, groups: SampleGroups) -> Floats:
-        """(N,) log-odds of the rate of each sample's group."""
+    @property
+    def odds(self) -> Floats:
+        """(G,) log-odds of the rates."""
         found: Floats = logit(np.clip(self.rates, _LEAST_RATE, 1 - _LEAST_RATE))
-        return found[groups.codes]
+        return found
 
 
 def rates_of_labels(
@@ -204,37 +204,3 @@ def slip_ratios(log_probabilities: Floats, codes: Codes) -> Floats:
     others = np.log(np.maximum(-np.expm1(own), _CERTAIN))
     ratios: Floats = others - np.log(log_probabilities.shape[1] - 1) - own
     return ratios
-
-
-def worse_groups(hits: Floats, counts: Floats) -> Mask:
-    """Groups whose rate of wrong labels is far above that of all others together.
-
-    The groups are cut in two by rate where two rates explain the hits best. The upper part counts
-    if its rate is at least twice that of the lower one and five points above it.
-
-    Args:
-        hits: (G,) expected number of wrong labels.
-        counts: (G,) number of samples.
-
-    Returns:
-        (G,) the upper part; never all groups.
-    """
-    high = np.zeros(len(counts), dtype=np.bool_)
-    there = np.flatnonzero(counts > 0)
-    if len(there) < 2:
-        return high
-    order = there[np.argsort(hits[there] / counts[there], kind="stable")]
-    found, seen = np.cumsum(hits[order]), np.cumsum(counts[order])
-    low, rest = found[:-1] / seen[:-1], (found[-1] - found[:-1]) / (seen[-1] - seen[:-1])
-    explained = _explained(low, seen[:-1]) + _explained(rest, seen[-1] - seen[:-1])
-    cut = int(explained.argmax())
-    if rest[cut] >= max(_TIMES * low[cut], low[cut] + _POINTS):
-        high[order[cut + 1 :]] = True
-    return high
-
-
-def _explained(rates: Floats, counts: Floats) -> Floats:
-    """Log-likelihood of as many hits as expected in so many draws."""
-    inside = np.clip(rates, _CERTAIN, 1 - _CERTAIN)
-    likelihood: Floats = counts * (inside * np.log(inside) + (1 - inside) * np.log1p(-inside))
-    return likelihood

@@ -38,6 +38,9 @@ LATE = "late_share"
 """Name in the details of how far the last epochs count most, see `late_share`: 1 where training
 has learned no wrong label by heart."""
 
+GROUP_SHIFT = "group_shift"
+"""Name in the details of the log-odds (G,) of a wrong label that each group adds."""
+
 _UNKNOWN: dict[str, Any] = {"rate_range": (0.0, 1.0), "cannot_tell": True}
 _CHANCE = 1e-3
 _QUARTERS = 4
@@ -169,6 +172,8 @@ def _from_held_out(
         "rate_range": (noise.low, noise.high),
         "validation_used": noise.used_validation,
     }
+    if apart is not None:
+        details[GROUP_SHIFT] = apart.shift.tolist()
     doubt = rivalry(expected)
     learned = Labels(codes[usual], evidence.labels.classes)
     if explains(fitted, learned):
