@@ -209,7 +209,7 @@ def test_one_group_says_nothing(synthetic):
 def test_order_of_samples_and_names_of_groups_do_not_matter(synthetic):
     evidence, groups, _ = bad_source(synthetic, size=300)
     evidence = replace(records(evidence, "held_out_logits"), groups=groups)
-    order = np.random.default_rng(1).permutation(400)
+    order = np.random.default_rng(1).permutation(300)
     renamed = SampleGroups(4 - groups.codes, tuple(reversed(groups.names)))
     still = judge_evidence(evidence, []).table["suspicion"].to_numpy()
     moved = judge_evidence(replace(evidence, groups=renamed).take(order), []).table["suspicion"]
