@@ -48,6 +48,14 @@ def validation(case: Case, seed: int) -> Verdict:
     return verdict(judge_with(case, seed, "validation", given))
 
 
+@method("chaffinch groups", "told more")
+def groups(case: Case, seed: int) -> Verdict:
+    """With who labelled each sample."""
+    if case.sources is None:
+        raise Skipped("the set has no sources")
+    return verdict(judge_with(case, seed, "groups", case.sources))
+
+
 def _answered(count: int) -> None:
     @method(f"chaffinch {count} answers", "told more")
     def chosen(case: Case, seed: int) -> Verdict:

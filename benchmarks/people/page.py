@@ -55,8 +55,8 @@ NOTES = (
     "the borders of folds; rows within 1,000 of a border are left out for aggregate labels.",
     "Injected: exact counts, every flip changes its label. `class`: each class confused with one "
     "other, a share of all samples; `one-sided`: a share of one class; `pair`: a share of one "
-    "class gets the label of one other; `source`: one of five sources has a share wrong. Each "
-    "seed redraws samples, noise and classes.",
+    "class gets the label of one other; `source`: one of five sources has a share wrong, and "
+    "`chaffinch groups` is told which. Each seed redraws samples, noise and classes.",
     "Evidence: 5-fold probabilities (Covertype by gradient boosting, all others by logistic "
     "regression); for SST-2 and digits also embeddings (singular vectors of TF-IDF, principal "
     "components). Where there are embeddings only, peers get the votes of ten neighbours, as "

@@ -68,6 +68,9 @@ def scan(
     text: Annotated[
         str | None, typer.Option(help="Text column, several with commas between, or none.")
     ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Column of the source, annotator or time slice.")
+    ] = None,
     sep: Annotated[
         str | None, typer.Option(help="Character between the cells of a text file; or tab.")
     ] = None,
@@ -143,6 +146,7 @@ def scan(
         "checkpoints": checkpoints,
         "id_column": id_column,
         "text_column": text,
+        "group": group,
         "sep": sep,
         "decimal": decimal,
         "encoding": encoding,

@@ -3,12 +3,14 @@
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chaffinch.core import durable
 from chaffinch.core.errors import RunError
+from chaffinch.core.sample_groups import SampleGroups
 from chaffinch.core.types import Codes, Floats
 
 FILE = "basis.npz"
@@ -27,6 +29,7 @@ class Basis:
         given: (N,) codes of the given labels.
         others: (N, K) codes of the likeliest classes beside the given one, likeliest first.
         shares: (N, K) float32, how likely each of these is if the label is wrong; rows sum to 1.
+        groups: Source, annotator or time slice of each sample; None where none were given.
     """
 
     names: tuple[str, ...]
@@ -34,6 +37,7 @@ class Basis:
     given: Codes
     others: NDArray[np.int32]
     shares: NDArray[np.float32]
+    groups: SampleGroups | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -73,6 +77,10 @@ class Basis:
 
     def save(self, folder: Path) -> None:
         """Write ``basis.npz`` into the folder of a run."""
+        arrays: dict[str, Any] = {}
+        if self.groups is not None:
+            arrays["groups"] = self.groups.codes
+            arrays["group_names"] = np.asarray([self.groups.column, *self.groups.names])
         draft = folder / (FILE + ".draft")
         with draft.open("wb") as file:
             np.savez_compressed(
@@ -82,6 +90,7 @@ class Basis:
                 given=self.given,
                 others=self.others,
                 shares=self.shares,
+                **arrays,
             )
         durable.replace(draft, folder / FILE)
 
@@ -99,7 +108,11 @@ class Basis:
             with path.open("rb") as file, np.load(file) as kept:
                 names = tuple(kept["names"].tolist())
                 arrays = (kept[name] for name in ("features", "given", "others", "shares"))
-                return cls(names, *arrays)
+                groups = None
+                if "groups" in kept:
+                    column, *called = kept["group_names"].tolist()
+                    groups = SampleGroups(kept["groups"], tuple(called), column)
+                return replace(cls(names, *arrays), groups=groups)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             reason = " ".join(str(error).split()).rstrip(".")
             raise RunError(

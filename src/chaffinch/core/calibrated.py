@@ -119,7 +119,7 @@ def changes(
         "estimated_errors": rate * len(table),
         "details": {
             "calibration": calibration,
-            "rates": rate_entries(learned, basis.given, class_names(classes), kinds),
+            "rates": rate_entries(learned, basis.given, class_names(classes), kinds, basis.groups),
         },
     }
 

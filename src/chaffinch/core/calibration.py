@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import block_diag, cho_factor, cho_solve
 from scipy.special import expit, logit, ndtri
 from scipy.stats import rankdata
 
@@ -24,6 +24,10 @@ from chaffinch.core.types import Codes, Floats
 DRAWS = 200
 """Draws from the posterior that every mean is taken over."""
 
+GROUP = "group"
+"""Name of the feature of what the rate of a sample's group adds."""
+
+_GROUP_VARIANCE = 0.25
 _STEPS = 100
 _ENOUGH = 1e-8
 _CERTAIN = 1e-4
@@ -108,9 +112,9 @@ def design(basis: Basis) -> Floats:
     classes; by how much each kind of prediction differs from all together; by how much the class is
     contradicted more than others; whether its contradictions go one way (given a, predicted b) more
     than back; by how much the suspicion before any answer ranks the sample higher than the
-    predictions do, in normal scores; the training dynamics; and two figures of the whole set. What
-    the basis lacks adds nothing. Of the suspicion only the order counts: where it is far off, its
-    scale would mislead.
+    predictions do, in normal scores; the training dynamics; two figures of the whole set; and,
+    where groups differ, what the rate of its group adds to the log-odds. What the basis lacks adds
+    nothing. Of the suspicion only the order counts: where it is far off, its scale would mislead.
     """
     named = dict(zip(basis.names, basis.features.T.astype(np.float64), strict=True))
     zero = np.zeros(len(basis))
@@ -123,12 +127,14 @@ def design(basis: Basis) -> Floats:
     rival = named["rival"].astype(np.int64) if "rival" in named else basis.given
     by_class = _contradictions(basis.given, rival, odds) if "rival" in named else (zero, zero)
     higher = zero
+    group = named.get(GROUP, zero)
     if np.ptp(named["prior"]) > 0 and "odds" in named:
-        higher = _normal_scores(named["prior"]) - _normal_scores(named["odds"])
+        higher = _normal_scores(named["prior"] - group) - _normal_scores(named["odds"])
     columns = [np.ones(len(basis)), odds, np.abs(odds), np.tanh(odds), rest, *apart, *by_class]
     columns += [higher, named.get("dynamics", zero)]
     whole = _whole_set(basis.given, rival, odds) if "rival" in named else (0.0, 0.0)
     columns += [np.full(len(basis), one) for one in whole]
+    columns += [group] if GROUP in named else []
     return np.column_stack(columns)
 
 
@@ -170,6 +176,14 @@ def _contradictions(given: Codes, rival: Codes, odds: Floats) -> tuple[Floats, F
     return of_class[given], np.log((counts[given, rival] + 1) / (counts[rival, given] + 1))
 
 
-def prior() -> Curve:
-    """What is known of the coefficients before any answer."""
-    return Curve(np.asarray(MEAN), np.asarray(COVARIANCE))
+def prior(names: Sequence[str] = ()) -> Curve:
+    """What is known of the coefficients before any answer.
+
+    Args:
+        names: Features of the basis. Where rates of groups are among them, they count as they are,
+            unless answers say otherwise.
+    """
+    mean, covariance = np.asarray(MEAN), np.asarray(COVARIANCE)
+    if GROUP not in names:
+        return Curve(mean, covariance)
+    return Curve(np.append(mean, 1.0), block_diag(covariance, _GROUP_VARIANCE))

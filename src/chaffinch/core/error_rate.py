@@ -1,5 +1,6 @@
 """How many labels are wrong, from a few answers, and how sure that is."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from chaffinch.core.answers import Answers
 from chaffinch.core.kinds import KINDS, WRONG_LABEL
 from chaffinch.core.randomness import stream
 from chaffinch.core.recalibration import Calibrated
+from chaffinch.core.sample_groups import SampleGroups
 from chaffinch.core.types import Codes, Floats
 
 LEVEL = 0.9
@@ -70,7 +72,11 @@ def more_answers(count: int, width: float) -> list[dict[str, float]]:
 
 
 def rate_entries(
-    calibrated: Calibrated, codes: Codes, classes: list[str], kinds: Floats
+    calibrated: Calibrated,
+    codes: Codes,
+    classes: list[str],
+    kinds: Floats,
+    groups: SampleGroups | None = None,
 ) -> list[dict[str, Any]]:
     """Rates with 95 % intervals, as `chaffinch.diagnosis.rate.rates` gives them.
 
@@ -79,24 +85,36 @@ def rate_entries(
         codes: (N,) given labels.
         classes: (C,) names.
         kinds: (N, 9) recalibrated probabilities of the kinds.
+        groups: Of the samples, for a rate of each.
     """
-    wrong = calibrated.totals(codes, len(classes))
-    unsure = np.bincount(codes, calibrated.chance * (1 - calibrated.chance), len(classes))
-    sizes = np.bincount(codes, minlength=len(classes))
-    means = np.bincount(codes, calibrated.chance, len(classes))
-    total = wrong.sum(axis=1)
-    entries = [_entry("all", "all", total, means.sum(), unsure.sum(), sizes.sum())]
-    for code, name in enumerate(classes):
-        if sizes[code]:
-            part = wrong[:, code], means[code], unsure[code], sizes[code]
-            entries.append(_entry("class", name, *part))
+    total = calibrated.totals(np.zeros_like(codes), 1)[:, 0]
+    chance, size = calibrated.chance, len(codes)
+    unsure = float((chance * (1 - chance)).sum())
+    entries = [_entry("all", "all", total, chance.sum(), unsure, size)]
+    entries += _by_part("class", calibrated, codes, classes)
     for place, name in enumerate(KINDS):
         own = kinds[:, place]
         spread = float((own * (1 - own)).sum())
         # A kind is a part of what is wrong or of what is right, and as unsure as the whole.
-        scale = total / max(means.sum(), 1e-12) if name in WRONG_LABEL else np.ones(1)
-        entries.append(_entry("kind", name, own.sum() * scale, own.sum(), spread, sizes.sum()))
+        scale = total / max(chance.sum(), 1e-12) if name in WRONG_LABEL else np.ones(1)
+        entries.append(_entry("kind", name, own.sum() * scale, own.sum(), spread, size))
+    if groups is not None:
+        entries += _by_part("group", calibrated, groups.codes, groups.names)
     return entries
+
+
+def _by_part(
+    of: str, calibrated: Calibrated, codes: Codes, names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The rate of each part that has a sample, by its code."""
+    chance = calibrated.chance
+    wrong = calibrated.totals(codes, len(names))
+    unsure = np.bincount(codes, chance * (1 - chance), len(names))
+    sizes, means = np.bincount(codes, minlength=len(names)), np.bincount(codes, chance, len(names))
+    return [
+        _entry(of, names[code], wrong[:, code], means[code], unsure[code], sizes[code])
+        for code in np.flatnonzero(sizes).tolist()
+    ]
 
 
 def _entry(

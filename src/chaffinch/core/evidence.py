@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.labels import Labels
+from chaffinch.core.sample_groups import SampleGroups
 from chaffinch.core.types import Floats, Strings
 
 _SHAPES = {
@@ -70,6 +71,8 @@ class Evidence:
             samples were given a class that does not exist.
         fake_class_members: (R, N) whether the sample was one of these.
         bias: Whether the last linear layer has a bias, so that its gradient counts.
+        groups: Source, annotator or time slice of each sample, where labels of some may be wrong
+            far more often than those of others.
 
     Raises:
         InputError: Lengths or shapes that do not agree, or values that are not finite.
@@ -97,12 +100,17 @@ class Evidence:
     fake_class_margins: Floats | None = None
     fake_class_members: NDArray[np.bool_] | None = None
     bias: bool = True
+    groups: SampleGroups | None = None
 
     def __post_init__(self) -> None:
         sizes = {"N": len(self.ids), "C": len(self.labels.classes)}
         if len(self.labels) != sizes["N"]:
             raise InputError(
                 f"as many labels as ids ({sizes['N']})", str(len(self.labels)), "Align them by id"
+            )
+        if self.groups is not None and len(self.groups) != sizes["N"]:
+            raise InputError(
+                f"a group for each of {sizes['N']} samples", str(len(self.groups)), "Align them"
             )
         for name, letters in _SHAPES.items():
             array = getattr(self, name)
@@ -153,7 +161,9 @@ class Evidence:
             for name, array in self.records.items()
             if "N" in _SHAPES[name]
         }
-        return replace(self, ids=self.ids[index], labels=self.labels.take(index), **cut)
+        groups = None if self.groups is None else self.groups.take(index)
+        labels = self.labels.take(index)
+        return replace(self, ids=self.ids[index], labels=labels, groups=groups, **cut)
 
 
 def _check(name: str, array: NDArray[Any], letters: tuple[str, ...], sizes: dict[str, int]) -> None:

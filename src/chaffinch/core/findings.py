@@ -12,6 +12,7 @@ from chaffinch.core.answers import frame, join
 from chaffinch.core.basis import Basis
 from chaffinch.core.calibrated import NOT_DRAWN, basis_of_table, changes, note, to_check
 from chaffinch.core.check_sample import weights_of
+from chaffinch.core.group_note import group_notes
 from chaffinch.core.judged import wrong_label
 from chaffinch.core.kinds import PROBABILITY_COLUMNS, SET_ASIDE
 from chaffinch.core.rate_range import CANNOT_TELL, RateRange
@@ -113,6 +114,16 @@ class Findings:
         order = np.argsort(-self.table["suspicion"].to_numpy(), kind="stable")
         return self.table.iloc[order]
 
+    @property
+    def rates(self) -> pd.DataFrame:
+        """Estimated rates of wrong samples, each with its 95 % interval.
+
+        Columns ``of`` ("all", "class", "kind", "group"), ``name``, ``rate``, ``low`` and ``high``:
+        shares of all samples, or of those of the class or group. Empty where there are none.
+        """
+        columns = ["of", "name", "rate", "low", "high"]
+        return pd.DataFrame(list(self.details.get("rates", ())), columns=columns)
+
     def to_check(self, count: int = 30, seed: int = 0) -> pd.DataFrame:
         """Samples for people to look at, so that their answers say most about the whole set.
 
@@ -185,8 +196,14 @@ class Findings:
         calibration = {**made["details"]["calibration"], "before": then}
         known = {**first.details, **made["details"], "calibration": calibration}
         made["details"] = {name: known[name] for name in known if name != "cannot_tell"}
-        kept = (one for one in first.notes if one != CANNOT_TELL)
-        made["notes"] = (*kept, note(calibration), *notes)
+        stale = {CANNOT_TELL, *_group_notes(first.table, basis)}
+        kept = (one for one in first.notes if one not in stale)
+        made["notes"] = (
+            *_group_notes(made["table"], basis),
+            *kept,
+            note(calibration),
+            *notes,
+        )
         return replace(first, **made, answers=told, origin=first)
 
     def _with_labels(self, told: pd.DataFrame) -> "Findings":
@@ -245,3 +262,8 @@ class Findings:
         if rate is not None:
             return f"{counted}; {rate.words})"
         return f"{counted}, about {self.estimated_errors:,.0f} wrong labels estimated)"
+
+
+def _group_notes(table: pd.DataFrame, basis: Basis) -> tuple[str, ...]:
+    """What a table says of the groups of the samples."""
+    return group_notes(wrong_label(kinds_of(table)), basis.groups)

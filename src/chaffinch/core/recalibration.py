@@ -37,7 +37,7 @@ class Calibrated:
         """Learn from answers."""
         x, told = design(basis), np.full(len(basis), np.nan)
         told[answers.rows] = answers.wrong
-        curve = prior().learn(x[answers.rows], answers.wrong)
+        curve = prior(basis.names).learn(x[answers.rows], answers.wrong)
         coefficients = curve.draws()
         chance = mean_chance(x, coefficients)
         chance[answers.rows] = answers.wrong
@@ -72,7 +72,7 @@ def mean_chance(x: Floats, coefficients: Floats) -> Floats:
 
 def before(basis: Basis) -> Floats:
     """(N,) probability that each label is wrong under the prior, before any answer."""
-    return mean_chance(design(basis), prior().draws())
+    return mean_chance(design(basis), prior(basis.names).draws())
 
 
 def hits(calibrated: Calibrated, suspicion: Floats, anomaly: Floats) -> tuple[Codes, Floats]:

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from PIL import Image
 from chaffinch.core.array import to_numpy
 from chaffinch.core.errors import InputError
 from chaffinch.core.labels import Labels
+from chaffinch.core.sample_groups import SampleGroups
 from chaffinch.core.types import Strings
 from chaffinch.data.arrow import frame_of, is_arrow_table, series_of
-from chaffinch.data.column import Columns, few, need_name, read_ids
+from chaffinch.data.column import Columns, few, need_name, read_groups, read_ids
 from chaffinch.data.frame import Opened, open_features, open_frame, png_of
 from chaffinch.data.image import ImageData
 from chaffinch.data.table import TableData
@@ -76,7 +78,13 @@ def open_mapping(arrays: Mapping[str, Any], columns: Columns, source: str) -> Op
         key = need_name(keys, columns.id, "id", source)
         ids = read_ids(pd.Series(to_numpy(arrays[key]).ravel()), key)
     labels = Labels.of(_labels(arrays[y]), f"{y!r} of {source}", allow_missing=True)
-    return _open_samples(arrays[x], labels, ids, source)
+    opened = _open_samples(arrays[x], labels, ids, source)
+    if columns.group is None:
+        return opened
+    key = need_name(keys, columns.group, "group", source)
+    groups = SampleGroups.of(_labels(arrays[key]), key)
+    _check_length(len(groups), labels, source)
+    return replace(opened, groups=groups)
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
@@ -106,7 +114,11 @@ def _open_frame_x(x: pd.DataFrame, labels: Labels, columns: Columns, source: str
         x = x.set_axis([str(column) for column in x.columns], axis=1)
         name = need_name(list(x.columns), columns.id, "id", source)
         ids, x = read_ids(x[name], name), x.drop(columns=[name])
-    return open_features(x, labels, ids, columns.text, source)
+    if columns.group is None:
+        return open_features(x, labels, ids, columns.text, source)
+    x = x.set_axis([str(column) for column in x.columns], axis=1)
+    groups, features = read_groups(x, columns.group, None, source), x.drop(columns=columns.group)
+    return replace(open_features(features, labels, ids, columns.text, source), groups=groups)
 
 
 def _open_samples(x: Any, labels: Labels, ids: Strings | None, source: str) -> Opened:

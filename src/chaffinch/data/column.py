@@ -14,6 +14,7 @@ from PIL import Image
 from chaffinch.core.errors import InputError
 from chaffinch.core.identity import ids_from_keys
 from chaffinch.core.labels import Labels
+from chaffinch.core.sample_groups import SampleGroups
 from chaffinch.core.types import Strings
 from chaffinch.data.cell import holds_strings
 from chaffinch.data.written import UNTOLD, Written
@@ -64,7 +65,7 @@ _BESIDE_TEXT = 2
 class Columns:
     """The columns that the user named, and how the file is written; None where we choose.
 
-    Columns in ``verbatim`` are kept as text by readers, like those of id and text.
+    Columns in ``verbatim`` are kept as text by readers, like those of id, group and text.
     """
 
     label: str | None = None
@@ -72,11 +73,12 @@ class Columns:
     text: str | None = None
     written: Written = UNTOLD
     verbatim: tuple[str, ...] = ()
+    group: str | None = None
 
     @property
     def as_text(self) -> tuple[str, ...]:
         """Columns that stay text though they look like numbers."""
-        named = [self.id, *(self.text or "").split(","), *self.verbatim]
+        named = [self.id, self.group, *(self.text or "").split(","), *self.verbatim]
         return tuple(name.strip() for name in named if name and name.strip())
 
     def refuse(self, what: str) -> None:
@@ -85,7 +87,8 @@ class Columns:
         Raises:
             InputError: A column was named.
         """
-        for option, name in (("label", self.label), ("id", self.id), ("text", self.text)):
+        for option in ("label", "id", "text", "group"):
+            name = getattr(self, option)
             if name is not None:
                 raise InputError(
                     f"data with columns for the {option} column {name!r}",
@@ -257,6 +260,25 @@ def read_labels(column: "pd.Series[Any]", name: str) -> Labels:
     """
     check_scalars(column, f"the label column {name!r}")
     return Labels.of(column, f"column {name!r}", allow_missing=True)
+
+
+def read_groups(
+    frame: pd.DataFrame, wanted: str | None, label: str | None, source: str
+) -> SampleGroups | None:
+    """The groups that the user named a column of; None where none was named.
+
+    Raises:
+        InputError: There is no such column, it is that of the labels, or its cells are lists.
+    """
+    if wanted is None:
+        return None
+    name = need_name(list(frame.columns), wanted, "group", source)
+    if name == label:
+        raise InputError(
+            "a column of groups beside that of the labels", repr(name), "Name another column"
+        )
+    check_scalars(frame[name], f"the group column {name!r}")
+    return SampleGroups.of(frame[name], name)
 
 
 def check_names(frame: pd.DataFrame, source: str) -> pd.DataFrame:

@@ -7,7 +7,15 @@ from pathlib import Path
 import pandas as pd
 
 from chaffinch.core.errors import InputError
-from chaffinch.data.column import Columns, choose_label, few, need_name, read_ids, read_labels
+from chaffinch.data.column import (
+    Columns,
+    choose_label,
+    few,
+    need_name,
+    read_groups,
+    read_ids,
+    read_labels,
+)
 from chaffinch.data.file import read_table
 from chaffinch.data.image import ImageData
 from chaffinch.data.listing import (
@@ -72,7 +80,9 @@ def open_folder(root: Path, columns: Columns, max_pixels: int | None = None) -> 
         named = f"{len(beside):,} images beside the folders of classes, such as {beside[0].name!r}"
         notes += (f"{named}, were left out.",)
     frame = pd.DataFrame(rows, columns=["file", "label"])
-    opened = open_listed(frame, root, Columns("label", columns.id), str(root), max_pixels)
+    opened = open_listed(
+        frame, root, Columns("label", columns.id, group=columns.group), str(root), max_pixels
+    )
     return replace(opened, notes=notes)
 
 
@@ -95,7 +105,7 @@ def open_listed(
     Args:
         frame: One row an image, with a column for the file and one for the label.
         root: Folder below which the files lie.
-        columns: The label and id columns.
+        columns: The label, id and group columns.
         source: Where the table came from, for people.
         max_pixels: As for `ImageData.of_files`.
 
@@ -125,7 +135,9 @@ def open_listed(
             f"{len(files)} of {len(files)} not there, such as {str(files[0])!r}",
             "Give paths relative to the folder of the table, with their ending",
         )
-    return ImageData.of_files(files, labels, ids=ids, source=source, max_pixels=max_pixels)
+    groups = read_groups(frame, columns.group, label, source)
+    opened = ImageData.of_files(files, labels, ids=ids, source=source, max_pixels=max_pixels)
+    return replace(opened, groups=groups)
 
 
 def _check_names(names: Iterable[str]) -> None:

@@ -19,6 +19,7 @@ from chaffinch.data.column import (
     choose_text,
     drop_split,
     need_name,
+    read_groups,
     read_ids,
     read_labels,
 )
@@ -31,7 +32,7 @@ Opened = TableData | TextData | ImageData
 
 
 def open_frame(frame: pd.DataFrame, columns: Columns, source: str) -> Opened:
-    """Split a DataFrame into label, id and features, and open the features.
+    """Split a DataFrame into label, id, group and features, and open the features.
 
     Raises:
         InputError: No rows, no label column, columns that are not there or come twice, or any
@@ -49,8 +50,10 @@ def open_frame(frame: pd.DataFrame, columns: Columns, source: str) -> Opened:
     if columns.id is not None:
         used.append(need_name(names, columns.id, "id", source))
         ids = read_ids(frame[columns.id], columns.id)
-    features = frame.drop(columns=used)
-    return open_features(features, labels, ids, columns.text, source)
+    groups = read_groups(frame, columns.group, label, source)
+    used += [] if groups is None else [groups.column]
+    features = frame.drop(columns=list(dict.fromkeys(used)))
+    return replace(open_features(features, labels, ids, columns.text, source), groups=groups)
 
 
 def open_features(

@@ -15,6 +15,7 @@ from chaffinch.core.identity import digest, fingerprint, ids_from_digests
 from chaffinch.core.kinds import UNREADABLE
 from chaffinch.core.labels import Labels
 from chaffinch.core.progress import track
+from chaffinch.core.sample_groups import SampleGroups
 from chaffinch.core.types import Modality, Strings
 from chaffinch.data.image_file import MAX_PIXELS, Encoded, decode, read_header
 from chaffinch.data.image_file import UNREADABLE as DECODING_ERRORS
@@ -54,6 +55,7 @@ class ImageData:
         faults: Why images cannot be used, by id; `examined` finds those that do not decode.
         notes: What the reader should know, such as which files were left out.
         max_pixels: Images of more pixels than this are not decoded.
+        groups: Source, annotator or time slice of each sample, where a column was named.
     """
 
     ids: Strings
@@ -66,6 +68,7 @@ class ImageData:
     faults: Mapping[str, Fault] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     max_pixels: int = MAX_PIXELS
+    groups: SampleGroups | None = None
     _decoded: list[Pixels] = field(default_factory=list, repr=False)
 
     modality: ClassVar[Modality] = "image"
@@ -242,6 +245,7 @@ class ImageData:
             self,
             ids=self.ids[rows],
             labels=self.labels.take(rows),
+            groups=None if self.groups is None else self.groups.take(rows),
             digests=tuple(self.digests[row] for row in rows),
             store=self.store[rows] if array else tuple(self.store[row] for row in rows),
             _decoded=[pixels[rows] for pixels in self._decoded],

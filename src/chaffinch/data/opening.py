@@ -43,6 +43,7 @@ def open_data(
     label: object = None,
     id_column: object = None,
     text_column: object = None,
+    group: object = None,
     trainable: bool = True,
     max_pixels: int | None = None,
     **written: Any,
@@ -64,6 +65,7 @@ def open_data(
             further columns stand beside it; these are then left out, with a note. "none" for a
             table, whose encoder reads the text beside the other columns. A column ``split`` of
             words such as train and test is never a feature.
+        group: Column (or key) of the source, annotator or time slice of each sample; no feature.
         trainable: Whether to refuse data of which a sample cannot be judged (unreadable, empty,
             without a label, the only one of its class) or with a single class. With False such
             samples are among the data: a missing label has the code -1, and the attribute
@@ -79,7 +81,7 @@ def open_data(
     Raises:
         InputError: Data that cannot be read or are not usable; the message says why.
     """
-    opened = _open(data, columns_of(label, id_column, text_column, **written), max_pixels)
+    opened = _open(data, columns_of(label, id_column, text_column, group, **written), max_pixels)
     if trainable:
         opened.labels.check_trainable(f"the labels of {opened.source}")
         split_usable(opened, examine=False)[1].refuse(opened.source)
@@ -87,21 +89,28 @@ def open_data(
 
 
 def columns_of(
-    label: object = None, id_column: object = None, text_column: object = None, **written: Any
+    label: object = None,
+    id_column: object = None,
+    text_column: object = None,
+    group: object = None,
+    **written: Any,
 ) -> Columns:
     """What the user said of columns and file; names of columns may be numbers.
 
     Raises:
         InputError: A separator, decimal sign or encoding that cannot be one.
     """
-    label, key, text = (
-        None if name is None else str(name) for name in (label, id_column, text_column)
+    label, key, text, apart = (
+        None if name is None else str(name) for name in (label, id_column, text_column, group)
     )
-    return Columns(label, key, text, Written.of(**written))
+    return Columns(label, key, text, Written.of(**written), group=apart)
 
 
 def _open(data: Any, columns: Columns, max_pixels: int | None) -> Dataset:
     if _is_dataset(data):
+        known = getattr(data, "groups", None)
+        if columns.group is not None and (known is None or known.column != columns.group):
+            Columns(group=columns.group).refuse("a data set that is open already")
         return data
     if isinstance(data, str | os.PathLike):
         return _open_path(os.fspath(data), columns, max_pixels)

@@ -14,6 +14,7 @@ from chaffinch.core.fault import Fault
 from chaffinch.core.identity import fingerprint, ids_from_digests
 from chaffinch.core.kinds import EMPTY, UNREADABLE
 from chaffinch.core.labels import Labels
+from chaffinch.core.sample_groups import SampleGroups
 from chaffinch.core.types import Mask, Modality, Strings
 from chaffinch.data.arrow import plain_column
 from chaffinch.data.cell import holds_strings, row_digests, words_of
@@ -34,6 +35,7 @@ class TableData:
         frame: N x I features of any type, missing cells included; not to be written to.
         notes: What was interpreted when they were read.
         faults: Why rows cannot be used, by id.
+        groups: Source, annotator or time slice of each sample, where a column was named.
     """
 
     ids: Strings
@@ -43,6 +45,7 @@ class TableData:
     frame: pd.DataFrame
     notes: tuple[str, ...] = ()
     faults: Mapping[str, Fault] = field(default_factory=dict)
+    groups: SampleGroups | None = None
 
     modality: ClassVar[Modality] = "table"
 
@@ -118,6 +121,7 @@ class TableData:
             self,
             ids=self.ids[rows],
             labels=self.labels.take(rows),
+            groups=None if self.groups is None else self.groups.take(rows),
             digests=tuple(self.digests[row] for row in rows),
             frame=self.frame.iloc[rows].reset_index(drop=True),
         )

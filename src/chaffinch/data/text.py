@@ -14,6 +14,7 @@ from chaffinch.core.fault import Fault
 from chaffinch.core.identity import digest, fingerprint, ids_from_digests
 from chaffinch.core.kinds import EMPTY
 from chaffinch.core.labels import Labels
+from chaffinch.core.sample_groups import SampleGroups
 from chaffinch.core.types import Modality, Strings
 
 SEPARATOR = " [SEP] "
@@ -33,6 +34,7 @@ class TextData:
         texts: (N,) the texts, unchanged; "" where one is missing.
         notes: What was interpreted when they were read.
         faults: Why texts cannot be used, by id.
+        groups: Source, annotator or time slice of each sample, where a column was named.
     """
 
     ids: Strings
@@ -42,6 +44,7 @@ class TextData:
     texts: tuple[str, ...]
     notes: tuple[str, ...] = ()
     faults: Mapping[str, Fault] = field(default_factory=dict)
+    groups: SampleGroups | None = None
 
     modality: ClassVar[Modality] = "text"
 
@@ -94,6 +97,7 @@ class TextData:
             self,
             ids=self.ids[rows],
             labels=self.labels.take(rows),
+            groups=None if self.groups is None else self.groups.take(rows),
             digests=tuple(self.digests[row] for row in rows),
             texts=tuple(self.texts[row] for row in rows),
         )

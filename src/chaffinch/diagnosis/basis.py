@@ -1,6 +1,7 @@
 """The evidence on labels that findings keep, so that answers of people can recalibrate them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,11 @@ _LEAST_REST = 1e-4
 
 
 def make_basis(
-    trainings: Sequence[Evidence], wrong: Floats, alternatives: Floats, seed: int = 0
+    trainings: Sequence[Evidence],
+    wrong: Floats,
+    alternatives: Floats,
+    seed: int = 0,
+    shift: Sequence[float] = (),
 ) -> Basis:
     """Features of each sample that speak for or against its label.
 
@@ -31,14 +36,16 @@ def make_basis(
         wrong: (N,) probability that the label is wrong, as judged.
         alternatives: (N, C) how likely each other class is, if it is.
         seed: The one of the judgement.
+        shift: (G,) log-odds that each group adds to ``wrong``; empty where groups are alike.
 
     Returns:
         With the features ``prior`` (log-odds of ``wrong``); from all predictions made without the
         sample's label, stacked so that they predict the given labels best, ``odds`` (log-odds of
         the likeliest other class over the given one), ``rest`` (log of the probability of all
         remaining classes) and ``rival`` (code of that other class); ``fold``, ``neighbours`` and
-        ``forest``, the log-odds by these alone; and ``dynamics``, mean loss and area under the
-        margin of the training on all samples. What there is no evidence for is left out.
+        ``forest``, the log-odds by these alone; ``dynamics``, mean loss and area under the
+        margin of the training on all samples; and ``group``, what a sample's group adds. What
+        there is no evidence for is left out.
     """
     codes = trainings[0].labels.codes
     chance = np.clip(wrong, _SUREST, 1 - _SUREST)
@@ -53,7 +60,10 @@ def make_basis(
     views = [_dynamics(one.logits, codes) for one in trainings if one.logits is not None]
     if views:
         features["dynamics"] = own_spread(np.mean(views, axis=0))
-    return Basis.of(features, codes, alternatives)
+    groups = trainings[0].groups
+    if groups is not None and len(shift):
+        features["group"] = np.asarray(shift)[groups.codes]
+    return replace(Basis.of(features, codes, alternatives), groups=groups)
 
 
 def _sources(trainings: Sequence[Evidence], seed: int) -> tuple[dict[str, list[Floats]], list[Any]]:

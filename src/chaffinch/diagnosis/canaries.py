@@ -51,8 +51,12 @@ class CanaryEvidence:
                 records[name] = np.concatenate([first, second], axis=axis) if both else None
         labels = evidence.labels
         codes = np.concatenate([labels.codes, other.labels.codes])
+        groups = evidence.groups
+        if groups is not None and other.groups is not None:
+            groups = groups.joined(other.groups)
         return replace(
             evidence,
+            groups=groups,
             ids=np.concatenate([evidence.ids, other.ids]),
             labels=Labels(codes, labels.classes),
             features_by_epoch=None,

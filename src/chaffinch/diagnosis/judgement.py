@@ -13,6 +13,7 @@ from scipy.special import expit
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
+from chaffinch.core.group_note import group_notes
 from chaffinch.core.judged import harm, judged_columns, wrong_label
 from chaffinch.core.kinds import HARMFUL, KINDS
 from chaffinch.core.labels import Labels
@@ -26,7 +27,12 @@ from chaffinch.diagnosis.kinds.assignment import find_groups, kind_probabilities
 from chaffinch.diagnosis.label_noise import Assumption
 from chaffinch.diagnosis.rate import rates
 from chaffinch.diagnosis.selection import Threshold, q_values
-from chaffinch.diagnosis.wrong_label import LabelVerdict, judge_by_canaries, judge_labels
+from chaffinch.diagnosis.wrong_label import (
+    GROUP_SHIFT,
+    LabelVerdict,
+    judge_by_canaries,
+    judge_labels,
+)
 from chaffinch.scorers import Scorer, choose
 from chaffinch.scorers import fuse as fuse_ranks
 
@@ -104,7 +110,9 @@ def judge_evidence(
     else:
         columns = {one.name: one(evidence, seed) for one in chosen}
     found = _findings(evidence, verdict, columns, threshold)
-    basis = make_basis((evidence, *repeats), verdict.wrong_label, verdict.alternatives, seed)
+    shift = verdict.details.get(GROUP_SHIFT, ())
+    wrong, others = verdict.wrong_label, verdict.alternatives
+    basis = make_basis((evidence, *repeats), wrong, others, seed, shift)
     found = replace(found, basis=basis)
     if canaries is not None and verdict.canaries is not None:
         least = found.table.loc[found.table["flagged"], "suspicion"].min()
@@ -232,8 +240,10 @@ def _findings(
     table = pd.DataFrame({**named, **judged, **columns})
     by_kind = dict(zip(KINDS, verdict.kinds.T, strict=True))
     details = dict(verdict.details)
-    details["rates"] = rates(suspicion, labels.codes, labels.names, kinds=by_kind)
-    estimated, notes = float(verdict.wrong_label.sum()), verdict.notes
+    details["rates"] = rates(suspicion, labels.codes, labels.names, by_kind, evidence.groups)
+    estimated = float(verdict.wrong_label.sum())
+    groups = None if details.get("cannot_tell") else evidence.groups
+    notes = (*group_notes(verdict.wrong_label, groups), *verdict.notes)
     rate = RateRange.of(details, estimated / len(labels))
     if rate is not None:
         details["rate_range"] = (rate.low, rate.high)

@@ -58,6 +58,8 @@ class LabelNoise:
         used_validation: Whether validation samples had a say; None if there were none.
         assume: What was assumed of the labels.
         told: 0..1, how far validation samples decided the rate.
+        outside: Share of all labels that are wrong in groups that the floor was not read from.
+        within: Share of the samples in all other groups.
     """
 
     wrong: Floats
@@ -70,16 +72,19 @@ class LabelNoise:
     used_validation: bool | None = None
     assume: Assumption = "auto"
     told: float = 0.0
+    outside: float = 0.0
+    within: float = 1.0
 
     @property
     def low(self) -> float:
         """A rate of wrong labels that needs no assumption."""
-        return min(self.floor.low, self.rate)
+        return min(self.within * self.floor.low + self.outside, self.rate)
 
     @property
     def high(self) -> float:
         """The rate if every sample has one right class, as far as nothing says otherwise."""
-        beyond = 0.0 if self.assume == "graded" else max(self.floor.ceiling - self.rate, 0)
+        ceiling = self.within * self.floor.ceiling + self.outside
+        beyond = 0.0 if self.assume == "graded" else max(ceiling - self.rate, 0)
         return self.rate + (1 - self.told) * beyond
 
 

@@ -35,6 +35,27 @@ def cost_of_rate(parameters: Floats, stack: Floats, codes: Codes) -> tuple[float
     return -float(np.log(seen).mean()), np.append(by_weights, by_rate)
 
 
+def cost_at_rates(
+    weights: Floats, stack: Floats, rates: Floats, codes: Codes
+) -> tuple[float, Floats]:
+    """Mean negative log-likelihood of the given labels and its gradient by the weights.
+
+    Args:
+        weights: (R,).
+        stack: (R, N, C) as from `centred`.
+        rates: (N,) rate of wrong labels of each sample, spread evenly over the other classes.
+        codes: (N,) given labels.
+    """
+    rows = np.arange(len(codes))
+    probabilities = stacked(weights, stack)
+    own = probabilities[rows, codes]
+    spread = rates / (stack.shape[2] - 1)
+    slope = 1 - rates - spread
+    seen = np.maximum(spread + slope * own, 1e-300)
+    pull = stack[:, rows, codes] - (stack * probabilities).sum(axis=2)
+    return -float(np.log(seen).mean()), (-slope / seen * own * pull).mean(axis=1)
+
+
 def stacked(weights: Floats, stack: Floats) -> Floats:
     """(N, C) probabilities of the right class before the given label is seen."""
     total = np.tensordot(weights, stack, axes=1)

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from scipy.stats import beta
 
+from chaffinch.core.sample_groups import SampleGroups
 from chaffinch.core.types import Codes, Floats
 
 LEVEL = 0.95
@@ -23,6 +25,7 @@ def rates(
     codes: Codes,
     classes: Sequence[Any],
     kinds: Mapping[str, Floats] | None = None,
+    groups: SampleGroups | None = None,
 ) -> list[dict[str, Any]]:
     """Rates of wrong samples with intervals, ready for ``Findings.details["rates"]``.
 
@@ -31,10 +34,11 @@ def rates(
         codes: (N,) given labels.
         classes: (C,) their names.
         kinds: Probability (N,) of each kind by name.
+        groups: Of the samples.
 
     Returns:
-        Entries with ``of`` ("all", "class" or "kind"), ``name``, ``rate``, ``low`` and ``high``,
-        the last three as shares of all samples, or of those with the given class.
+        Entries with ``of`` ("all", "class", "kind" or "group"), ``name``, ``rate``, ``low`` and
+        ``high``, the last three as shares of all samples, or of those of the class or group.
     """
     rows = [_entry("all", "all", suspicion)]
     for code, name in enumerate(classes):
@@ -42,6 +46,10 @@ def rates(
         if len(members):
             rows.append(_entry("class", str(name), members))
     rows += [_entry("kind", name, values) for name, values in (kinds or {}).items()]
+    if groups is not None:
+        for code in np.flatnonzero(groups.counts).tolist():
+            members = suspicion[groups.codes == code]
+            rows.append(_entry("group", groups.names[code], members))
     return rows
 
 

@@ -22,7 +22,8 @@ from chaffinch.diagnosis.fusion import (
     log_odds,
     own_spread,
 )
-from chaffinch.diagnosis.label_noise import Assumption, judge_noise
+from chaffinch.diagnosis.group_noise import by_group, judge_groups
+from chaffinch.diagnosis.label_noise import Assumption, LabelNoise, judge_noise
 from chaffinch.diagnosis.mixture import upper_heap
 from chaffinch.diagnosis.noise_model import NoiseModel
 from chaffinch.diagnosis.noise_note import noise_notes
@@ -36,6 +37,9 @@ LEAST_EXPLAINED = 0.01
 LATE = "late_share"
 """Name in the details of how far the last epochs count most, see `late_share`: 1 where training
 has learned no wrong label by heart."""
+
+GROUP_SHIFT = "group_shift"
+"""Name in the details of the log-odds (G,) of a wrong label that each group adds."""
 
 _UNKNOWN: dict[str, Any] = {"rate_range": (0.0, 1.0), "cannot_tell": True}
 _CHANCE = 1e-3
@@ -139,14 +143,25 @@ def _from_held_out(
 ) -> LabelVerdict:
     codes = evidence.labels.codes
     fitted = _fit(evidence, sources, usual, seed)
-    noise = judge_noise(fitted, sources, codes, assume, clean_samples(evidence), seed, usual)
-    model, right, posterior = noise.model, noise.right, noise.wrong
+    clean, apart = clean_samples(evidence), None
+
+    def judged(known: Mask, assume: Assumption) -> LabelNoise:
+        model = fitted if known is usual else _fit(evidence, sources, known, seed)
+        return judge_noise(model, sources, codes, assume, clean, seed, known)
+
+    noise = judged(usual, assume)
+    if evidence.groups is not None:
+        apart = judge_groups(noise, judged, sources, codes, evidence.groups, usual, seed)
+    noise, posterior = (noise, noise.wrong) if apart is None else (apart.noise, apart.alike)
+    model, right = noise.model, noise.right
     suspicion = posterior.copy()
     late = late_share(evidence.logits, codes, _doubt(evidence, sources, posterior))
     training = training_view(evidence, usual, posterior[usual], late)
     expected = model.predict(sources)
     fused = fuse(posterior[usual], training, knowledge(expected[usual]), late, trainings)
     suspicion[usual] = calibrate(fused, posterior[usual])
+    if apart is not None:
+        suspicion = apart.told(suspicion)
     notes: tuple[str, ...] = () if evidence.has("held_out_logits") else (NEIGHBOURS_NOTE,)
     details: dict[str, Any] = {
         "noise_rate": noise.rate,
@@ -157,6 +172,8 @@ def _from_held_out(
         "rate_range": (noise.low, noise.high),
         "validation_used": noise.used_validation,
     }
+    if apart is not None:
+        details[GROUP_SHIFT] = apart.shift.tolist()
     doubt = rivalry(expected)
     learned = Labels(codes[usual], evidence.labels.classes)
     if explains(fitted, learned):
@@ -247,13 +264,14 @@ def judge_by_canaries(
     if heap.any():
         chance = heap
     called = np.interp(beside, np.sort(own), np.sort(chance[:size]))
+    told = by_group(chance[:size], evidence.groups)
     probabilities = mean_over_epochs(evidence.need("logits"), softmax)
     verdict = LabelVerdict(
-        _in_order(chance[:size], own),
+        _in_order(told, own),
         _without(probabilities, evidence.labels),
         np.zeros(size),
         (CANARY_NOTE,),
-        {"noise_rate": float(chance[:size].mean())},
+        {"noise_rate": float(told.mean())},
     )
     return verdict, called
 
@@ -280,6 +298,7 @@ def _from_training(evidence: Evidence, sources: Sequence[Floats], seed: int) -> 
     chances = heap
     if resisted.mean() > max(_CHANCE, _LEAST_OF_HEAP * float(heap.mean())):
         chances = calibrate(scores, resisted)
+    chances = by_group(chances, evidence.groups)
     known = sorted((float(chances.mean()), float(heap.mean()), float(resisted.mean())))
     details = {"noise_rate": float(chances.mean()), "rate_range": (known[0], known[-1])}
     suspicion = _in_order(chances, scores)

@@ -95,6 +95,7 @@ def canary_evidence(
         Labels(canaries.codes, evidence.labels.classes),
         embeddings=inputs.embedding_of(canaries.inputs) if evidence.has("embeddings") else None,
         bias=evidence.bias,
+        groups=None if evidence.groups is None else evidence.groups.take(canaries.sources),
         **records,
     )
     return CanaryEvidence(made, canaries.kinds)

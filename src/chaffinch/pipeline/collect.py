@@ -199,8 +199,11 @@ def _finish(
     if "dropout_logits" in work.records and dropout_layers(model):
         records["dropout_logits"] = _dropout_logits(work, store, model)
     bias = layer is None or layer.bias is not None
+    groups = getattr(work.dataset, "groups", None)
     try:
-        evidence = Evidence(work.dataset.ids, work.dataset.labels, bias=bias, **records)
+        evidence = Evidence(
+            work.dataset.ids, work.dataset.labels, bias=bias, groups=groups, **records
+        )
     except InputError:
         # A record with NaN must not be found by the next try.
         for name in records:

@@ -22,7 +22,9 @@ from chaffinch.diagnosis.selection import Threshold
 from chaffinch.pipeline.aside import with_set_aside
 from chaffinch.pipeline.judge_inputs import JudgeInputs, names_of, validation_records
 
-_OPTIONS = frozenset({"ids", "scorers", "seed", "select", "fdr", "strict", "assume", "validation"})
+_OPTIONS = frozenset(
+    {"ids", "scorers", "seed", "select", "fdr", "strict", "assume", "validation", "groups"}
+)
 
 
 def judge(
@@ -51,7 +53,9 @@ def judge(
             ``crisp`` where each sample has one right class, ``graded`` where labels are outcomes or
             opinions, ``auto`` to go by the evidence. ``validation`` is a mapping with the right
             ``labels`` (M,) of further samples, and the ``probabilities`` (M, C) and ``embeddings``
-            (M, K) that the same models give for them.
+            (M, K) that the same models give for them. ``groups`` (N,) are the source, annotator or
+            time slice of each sample: labels of some may be wrong far more often than those of
+            others.
 
     Returns:
         Findings, one row a sample. Samples without a label, with NaN or infinite values in any
@@ -79,6 +83,7 @@ def judge(
     if options.get("strict") or len(aside.faults) == len(told):
         aside.refuse("the evidence")
     rows = aside.usable
+    groups = given.groups(options.get("groups"))
     held_out, space, trained = (_judged(array, rows, name) for name, array in arrays.items())
     judged = told.take(rows)
     judged.check_trainable()
@@ -88,6 +93,7 @@ def judge(
         logits=trained,
         held_out_logits=held_out,
         embeddings=space,
+        groups=None if groups is None else groups.take(rows),
         **validation_records(options.get("validation"), judged, given.notes),
     )
     scorers = names_of(options.get("scorers"))

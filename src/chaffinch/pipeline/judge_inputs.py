@@ -10,6 +10,7 @@ import pandas as pd
 from chaffinch.core.array import to_numpy
 from chaffinch.core.errors import InputError
 from chaffinch.core.labels import Labels, class_named, class_names, refuse_surrogates
+from chaffinch.core.sample_groups import SampleGroups
 from chaffinch.core.types import Floats, Strings
 from chaffinch.data.arrow import frame_of, is_arrow_table, series_of
 from chaffinch.data.column import few
@@ -101,6 +102,24 @@ class JudgeInputs:
         array, notes = tame(array, "embeddings")
         self.notes += notes
         return array
+
+    def groups(self, values: Any) -> SampleGroups | None:
+        """The group of each sample; a Series is matched by its index.
+
+        Raises:
+            InputError: Other samples, no flat list of names or numbers, or hardly two samples a
+                group.
+        """
+        if values is None:
+            return None
+        column = series_of(values)
+        values, name = (values if column is None else column), "group"
+        if isinstance(values, pd.Series):
+            name = "group" if values.name is None else str(values.name)
+            values = self.aligned(values.to_frame(), "groups").iloc[:, 0]
+        found = SampleGroups.of(values, name)
+        found.check(len(self.labels))
+        return found
 
     def aligned(self, table: pd.DataFrame, what: str) -> pd.DataFrame:
         """Put the rows of a table in the order of the samples, by its index.

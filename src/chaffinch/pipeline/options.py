@@ -35,7 +35,7 @@ Count = Annotated[int, Field(ge=1)]
 Name = Annotated[str, BeforeValidator(_named)]
 """Of a column; pandas numbers columns that have no name."""
 
-OPENING = ("id_column", "text_column", "sep", "decimal", "encoding")
+OPENING = ("id_column", "text_column", "group", "sep", "decimal", "encoding")
 """Options that decide how data are opened; later commands open them in the same way."""
 
 
@@ -107,6 +107,8 @@ class ScanOptions(BaseModel):
         dropout_passes: How many passes with dropout on are made for scorers that need them.
         id_column: Column of unique keys; ids come from the content by default.
         text_column: Column(s) of the text; "none" for a table whatever its columns look like.
+        group: Column of the source, annotator or time slice of each sample, no feature: labels of
+            some may be wrong far more often than those of others.
         sep: The character between the cells of a text file; found out by default.
         decimal: The decimal sign of its numbers, "." or ","; found out by default.
         encoding: Its encoding; found out by default.
@@ -149,6 +151,7 @@ class ScanOptions(BaseModel):
     dropout_passes: int = Field(default=5, ge=2)
     id_column: Name | None = None
     text_column: Name | None = None
+    group: Name | None = None
     sep: str | None = None
     decimal: str | None = None
     encoding: str | None = None

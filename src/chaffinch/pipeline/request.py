@@ -3,7 +3,9 @@
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +95,14 @@ def prepare(
         label=label,
         id_column=checked.id_column,
         text_column=text,
+        group=checked.group,
         trainable=False,
         max_pixels=checked.max_pixels,
         **checked.written,
     )
+    groups = getattr(whole, "groups", None)
+    if groups is not None:
+        groups.check(len(whole))
     dataset, aside = split_trainable(whole, strict=checked.strict, keep_classes=model is not None)
     if isinstance(model, Path):
         model = str(model)
@@ -143,7 +149,7 @@ def _place(data: Any) -> str:
 
 
 def _open_validation(data: Any, label: str | None, options: ScanOptions) -> Dataset:
-    """Validation rows are never matched with others, so their key column may be missing."""
+    """Validation rows are never matched, so columns of keys and groups may be missing."""
     how: dict[str, Any] = {
         "label": label,
         "text_column": options.text_column,
@@ -152,12 +158,12 @@ def _open_validation(data: Any, label: str | None, options: ScanOptions) -> Data
     }
     if is_text_file(data):
         how |= options.written
-    try:
-        return open_data(data, id_column=options.id_column, **how)
-    except InputError:
-        if options.id_column is None:
-            raise
-        return open_data(data, **how)
+    keys, groups = (options.id_column, None), (options.group, None)
+    *more, least = product(dict.fromkeys(keys), dict.fromkeys(groups))
+    for key, group in more:
+        with suppress(InputError):
+            return open_data(data, id_column=key, group=group, **how)
+    return open_data(data, id_column=least[0], group=least[1], **how)
 
 
 def _usable_validation(
@@ -195,6 +201,9 @@ def plan_of(request: Request) -> Plan:
     configuration = options.model_dump(mode="json", exclude=aside)
     configuration["model"] = _identity(request.model)
     configuration["validation"] = request.validation and request.validation.fingerprint
+    groups = getattr(request.whole, "groups", None)
+    if groups is not None:
+        configuration["groups"] = groups.digest
     configuration["versions"] = [VERSION, torch.__version__]
     if options.checkpoints:
         paths = find_checkpoints(options.checkpoints)

@@ -29,7 +29,7 @@ from chaffinch.repair.files import apply_path
 from chaffinch.repair.frames import apply_arrow, apply_frame, apply_huggingface
 from chaffinch.repair.names import copy_ids
 
-_COLUMNS = ("label", "id_column", "text_column", "sep", "decimal", "encoding")
+_COLUMNS = ("label", "id_column", "text_column", "group", "sep", "decimal", "encoding")
 _OPENING = (*_COLUMNS, "max_pixels")
 _OPTIONS = (*_OPENING, "out", "links", "overwrite", "weights", "seed")
 
@@ -40,8 +40,8 @@ def apply(plan: Plan, data: Any, **options: Any) -> Any:
     Args:
         plan: The plan. Samples are found by id, so rows may have moved.
         data: What `open_data` takes; give ``label``, ``id_column``, ``text_column``,
-            ``max_pixels``, ``sep``, ``decimal`` and ``encoding`` as there. A text file is written
-            as it was.
+            ``group``, ``max_pixels``, ``sep``, ``decimal`` and ``encoding`` as there. A text file
+            is written as it was.
         **options: ``out`` (where to write; needed for folders of images), ``overwrite`` (whether
             ``out`` may be there), ``links`` (hard links to images in place of copies),
             ``weights`` (whether items of a torch view hold their weight), ``seed`` (of changed
@@ -149,6 +149,8 @@ def joined(first: Any, second: Any) -> Any:
         ),
         "digests": (*first.digests, *second.digests),
     }
+    if not isinstance(first, TensorData):
+        parts["groups"] = None  # copies are of no group
     if isinstance(first, TableData):
         frame = pd.concat([first.frame, second.frame], ignore_index=True)
         return replace(first, frame=frame, **parts)

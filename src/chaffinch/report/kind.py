@@ -59,6 +59,8 @@ PROTECTED = (kinds.NEAR_CLUSTER, kinds.HARD)
 _BY_DEGREE = (kinds.HARD, kinds.CLEAN)
 """How hard a sample is is a matter of degree: there is no true rate to estimate."""
 
+_MOST_GROUPS = 20
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -144,6 +146,36 @@ def sort_out(findings: pd.DataFrame, details: Mapping[str, Any], *, labelled: bo
     if not set(said) - {kinds.MISLABELLED, kinds.CLEAN, "None", "nan"} and not rates:
         rows = []  # nothing beyond what the headline says
     return Kinds(tuple(rows), _canaries(details), wording.percent(top))
+
+
+@dataclass(frozen=True)
+class GroupRates:
+    """Estimated rates of wrong labels by source, annotator or time slice, highest first.
+
+    Attributes:
+        rows: (name, interval) of the worst groups.
+        hidden: How many others there are.
+        top: The right end of the axis of rates.
+    """
+
+    rows: tuple[tuple[str, Interval], ...]
+    hidden: int
+    top: str
+
+
+def by_group(details: Mapping[str, Any]) -> GroupRates:
+    """Read the rates of groups from the details of the judgement; empty where there are none.
+
+    Args:
+        details: ``rates``: dicts with ``of`` ("group" for these), ``name``, ``rate``, ``low`` and
+            ``high``.
+    """
+    found = [one for one in details.get("rates", ()) if one["of"] == "group"]
+    found.sort(key=lambda one: -float(one["rate"]))
+    shown = found[:_MOST_GROUPS]
+    top = max((float(one["high"]) for one in shown), default=0.0) or 1.0
+    rows = tuple((wording.clean(str(one["name"])), _interval(one, top)) for one in shown)
+    return GroupRates(rows, len(found) - len(shown), wording.percent(top))
 
 
 def _interval(one: Mapping[str, Any], top: float) -> Interval:

@@ -18,7 +18,7 @@ from chaffinch.report.calibration import told
 from chaffinch.report.confusion import MOST_CLASSES, confuse
 from chaffinch.report.discovery import discover
 from chaffinch.report.distribution import scorer_views, suspicion_histogram
-from chaffinch.report.kind import several, sort_out
+from chaffinch.report.kind import by_group, several, sort_out
 from chaffinch.report.learning import learn
 from chaffinch.report.provenance import trace
 from chaffinch.report.sample import hang
@@ -66,6 +66,7 @@ def render(run: RunFolder, final: Path | None = None) -> str:
             ),
             gallery=hang(run.gallery, findings, naming, run.explanations),
             kinds=sort_out(findings, record.judgement.details, labelled=naming.labelled),
+            groups=by_group(record.judgement.details),
             histogram=suspicion_histogram(judged),
             scorers=scorer_views(judged, scorers),
             summaries={name: SCORERS[name].summary for name in scorers if name in SCORERS},

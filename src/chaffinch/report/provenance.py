@@ -12,7 +12,7 @@ from chaffinch.store.run import FINDINGS, RunRecord
 Pairs = tuple[tuple[str, str], ...]
 
 _LONGEST = 400
-_ELSEWHERE = ("canaries", "rates")
+_ELSEWHERE = ("canaries", "rates", "group_shift")
 
 
 @dataclass(frozen=True)

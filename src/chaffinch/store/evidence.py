@@ -17,6 +17,7 @@ from chaffinch.core.durable import replace, sync
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.labels import Labels
+from chaffinch.core.sample_groups import SampleGroups
 
 LOG = logging.getLogger("chaffinch")
 
@@ -101,6 +102,9 @@ class EvidenceFolder:
             np.save(draft, array)
             replace(draft, file)
         samples = {"id": evidence.ids, "label": evidence.labels.codes}
+        groups = evidence.groups
+        if groups is not None:
+            samples["group"] = groups.codes
         pd.DataFrame(samples).to_parquet(self.path / _SAMPLES)
         pd.DataFrame({"label": _storable(evidence.labels)}).to_parquet(self.path / _CLASSES)
         for name in (_SAMPLES, _CLASSES):
@@ -109,6 +113,8 @@ class EvidenceFolder:
             "records": {name: list(array.shape) for name, array in evidence.records.items()},
             "bias": evidence.bias,
         }
+        if groups is not None:
+            manifest["groups"] = {"column": groups.column, "names": groups.names}
         draft = self.path / (_MANIFEST + ".draft")
         draft.write_text(json.dumps(manifest, indent=1), "utf-8")
         replace(draft, self.path / _MANIFEST)
@@ -128,6 +134,7 @@ class EvidenceFolder:
         try:
             manifest = json.loads((self.path / _MANIFEST).read_text("utf-8"))
             shapes, bias = dict(manifest["records"]), bool(manifest["bias"])
+            told = dict(manifest.get("groups") or {})
         except (ValueError, KeyError, TypeError) as error:
             raise self._damaged(_MANIFEST, str(error)) from error
         records = {}
@@ -145,7 +152,11 @@ class EvidenceFolder:
         classes = self._table(_CLASSES)["label"].to_numpy()
         labels = Labels(samples["label"].to_numpy(np.int64), classes)
         ids = samples["id"].to_numpy().astype(np.str_)
-        return Evidence(ids, labels, bias=bias, **records)
+        groups = None
+        if told:
+            codes = samples["group"].to_numpy(np.int64)
+            groups = SampleGroups(codes, tuple(told["names"]), told["column"])
+        return Evidence(ids, labels, bias=bias, groups=groups, **records)
 
     def _table(self, name: str) -> pd.DataFrame:
         try:
