@@ -32,7 +32,7 @@ _HOMES = {
     "watch": "chaffinch.training.watching.watch",
     "with_ids": "chaffinch.training.watching.identified",
 }
-_PACKAGES = ("corruptions", "gradients", "influence", "losses", "repair", "scorers")
+_PACKAGES = ("bench", "corruptions", "gradients", "influence", "losses", "repair", "scorers")
 
 __all__ = [
     "Edit",
