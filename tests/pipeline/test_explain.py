@@ -49,11 +49,11 @@ def test_one_sample_or_several_flagged_or_not(run):
 
 
 def test_findings_without_a_run_are_refused(run, tmp_path):
-    with pytest.raises(InputError, match=r"folder of a run.*got findings.*out='RUN'"):
-        cf.explain(run[1])
+    with pytest.raises(InputError, match=r"a run, which keeps the evidence; got findings"):
+        cf.explain(run[1].findings)
     with pytest.raises(RunError, match="finished run"):
         cf.explain(tmp_path / "nothing")
-    with pytest.raises(InputError, match=r"ids of the findings.*'nobody'"):
+    with pytest.raises(InputError, match=r"an id of the findings.*'nobody'"):
         cf.explain(run[0], "nobody")
 
 

@@ -29,12 +29,10 @@ def apply(
 ) -> None:
     """Write a repaired copy of the data of a run; the data themselves are left as they are."""
     check_run(run)
-    from chaffinch.pipeline.repairing import apply_run, plan_of
-    from chaffinch.store.run import RunFolder
+    from chaffinch.runs.run import Run
 
-    folder = RunFolder(run)
+    opened = Run.open(run)
     say_whether_known(run, ledger, needed=True)
-    chosen = plan_of(folder, plan)
-    options = {"links": links, "overwrite": overwrite, "seed": seed, "ledger": ledger}
-    apply_run(folder, chosen, out, data, **options)
+    chosen = opened.plan(plan)
+    opened.apply(chosen, out, data=data, links=links, overwrite=overwrite, seed=seed, ledger=ledger)
     say(f"{len(chosen.changing):,} samples changed; the repaired data are in {out}")

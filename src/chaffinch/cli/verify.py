@@ -32,19 +32,16 @@ def verify(
 ) -> None:
     """Train on the data with the plan and without, and say whether it helps; status 1 if not."""
     check_run(run)
-    from chaffinch.pipeline.repairing import PROPOSED, REDUCED, REPAIR, plan_of, verify_run
+    from chaffinch.pipeline.repairing import REDUCED, REPAIR
     from chaffinch.pipeline.verification.page import PAGE, headline, sentence
-    from chaffinch.store.mark import mark
-    from chaffinch.store.run import RunFolder
+    from chaffinch.runs.run import Run
 
-    folder = RunFolder(run)
+    opened = Run.open(run)
     say_whether_known(run, ledger, needed=True)
-    chosen = plan_of(folder, plan)
-    outcome = verify_run(
-        folder,
-        chosen,
-        data,
+    outcome = opened.verify(
+        plan,
         validation,
+        data=data,
         seeds=seeds,
         group=group,
         ablate=not no_ablation,
@@ -54,13 +51,7 @@ def verify(
     say(headline(outcome))
     say(sentence(outcome))
     if outcome.withheld:
-        # A plan that was named is not that of the run, which stays as it is.
-        place = run / (REPAIR if plan is None else REDUCED)
-        if plan is None:
-            chosen.to_json(run / PROPOSED)
-        outcome.plan.to_json(place)
-        mark(place)
-        say(f"The plan without it is in {place}")
+        say(f"The plan without it is in {run / (REPAIR if plan is None else REDUCED)}")
     say(f"All figures are in {run / PAGE}")
     if not outcome.passes:
         raise typer.Exit(1)
