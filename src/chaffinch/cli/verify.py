@@ -1,10 +1,11 @@
 """``chaffinch verify``: does the plan help?"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from chaffinch.cli.command import Failed
 from chaffinch.cli.say import say, say_whether_known
 from chaffinch.core.place import check_run
 
@@ -15,7 +16,7 @@ def verify(
         Path | None, typer.Option(help="Plan (.json or .csv); by default that of the run.")
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Where the data lie now, if they were moved.")
+        str | None, typer.Option(help="Where the data are, if not where the run found them.")
     ] = None,
     validation: Annotated[
         str | None, typer.Option(help="Clean data of the same kind; by default those of the run.")
@@ -29,7 +30,7 @@ def verify(
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     ledger: Annotated[str | None, typer.Option(help="Ledger to record it in, or none.")] = None,
-) -> None:
+) -> Any:
     """Train on the data with the plan and without, and say whether it helps; status 1 if not."""
     check_run(run)
     from chaffinch.pipeline.repairing import REDUCED, REPAIR
@@ -53,5 +54,4 @@ def verify(
     if outcome.withheld:
         say(f"The plan without it is in {run / (REPAIR if plan is None else REDUCED)}")
     say(f"All figures are in {run / PAGE}")
-    if not outcome.passes:
-        raise typer.Exit(1)
+    return outcome.to_dict() if outcome.passes else Failed(outcome.to_dict())

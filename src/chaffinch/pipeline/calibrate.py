@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -84,6 +85,14 @@ def calibrate(
     record_calibration(folder, book)
     write(folder)
     return found
+
+
+@dataclass(frozen=True)
+class CheckFile:
+    """A file of samples for people to check, and how many there are."""
+
+    path: Path
+    samples: int
 
 
 @runtime_checkable
@@ -176,7 +185,7 @@ def samples_to_check(
 
 def ask(
     run: RunFolder, count: int | None = None, out: Path | None = None, ledger: str | None = None
-) -> Path | None:
+) -> CheckFile | None:
     """Write a file of samples for people to check.
 
     Args:
@@ -198,7 +207,9 @@ def ask(
     if not rows:
         return None
     known = set(answers_of(run, first, book)["id"])
-    return write_check_file(run, first, rows, out or run.path / TO_CHECK, known)
+    return CheckFile(
+        write_check_file(run, first, rows, out or run.path / TO_CHECK, known), len(rows)
+    )
 
 
 def answered(run: RunFolder, findings: Findings, ledger: Ledger | None) -> set[str]:

@@ -17,10 +17,11 @@ from chaffinch.store.run import FINDINGS, REPORT, RunFolder, RunRecord
 _MOST = 10
 _LABEL_WIDTH = 10
 _ID_WIDTH = 19
+_ROW_WIDTH = 7
 _ROOMY = 100
 _LEAST_PREVIEW = 10
 _GAP = 2
-_NUMBERS = ("conf.", "susp.", "q")
+_NUMBERS = ("row", "conf.", "susp.", "q")
 _RUST = "rgb(214,120,76)"
 _SLATE = "rgb(110,140,168)"
 
@@ -124,9 +125,13 @@ def _columns(
     """Name, style, greatest width and cells of all columns but the preview."""
     label = _LABEL_WIDTH if width < _ROOMY else 2 * _LABEL_WIDTH
     dash = wording.MISSING
+    places = [("row", "", _ROW_WIDTH, [one.row for one in shown])]
+    if width >= _ROOMY and any("/" in one.source for one in shown):  # files, not rows of one
+        places.append(("source", "", 2 * _LABEL_WIDTH, [_end(one.source) for one in shown]))
     if not labelled:
         return [
             ("id", "", _ID_WIDTH, [_flat(one.id) for one in shown]),
+            *places,
             ("kind", _RUST, 2 * _LABEL_WIDTH, [_flat(one.title) for one in shown]),
             ("susp.", "", 6, [one.suspicion for one in shown]),
             ("q", "", 6, [one.q for one in shown]),
@@ -134,12 +139,19 @@ def _columns(
     suggestions = [(one.suggested or dash, one.confidence) for one in shown]
     return [
         ("id", "", _ID_WIDTH, [_flat(one.id) for one in shown]),
+        *places,
         ("given", "", label, [_flat(one.given) for one in shown]),
         ("suggested", _RUST, label, [_flat(suggested) for suggested, _ in suggestions]),
         ("conf.", "", 6, [dash if text == dash else sure for text, sure in suggestions]),
         ("susp.", "", 6, [one.suspicion for one in shown]),
         ("q", "", 6, [one.q for one in shown]),
     ]
+
+
+def _end(path: str) -> str:
+    """The end of a path, which tells it from others, where it is too long for its column."""
+    most, flat = 2 * _LABEL_WIDTH, _flat(path)
+    return flat if len(flat) <= most else "..." + flat[3 - most :]
 
 
 def _places(run: RunFolder) -> list[Text]:

@@ -16,7 +16,9 @@ from chaffinch.pipeline import calibrate as calibration
 from chaffinch.pipeline.check_file import read_check_file
 from chaffinch.pipeline.exchange import export_run
 from chaffinch.pipeline.explain import explain_table, root_of
+from chaffinch.pipeline.history import history_of
 from chaffinch.pipeline.labelled import need_labels
+from chaffinch.pipeline.ledger import ledger_for, ledger_near
 from chaffinch.pipeline.outcome import Result, findings_of
 from chaffinch.runs.place import run_folder
 from chaffinch.runs.repairs import RepairableRun
@@ -100,13 +102,25 @@ class Run(RepairableRun):
         made = calibration.calibrate(self.path, told, ledger=ledger, reviewer=reviewer)
         return Run(replace(self._result, findings=made), self._folder, self._given)
 
+    def has_answers(self, *, ledger: str | None = None) -> bool:
+        """Whether anybody has said of any sample if its label is right.
+
+        Raises:
+            InputError: A run on prompts, or a ledger that cannot be opened.
+        """
+        need_labels(self.info)
+        if self._folder is None:
+            return self.answers is not None
+        book = ledger_for(self.path, ledger)
+        return bool(calibration.answered(self._folder, findings_of(self._folder), book))
+
     def ask(
         self,
         count: int | None = None,
         out: "str | os.PathLike[str] | None" = None,
         *,
         ledger: str | None = None,
-    ) -> Path | None:
+    ) -> calibration.CheckFile | None:
         """Write a file of samples for people to check, for `calibrate`.
 
         Args:
@@ -116,10 +130,12 @@ class Run(RepairableRun):
             ledger: Where answers are; see `chaffinch.pipeline.ledger.ledger_for`.
 
         Returns:
-            The file; None where all that were drawn are answered.
+            The file, with its ``path`` and how many ``samples`` it holds; None where all that were
+            drawn are answered.
 
         Raises:
-            InputError: Nothing left to check, or a file with answers that would be lost.
+            InputError: A run in memory, nothing left to check, or a file with answers that would
+                be lost.
         """
         folder = self._need_folder("a file of samples to check")
         return calibration.ask(folder, count, None if out is None else Path(out), ledger)
@@ -150,9 +166,6 @@ class Run(RepairableRun):
         Raises:
             InputError: A run in memory, or no ledger.
         """
-        from chaffinch.pipeline.history import history_of
-        from chaffinch.pipeline.ledger import ledger_near
-
         path = self._need_folder("a history").path
         return history_of(ledger_near(path, url=ledger), path)
 

@@ -5,15 +5,15 @@ from typing import Any, Unpack
 
 from chaffinch.pipeline import scan as pipeline
 from chaffinch.pipeline.keywords import ScanKeywords
-from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.request import Model
+from chaffinch.pipeline.scan_declaration import ScanDeclaration
 from chaffinch.runs.given import Given
 from chaffinch.runs.run import Run
 from chaffinch.runs.signature import shown_as
 from chaffinch.store.run import RunFolder
 
 
-@shown_as(ScanOptions)
+@shown_as(ScanDeclaration)
 def scan(
     data: Any,
     label: str | None = None,
@@ -33,8 +33,8 @@ def scan(
             which is not trained.
         validation: Clean labelled data of the same kind; adds accuracy and influence on it, and
             shows which samples are spoilt or do not belong here. For prompts those of a test set.
-        **options: See `chaffinch.pipeline.options.ScanOptions`; ``out="run"`` keeps the run, with
-            report, in a folder and lets an interrupted scan go on where it was.
+        **options: See `chaffinch.pipeline.scan_declaration.ScanDeclaration`; ``out="run"`` keeps
+            the run, with report, in a folder and lets an interrupted scan go on where it was.
 
     Returns:
         The run. It shows what its findings show: ``scan(...).table`` has one row a sample, in the

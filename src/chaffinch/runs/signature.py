@@ -6,14 +6,16 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from chaffinch.pipeline.declared import options_of
+
 _F = TypeVar("_F", bound=Callable[..., object])
 
 
-def shown_as(options: type[BaseModel]) -> Callable[[_F], _F]:
+def shown_as(model: type[BaseModel]) -> Callable[[_F], _F]:
     """Show ``**options`` as the keyword arguments that they are, with their defaults.
 
     Args:
-        options: Declares them.
+        model: Declares them.
     """
 
     def decorated(function: _F) -> _F:
@@ -21,14 +23,12 @@ def shown_as(options: type[BaseModel]) -> Callable[[_F], _F]:
         known = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
         more = [
             inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=field.default,
-                annotation=field.annotation,
+                one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=one.type
             )
-            for name, field in options.model_fields.items()
+            for one in options_of(model).values()
         ]
-        function.__signature__ = signature.replace(parameters=[*known, *more])  # type: ignore[attr-defined]
+        shown = signature.replace(parameters=[*known, *more])
+        function.__signature__ = shown  # type: ignore[attr-defined]
         return function
 
     return decorated

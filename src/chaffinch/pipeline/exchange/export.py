@@ -11,6 +11,7 @@ import pandas as pd
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
+from chaffinch.core.findings import PLACE_COLUMNS
 from chaffinch.core.progress import track
 from chaffinch.data import ImageData
 from chaffinch.pipeline.exchange import argilla, label_studio
@@ -114,7 +115,7 @@ def cleanlab_columns(table: pd.DataFrame) -> pd.DataFrame:
     wrong = table["p_mislabelled"] if "p_mislabelled" in table else table["suspicion"]
     suggested = table["suggested_label"]
     columns = {
-        "id": table["id"],
+        **{name: table[name] for name in ("id", *PLACE_COLUMNS) if name in table},
         "is_label_issue": table["flagged"].astype(bool) & (table["kind"] == "mislabelled"),
         "label_score": 1 - wrong,
         "given_label": table["given_label"],
