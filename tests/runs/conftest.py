@@ -35,12 +35,6 @@ def judge(judged, tmp_path):
         labels, features = table["label"].to_numpy(), table[["height", "width"]]
         place = None if out is None else tmp_path / out
         options = {"ledger": "none", **options}
-        return cf.judge(
-            table["label"].to_numpy(),
-            probabilities,
-            table[["height", "width"]],
-            out=place,
-            **options,
-        )
+        return cf.judge(labels, probabilities, features, out=place, **options)
 
     return make
