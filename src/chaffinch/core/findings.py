@@ -78,9 +78,8 @@ def findings_in(given: "Findings | HasFindings") -> "Findings":
         return given
     if isinstance(given, HasFindings) and isinstance(given.findings, Findings):
         return given.findings
-    raise InputError(
-        "findings, or a run", f"a {type(given).__name__}", "Pass what scan or judge returned"
-    )
+    got = f"a {type(given).__name__}"
+    raise InputError("findings, or a run", got, "Pass what scan or judge returned")
 
 
 def with_places(table: pd.DataFrame) -> pd.DataFrame:
