@@ -18,6 +18,7 @@ _MOST = 10
 _LABEL_WIDTH = 10
 _ID_WIDTH = 19
 _ROW_WIDTH = 7
+_LONGEST_SOURCE = 40
 _ROOMY = 100
 _LEAST_PREVIEW = 10
 _GAP = 2
@@ -103,10 +104,14 @@ def _ranking(gallery: Gallery, outcome: Verdict, width: int) -> Table:
     )
     shown = [one for one in gallery.samples if not one.is_aside][:_MOST]
     columns = _columns(shown, width, outcome.labelled)
+    left = width - sum(_size(*column) + _GAP for column in columns)
+    if left > _LEAST_PREVIEW and any("/" in one.source for one in shown):  # files, not rows of one
+        most = min(left - _GAP, _LONGEST_SOURCE)
+        columns.insert(2, ("source", "", most, [_end(one.source, most) for one in shown]))
     left = width
     for name, style, longest, texts in columns:
         # Asked for in full: rich would otherwise shorten what tells the samples apart.
-        size = min(longest, max(cell_len(text) for text in (name, *texts)))
+        size = _size(name, style, longest, texts)
         left -= size + _GAP
         flush: JustifyMethod = "right" if name in _NUMBERS else "left"
         table.add_column(name, width=size, justify=flush, no_wrap=True, style=style)
@@ -126,8 +131,6 @@ def _columns(
     label = _LABEL_WIDTH if width < _ROOMY else 2 * _LABEL_WIDTH
     dash = wording.MISSING
     places = [("row", "", _ROW_WIDTH, [one.row for one in shown])]
-    if width >= _ROOMY and any("/" in one.source for one in shown):  # files, not rows of one
-        places.append(("source", "", 2 * _LABEL_WIDTH, [_end(one.source) for one in shown]))
     if not labelled:
         return [
             ("id", "", _ID_WIDTH, [_flat(one.id) for one in shown]),
@@ -148,9 +151,14 @@ def _columns(
     ]
 
 
-def _end(path: str) -> str:
+def _size(name: str, _style: str, longest: int, texts: Sequence[str]) -> int:
+    """The width of a column."""
+    return min(longest, max(cell_len(text) for text in (name, *texts)))
+
+
+def _end(path: str, most: int) -> str:
     """The end of a path, which tells it from others, where it is too long for its column."""
-    most, flat = 2 * _LABEL_WIDTH, _flat(path)
+    flat = _flat(path)
     return flat if len(flat) <= most else "..." + flat[3 - most :]
 
 
