@@ -50,7 +50,7 @@ def letter(seed: int) -> Problem:
     model = ExtraTreesClassifier(100, min_samples_leaf=2, random_state=seed)
     chances = cross_val_predict(model, x, given, cv=5, method="predict_proba")
     found = cf.judge(given, probabilities=chances, embeddings=x)
-    return Problem(found, x, right, given != right)
+    return Problem(found.findings, x, right, given != right)
 
 
 def cifar(labels: str, chances: str) -> Problem:
@@ -61,7 +61,7 @@ def cifar(labels: str, chances: str) -> Problem:
     held_out /= held_out.sum(axis=1, keepdims=True)
     places = kept["embedding"].astype(np.float32)
     found = cf.judge(given, probabilities=held_out, embeddings=places)
-    return Problem(found, places, right, given != right)
+    return Problem(found.findings, places, right, given != right)
 
 
 def review(problem: Problem, decisions: int, seed: int) -> tuple[list[int], cf.Findings]:

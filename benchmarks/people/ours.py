@@ -90,7 +90,7 @@ def scan(case: Case, seed: int) -> Verdict:
         data = case.samples.assign(label=case.codes)
         if case.sources is not None:
             data = data.assign(source=[f"source {number}" for number in case.sources])
-    return verdict(cf.scan(data, seed=seed))
+    return verdict(cf.scan(data, seed=seed).findings)
 
 
 @method("oracle", "control")
@@ -108,7 +108,7 @@ def oracle(case: Case, seed: int) -> Verdict:
 @lru_cache(maxsize=1)
 def judged(case: Case, seed: int) -> Findings:
     """The findings that several methods start from."""
-    return cf.judge(case.codes, case.probabilities, case.embeddings, seed=seed)
+    return cf.judge(case.codes, case.probabilities, case.embeddings, seed=seed).findings
 
 
 def judge_with(case: Case, seed: int, option: str, value: Any) -> Findings:
@@ -123,7 +123,7 @@ def judge_with(case: Case, seed: int, option: str, value: Any) -> Findings:
     if option not in parameters and "options" not in parameters:
         raise refused
     try:
-        return cf.judge(case.codes, case.probabilities, case.embeddings, **options)
+        return cf.judge(case.codes, case.probabilities, case.embeddings, **options).findings
     except InputError as error:
         if error.got == option:
             raise refused from error

@@ -15,6 +15,7 @@ _HOMES = {
     "Findings": "chaffinch.core.findings",
     "Ledger": "chaffinch.store.ledger",
     "Plan": "chaffinch.core.plan",
+    "Run": "chaffinch.runs.run",
     "attribute": "chaffinch.influence",
     "attribute_prompts": "chaffinch.pipeline.attribute",
     "calibrate": "chaffinch.pipeline.calibrate",
@@ -22,14 +23,14 @@ _HOMES = {
     "open_prompts": "chaffinch.data.prompt",
     "explain": "chaffinch.pipeline.explain",
     "forget": "chaffinch.repair.forgetting",
-    "judge": "chaffinch.pipeline.judge",
+    "judge": "chaffinch.runs.judge",
     "open_data": "chaffinch.data",
     "propose": "chaffinch.repair.proposal",
     "readmit": "chaffinch.repair.quarantine",
-    "scan": "chaffinch.pipeline.scan",
+    "scan": "chaffinch.runs.scan",
     "self_influence": "chaffinch.influence",
     "verify": "chaffinch.pipeline.verification",
-    "watch": "chaffinch.training.watching.watch",
+    "watch": "chaffinch.runs.watch",
     "with_ids": "chaffinch.training.watching.identified",
 }
 _PACKAGES = ("bench", "corruptions", "gradients", "influence", "losses", "repair", "scorers")
@@ -39,6 +40,7 @@ __all__ = [
     "Findings",
     "Ledger",
     "Plan",
+    "Run",
     "attribute",
     "attribute_prompts",
     "calibrate",
@@ -75,13 +77,14 @@ if TYPE_CHECKING:
     from chaffinch.pipeline.attribute import attribute_prompts
     from chaffinch.pipeline.calibrate import calibrate
     from chaffinch.pipeline.explain import explain
-    from chaffinch.pipeline.judge import judge
-    from chaffinch.pipeline.scan import scan
     from chaffinch.pipeline.verification import verify
     from chaffinch.repair import forget, propose, readmit
+    from chaffinch.runs.judge import judge
+    from chaffinch.runs.run import Run
+    from chaffinch.runs.scan import scan
+    from chaffinch.runs.watch import watch
     from chaffinch.store.ledger import Ledger
     from chaffinch.training.watching.identified import with_ids
-    from chaffinch.training.watching.watch import watch
 
 
 def __getattr__(name: str) -> Any:

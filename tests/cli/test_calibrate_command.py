@@ -59,7 +59,7 @@ def test_from_a_list_to_what_answers_changed(place, type_in):
     assert "12 samples to check are in run/to_check.csv" in out
     assert "chaffinch calibrate run --answers run/to_check.csv" in out
     table = pd.read_csv("run/to_check.csv", dtype=str, keep_default_na=False)
-    assert table.columns.tolist() == ["id", "row", *"abcd", "given_label", "right_label"]
+    assert table.columns.tolist() == ["id", "row", "source", *"abcd", "given_label", "right_label"]
     assert (table["right_label"] == "").all()
     findings = RunFolder("run").findings
     assert findings["id"].to_numpy()[table["row"].astype(int)].tolist() == table["id"].tolist()

@@ -130,4 +130,4 @@ def test_findings_are_ranked_with_ties_in_the_order_of_the_data():
     assert found.scorers == ["aum"]
     assert len(found) == 4
     assert repr(found) == "Findings(4 samples, 2 flagged, about 2 wrong labels estimated)"
-    assert COLUMNS[:4] == ("id", "given_label", "suspicion", "flagged")
+    assert COLUMNS[:5] == ("id", "row", "source", "given_label", "suspicion")

@@ -31,7 +31,7 @@ def test_a_run_keeps_what_calibration_needs(scanned):
     ask = findings.to_check(20)
     assert again.to_check(20).equals(ask)
     answers = dict(zip(ask["id"], truth[ask["row"]], strict=True))
-    here, there = findings.calibrate(answers), again.calibrate(answers)
+    here, there = findings.findings.calibrate(answers), again.calibrate(answers)
     same = ["id", "suspicion", "flagged", "kind", "q_value", "suggested_label"]
     assert there.table[same].astype(str).equals(here.table[same].astype(str))
     assert there.details["calibration"] == json.loads(json.dumps(here.details["calibration"]))

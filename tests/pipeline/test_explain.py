@@ -49,11 +49,11 @@ def test_one_sample_or_several_flagged_or_not(run):
 
 
 def test_findings_without_a_run_are_refused(run, tmp_path):
-    with pytest.raises(InputError, match=r"folder of a run.*got findings.*out='RUN'"):
-        cf.explain(run[1])
+    with pytest.raises(InputError, match=r"a run, which keeps the evidence; got findings"):
+        cf.explain(run[1].findings)
     with pytest.raises(RunError, match="finished run"):
         cf.explain(tmp_path / "nothing")
-    with pytest.raises(InputError, match=r"ids of the findings.*'nobody'"):
+    with pytest.raises(InputError, match=r"an id of the findings.*'nobody'"):
         cf.explain(run[0], "nobody")
 
 
@@ -63,7 +63,7 @@ def test_the_command_tells_it(run):
     assert told.exit_code == 0
     text = " ".join(told.stdout.split())
     row = findings.table.set_index("id").loc["k4"]
-    assert text.startswith(f"k4 given {row['given_label']} kind {row['kind']} suspicion")
+    assert text.startswith(f"k4 row 4 given {row['given_label']} kind {row['kind']} suspicion")
     assert cf.explain(out, "k4")[0].why in text
     assert "[b]bee" in text  # a label is no markup
     assert "opponents" in text
@@ -73,7 +73,7 @@ def test_by_default_the_command_tells_the_five_worst(run):
     out, _ = run
     text = CliRunner().invoke(app, ["explain", str(out)]).stdout
     ids = [one.id for one in RunFolder(out).explanations]
-    assert [one for one in ids if f"{one}  given" in text] == ids[:5]
+    assert [one for one in ids if f"{one}  row" in text] == ids[:5]
     assert f"{len(ids) - 5} more explanations" in text
 
 

@@ -104,7 +104,7 @@ def test_saved_evidence_judges_to_the_same_findings(csv, tmp_path):
     from chaffinch.diagnosis.judgement import judge_evidence
 
     again = judge_evidence(EvidenceFolder(tmp_path / "run" / "evidence").load())
-    pd.testing.assert_frame_equal(again.table, findings.table)
+    pd.testing.assert_frame_equal(again.table, findings.table.drop(columns=["row", "source"]))
 
 
 def test_repeats_are_trainings_under_other_seeds_whose_scores_are_fused(csv, tmp_path):

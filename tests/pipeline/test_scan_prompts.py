@@ -156,6 +156,8 @@ def test_columns_of_other_names_and_other_forms_of_data(asked, jsonl):
     table = asked[0]
     named = table.rename(columns={"prompt": "ask", "response": "say"})
     expected = cf.scan(jsonl).table
+    assert expected["source"].iloc[3] == "prompts.jsonl:3"
+    expected = expected.assign(source="")
     for data, columns in (
         (named, {"prompt": "ask", "response": "say"}),
         (pa.Table.from_pandas(table), {}),

@@ -42,7 +42,7 @@ def test_the_ten_most_suspicious_are_listed_with_whole_ids(make_run):
     ids = [exhibit.id for exhibit in run.gallery]
     assert [one for one in ids if one in text] == ids[:10]
     head = next(line for line in text.splitlines() if line.startswith("id "))
-    assert head.split() == ["id", "given", "suggested", "conf.", "susp.", "q", "sample"]
+    assert head.split() == ["id", "row", "given", "suggested", "conf.", "susp.", "q", "sample"]
 
 
 def test_the_report_is_named_only_once_it_is_there(make_run):

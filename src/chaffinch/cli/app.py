@@ -4,10 +4,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 import chaffinch
@@ -25,9 +24,15 @@ from chaffinch.cli import (
     verify,
 )
 from chaffinch.cli import ledger as ledger_command
-from chaffinch.cli.say import say
+from chaffinch.cli.command import OUT, register
+from chaffinch.cli.options import options_in_shell
+from chaffinch.cli.say import console, say
 from chaffinch.core.errors import ChaffinchError, InputError
 from chaffinch.core.place import check_path, check_run
+from chaffinch.pipeline.scan_declaration import ScanDeclaration
+
+if TYPE_CHECKING:
+    from chaffinch.runs.run import Run
 
 app = typer.Typer(
     help="Chaffinch finds the chaff in your training data.",
@@ -60,150 +65,41 @@ def scan(
         str | None,
         typer.Option(help="Your model as MODULE:FACTORY or FILE.py:FACTORY; for texts a folder."),
     ] = None,
-    checkpoints: Annotated[
-        str | None, typer.Option(help="Pattern of trained states of --model, scored as they are.")
+    out: Annotated[
+        Path | None, typer.Option(*OUT, help="Run folder; by default DATA.chaffinch.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder; by default DATA.chaffinch.")] = None,
-    id_column: Annotated[str | None, typer.Option("--id", help="Column of unique keys.")] = None,
-    text: Annotated[
-        str | None, typer.Option(help="Text column, several with commas between, or none.")
-    ] = None,
-    group: Annotated[
-        str | None, typer.Option(help="Column of the source, annotator or time slice.")
-    ] = None,
-    sep: Annotated[
-        str | None, typer.Option(help="Character between the cells of a text file; or tab.")
-    ] = None,
-    decimal: Annotated[str | None, typer.Option(help="Decimal sign of its numbers, . or ,")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Its encoding, such as cp1252.")] = None,
-    prompt: Annotated[str | None, typer.Option(help="Column of prompts without labels.")] = None,
-    response: Annotated[str | None, typer.Option(help="Column of their responses.")] = None,
-    lora: Annotated[Path | None, typer.Option(help="Adapters of a causal --model.")] = None,
-    embedder: Annotated[
-        Path | None, typer.Option(help="Folder of an encoder that embeds texts.")
-    ] = None,
-    length: Annotated[
-        int | None, typer.Option(help="Most tokens of a text for the model in a folder.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples a step.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
-    folds: Annotated[
-        int | None, typer.Option(help="Models held back from a part of the data; 0 for none.")
-    ] = None,
-    fold_epochs: Annotated[
-        int | None, typer.Option(help="Passes of each of them; few by default.")
-    ] = None,
-    scorers: Annotated[
-        str | None, typer.Option(help="Scorers wanted, or families, or all; commas between.")
-    ] = None,
-    select: Annotated[
-        str, typer.Option(help="Flag for the best expected F1 (f1), or by false alarms (fdr).")
-    ] = "f1",
-    fdr: Annotated[float, typer.Option(help="False alarms that --select fdr allows.")] = 0.1,
-    assume: Annotated[
-        str,
-        typer.Option(
-            help="What a label is: one right class (crisp), an outcome (graded), or auto."
-        ),
-    ] = "auto",
-    rounds: Annotated[
-        str, typer.Option(help="Rounds of cleaning, training and judging; or auto.")
-    ] = "1",
-    canaries: Annotated[
-        bool,
-        typer.Option("--canaries/--no-canaries", help="Train a few spoilt copies beside the data."),
-    ] = True,
-    repeats: Annotated[
-        int, typer.Option(help="Trainings under different seeds whose scores are fused.")
-    ] = 1,
-    ensemble: Annotated[
-        int, typer.Option(help="Models to train for scorers that need an ensemble.")
-    ] = 3,
-    dropout_passes: Annotated[
-        int, typer.Option(help="Passes with dropout on, for scorers that need them.")
-    ] = 5,
-    keep_checkpoints: Annotated[
-        bool, typer.Option("--keep-checkpoints", help="Keep the weights after every epoch.")
-    ] = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse data of which a sample cannot be judged.")
-    ] = False,
-    max_pixels: Annotated[
-        int | None, typer.Option(help="Read images of up to so many pixels; 40 million by default.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
-    seed: _SEED = 0,
-    overwrite: _OVERWRITE = False,
-    ledger: Annotated[
-        str | None, typer.Option(help="File or URL of the ledger; none for no ledger.")
-    ] = None,
-) -> None:
+    **options: Any,
+) -> Any:
     """Find the samples that do harm, say why, and write a report."""
     check_path(data)
     check_path(validation)
-    options: dict[str, Any] = {
-        "checkpoints": checkpoints,
-        "id_column": id_column,
-        "text_column": text,
-        "group": group,
-        "sep": sep,
-        "decimal": decimal,
-        "encoding": encoding,
-        "embedder": embedder,
-        "length": length,
-        "prompt": prompt,
-        "response": response,
-        "lora": lora,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": lr,
-        "folds": folds,
-        "fold_epochs": fold_epochs,
-        "scorers": scorers,
-        "select": select,
-        "fdr": fdr,
-        "assume": assume,
-        "rounds": rounds,
-        "canaries": canaries,
-        "repeats": repeats,
-        "ensemble": ensemble,
-        "dropout_passes": dropout_passes,
-        "keep_checkpoints": keep_checkpoints,
-        "strict": strict,
-        "max_pixels": max_pixels,
-        "device": device,
-        "seed": seed,
-        "overwrite": overwrite,
-        "ledger": ledger,
-        "out": out or Path(Path(data).resolve().name.split(".")[0] + ".chaffinch"),
-    }
+    place = out or Path(Path(data).resolve().name.split(".")[0] + ".chaffinch")
     with _interruptible():
-        chaffinch.scan(data, label, model, validation, **options)
-    _show(options["out"])
+        run = chaffinch.scan(data, label, model, validation, out=place, **options)
+    return _show(run)
 
 
-def report(run: _RUN) -> None:
+def report(run: _RUN) -> Any:
     """Write a run's report anew and print its summary."""
     check_run(run)
-    from chaffinch.report import write
-    from chaffinch.store.run import RunFolder
+    from chaffinch.runs.run import Run
 
-    write(RunFolder(run))
-    _show(run)
+    opened = Run.open(run)
+    opened.report()
+    return _show(opened)
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Run folder.")] = Path("chaffinch-demo"),
+    out: Annotated[Path, typer.Option(*OUT, help="Run folder.")] = Path("chaffinch-demo"),
     seed: _SEED = 0,
     overwrite: _OVERWRITE = False,
-) -> None:
+) -> Any:
     """The whole job on 1,797 scanned digits with 90 labels made wrong on purpose."""
     from chaffinch.cli.demo import run_demo
 
     with _interruptible():
         run_demo(out, seed, overwrite)
-    _show(out)
+    return _show(chaffinch.Run.open(out))
 
 
 def bench() -> None:
@@ -215,44 +111,52 @@ def bench() -> None:
     )
 
 
-def scorers() -> None:
+def scorers() -> Any:
     """List the scorers: name, family, what each looks at, and where it comes from."""
     table = Table("name", "family", "what it looks at", "paper", box=None, header_style="bold")
     table.columns[0].no_wrap = True
     for name, scorer in chaffinch.scorers.SCORERS.items():
         table.add_row(name, scorer.family, scorer.summary, scorer.paper)
-    Console().print(table)
+    console().print(table)
+    return [
+        {"name": name, "family": one.family, "summary": one.summary, "paper": one.paper}
+        for name, one in chaffinch.scorers.SCORERS.items()
+    ]
 
 
-def estimators() -> None:
+def estimators() -> Any:
     """List the influence estimators: name, what each computes, what it costs, and the paper."""
     table = Table("name", "what it computes", "cost", "paper", box=None, header_style="bold")
     table.columns[0].no_wrap = True
     for name, preset in chaffinch.influence.ESTIMATORS.items():
         table.add_row(name, preset.summary, preset.cost, preset.paper)
-    Console().print(table)
+    console().print(table)
+    return [
+        {"name": name, "summary": one.summary, "cost": one.cost, "paper": one.paper}
+        for name, one in chaffinch.influence.ESTIMATORS.items()
+    ]
 
 
 # In the order of the help.
-app.command("scan")(scan)
-app.command("report")(report)
-app.command("explain")(explain.explain)
-app.command("review")(review.review)
-app.command("calibrate")(calibrate.calibrate)
-app.command("propose")(propose.propose)
-app.command("apply")(apply.apply)
-app.command("verify")(verify.verify)
-app.command("history")(history.history)
-app.command("diff")(history.diff)
-app.command("restore")(history.restore)
-app.command("ledger")(ledger_command.ledger)
-app.command("export")(export.export)
-app.command("import")(import_.import_)
-app.command("datasheet")(datasheet.datasheet)
-app.command("attribute")(attribute.attribute)
-app.command("scorers")(scorers)
-app.command("estimators")(estimators)
-app.command("demo")(demo)
+register(app, "scan", scan, options_in_shell(ScanDeclaration, "out"))
+register(app, "report", report)
+register(app, "explain", explain.explain)
+register(app, "review", review.review)
+register(app, "calibrate", calibrate.calibrate)
+register(app, "propose", propose.propose)
+register(app, "apply", apply.apply)
+register(app, "verify", verify.verify)
+register(app, "history", history.history)
+register(app, "diff", history.diff)
+register(app, "restore", history.restore)
+register(app, "ledger", ledger_command.ledger)
+register(app, "export", export.export)
+register(app, "import", import_.import_)
+register(app, "datasheet", datasheet.datasheet)
+register(app, "attribute", attribute.attribute)
+register(app, "scorers", scorers)
+register(app, "estimators", estimators)
+register(app, "demo", demo)
 app.command("bench", hidden=True, context_settings=_ANY_WORDS)(bench)
 
 
@@ -266,11 +170,24 @@ def _interruptible() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _show(run: Path) -> None:
+def _show(run: "Run") -> dict[str, Any]:
+    """Print the summary of a run; returns what ``--json`` prints of it."""
     from chaffinch.report import summary
-    from chaffinch.store.run import RunFolder
+    from chaffinch.store.run import FINDINGS, REPORT, RunFolder
 
-    summary(RunFolder(run), Console())
+    summary(RunFolder(run.path), console())
+    record, place = run.info, run.path
+    kinds = run.flagged["kind"].value_counts()
+    return {
+        "run": place,
+        "samples": record.data.samples,
+        "flagged": len(run.flagged),
+        "kinds": {str(kind): int(count) for kind, count in kinds.items()},
+        "estimated_errors": run.estimated_errors,
+        "notes": run.notes,
+        "report": place / REPORT,
+        "findings": place / FINDINGS,
+    }
 
 
 def main() -> None:

@@ -1,22 +1,25 @@
 """``chaffinch apply``: the repaired data."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from chaffinch.cli.command import OUT
 from chaffinch.cli.say import say, say_whether_known
 from chaffinch.core.place import check_run
 
 
 def apply(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    out: Annotated[Path, typer.Option(help="Where the repaired data go, in the same format.")],
+    out: Annotated[
+        Path, typer.Option(*OUT, help="Where the repaired data go, in the same format.")
+    ],
     plan: Annotated[
         Path | None, typer.Option(help="Plan (.json or .csv); by default that of the run.")
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Where the data lie now, if they were moved.")
+        str | None, typer.Option(help="Where the data are, if not where the run found them.")
     ] = None,
     links: Annotated[
         bool, typer.Option("--links", help="Link images instead of copying them.")
@@ -26,15 +29,15 @@ def apply(
     ] = False,
     seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
     ledger: Annotated[str | None, typer.Option(help="Ledger to record it in, or none.")] = None,
-) -> None:
+) -> dict[str, Any]:
     """Write a repaired copy of the data of a run; the data themselves are left as they are."""
     check_run(run)
-    from chaffinch.pipeline.repairing import apply_run, plan_of
-    from chaffinch.store.run import RunFolder
+    from chaffinch.runs.run import Run
 
-    folder = RunFolder(run)
+    opened = Run.open(run)
     say_whether_known(run, ledger, needed=True)
-    chosen = plan_of(folder, plan)
-    options = {"links": links, "overwrite": overwrite, "seed": seed, "ledger": ledger}
-    apply_run(folder, chosen, out, data, **options)
+    chosen = opened.plan(plan)
+    how: dict[str, Any] = {"links": links, "overwrite": overwrite, "seed": seed, "ledger": ledger}
+    opened.apply(chosen, out, data=data, **how)
     say(f"{len(chosen.changing):,} samples changed; the repaired data are in {out}")
+    return {"out": out, "changed": len(chosen.changing), "counts": chosen.counts}

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from chaffinch.cli.say import say
+from chaffinch.cli.command import OUT
+from chaffinch.cli.say import console, say
 
 _ESTIMATORS = "grad_dot, grad_cos, datainf, ekfac, ekfac_cos, trak, rep_cos or task_forests."
 
@@ -22,7 +22,7 @@ def attribute(
     ] = None,
     lora: Annotated[Path | None, typer.Option(help="Folder of adapters of PEFT.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run; by default DATA.attribution.")
+        Path | None, typer.Option(*OUT, help="Folder of the run; by default DATA.attribution.")
     ] = None,
     estimator: Annotated[str, typer.Option(help=_ESTIMATORS)] = "datainf",
     layers: Annotated[
@@ -88,5 +88,5 @@ def attribute(
         for line in answers.lines():
             typer.echo(json.dumps(line, ensure_ascii=False))
         return
-    show(answers, Console())
+    show(answers, console())
     say(f"All of it: {folder / PAGE}")

@@ -1,10 +1,11 @@
 """The command `datasheet`: what the data are, and which faults are known."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from chaffinch.cli.command import OUT
 from chaffinch.cli.history import LEDGER
 from chaffinch.cli.say import say
 from chaffinch.core.place import check_path
@@ -15,7 +16,7 @@ def datasheet(
     about: Annotated[
         Path | None, typer.Option(help="TOML file with what only people know.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Both files without their endings.")] = Path(
+    out: Annotated[Path, typer.Option(*OUT, help="Both files without their endings.")] = Path(
         "datasheet"
     ),
     label: Annotated[str | None, typer.Option(help="Column of the labels, for data.")] = None,
@@ -26,11 +27,13 @@ def datasheet(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files that are there.")
     ] = False,
-) -> None:
+) -> dict[str, Any]:
     """Write a data sheet, as Markdown and as Croissant JSON."""
     check_path(subject)
     from chaffinch.pipeline.datasheet import read_about, sheet_of, write_sheet
 
     sheet = sheet_of(subject, read_about(about), ledger, label=label, id_column=id_column)
-    for place in write_sheet(sheet, out, overwrite=overwrite):
+    files = list(write_sheet(sheet, out, overwrite=overwrite))
+    for place in files:
         say(str(place))
+    return {"files": files}

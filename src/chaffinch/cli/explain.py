@@ -1,14 +1,15 @@
 """The command ``explain``: why samples of a run were judged as they were."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from chaffinch.cli.say import console
 from chaffinch.core.explanation import Explanation
 from chaffinch.core.place import check_run
 
@@ -18,29 +19,35 @@ _MOST_NEIGHBOURS = 10
 
 def explain(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    ids: Annotated[
+    samples: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ID]...", help="Ids of samples; the five worst by default."),
+        typer.Argument(
+            metavar="[SAMPLE]...", help="Ids, rows (from 0) or files; the five worst by default."
+        ),
     ] = None,
-) -> None:
+) -> Any:
     """Say why samples of a run were judged as they were."""
     check_run(run)
-    from chaffinch.pipeline.explain import explain as explain_run
+    from chaffinch.runs.run import Run
 
-    found = explain_run(run, ids or None)
-    console = Console()
+    found = Run.open(run).explain(samples or None)
+    shell = console()
     if not found:
-        console.print("Nothing is flagged in this run; name the ids of samples to explain.")
-    for one in found if ids else found[:5]:
-        console.print(shown(one))
-    if not ids and len(found) > 5:
-        console.print(Text(_flat(f"{len(found) - 5} more explanations are in {run.as_posix()}.")))
+        shell.print("Nothing is flagged in this run; name samples to explain.")
+    for one in found if samples else found[:5]:
+        shell.print(shown(one))
+    if not samples and len(found) > 5:
+        shell.print(Text(_flat(f"{len(found) - 5} more explanations are in {run.as_posix()}.")))
+    return found
 
 
 def shown(one: Explanation) -> Group:
     """One explanation for the terminal; no text of the data is read as markup."""
     head = Text.assemble(
         (_flat(one.id), "bold"),
+        ("" if one.row is None else "  row ", _SLATE),
+        "" if one.row is None else str(one.row),
+        f"  {_flat(one.source)}" if one.source else "",
         ("  given ", _SLATE),
         (_flat(one.given_label), "bold"),
         ("  kind ", _SLATE),

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from chaffinch.cli.command import OUT
 from chaffinch.cli.history import LEDGER
 from chaffinch.cli.say import say, say_whether_known
 from chaffinch.core.place import check_run
@@ -17,13 +18,13 @@ def export(
         typer.Option(help="csv, parquet, json, cleanlab, label-studio or argilla."),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="The file; by default named after run and format.")
+        Path | None, typer.Option(*OUT, help="The file; by default named after run and format.")
     ] = None,
     rows: Annotated[
         str | None, typer.Option(help="all or flagged; flagged where people label, else all.")
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="The data, where they are no longer where they were.")
+        str | None, typer.Option(help="Where the data are, if not where the run found them.")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a file that Chaffinch wrote.")
@@ -33,11 +34,14 @@ def export(
         typer.Option("--safe-csv", help="Quote texts that a spreadsheet takes for formulas."),
     ] = False,
     ledger: LEDGER = None,
-) -> None:
+) -> dict[str, Any]:
     """Write the findings as a table or as labelling tasks with suggestions."""
     check_run(run)
-    from chaffinch.pipeline.exchange import export_run
+    from chaffinch.runs.run import Run
 
+    opened = Run.open(run)
     say_whether_known(run, ledger)
-    options: dict[str, Any] = {"rows": rows, "data": data, "overwrite": overwrite}
-    say(str(export_run(run, to, out, safe_csv=safe_csv, **options)))
+    how: dict[str, Any] = {"overwrite": overwrite, "safe_csv": safe_csv}
+    place = opened.export(to, out, rows=rows, data=data, **how)
+    say(str(place))
+    return {"out": place}

@@ -1,10 +1,11 @@
 """The commands `history`, `diff` and `restore`: versions of the data."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chaffinch.cli.command import OUT
 from chaffinch.cli.say import say
 from chaffinch.core.errors import InputError
 from chaffinch.core.plain_text import clean
@@ -23,7 +24,7 @@ def history(
         str | None, typer.Argument(help="Data or a run; everything by default.")
     ] = None,
     ledger: LEDGER = None,
-) -> None:
+) -> "pd.DataFrame":
     """Show what happened to data or to a run: versions, plans, verifications, decisions."""
     from chaffinch.pipeline.history import history_of
     from chaffinch.pipeline.ledger import ledger_near
@@ -37,17 +38,18 @@ def history(
             "Check the path, or name another ledger with --ledger",
         )
     show(found)
+    return found
 
 
 def diff(
     before: Annotated[str, typer.Argument(help="Data, or the id of a version.")],
     after: Annotated[str, typer.Argument(help="Data, or the id of a version.")],
-    out: Annotated[Path | None, typer.Option(help="CSV file for the whole table.")] = None,
+    out: Annotated[Path | None, typer.Option(*OUT, help="CSV file for the whole table.")] = None,
     ledger: LEDGER = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a file that is there.")
     ] = False,
-) -> None:
+) -> dict[str, Any]:
     """Show which samples two versions of the data have not alike, and why."""
     import pandas as pd
 
@@ -71,18 +73,21 @@ def diff(
         say(str(out))
     elif len(changes):
         show(changes[["id", "change", "old_label", "new_label", "new_weight", "kind", "reason"]])
+    return {"before": first, "after": second, "out": out, "changes": changes}
 
 
 def restore(
     version: Annotated[str, typer.Argument(help="Id of a version, or its beginning.")],
-    out: Annotated[Path, typer.Option(help="Where to write the data; nothing may be there.")],
+    out: Annotated[Path, typer.Option(*OUT, help="Where to write the data; nothing may be there.")],
     ledger: LEDGER = None,
-) -> None:
+) -> dict[str, Any]:
     """Write a version of the data as it was, byte by byte."""
     from chaffinch.pipeline.ledger import ledger_near
     from chaffinch.store.version import restore_version
 
-    say(str(restore_version(ledger_near(out, url=ledger), version, out)))
+    place = restore_version(ledger_near(out, url=ledger), version, out)
+    say(str(place))
+    return {"out": place}
 
 
 def show(frame: "pd.DataFrame") -> None:

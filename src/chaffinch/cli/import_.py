@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,7 +21,7 @@ def import_(
         Path | None, typer.Option(help="JSON file: names by what the tool knows reviewers by.")
     ] = None,
     ledger: LEDGER = None,
-) -> None:
+) -> dict[str, Any]:
     """Record what reviewers decided in another tool, and show where they disagree."""
     check_run(run)
     from chaffinch.cli.history import show
@@ -38,6 +38,7 @@ def import_(
     if len(open_questions):
         say(f"reviewers disagree on {len(open_questions):,} samples:")
         show(open_questions[["sample", "votes"]])
+    return {"read": read, "new": new, "disagreements": open_questions}
 
 
 def _names(file: Path | None) -> dict[str, str]:

@@ -28,7 +28,7 @@ def ledger(
     id_column: Annotated[
         str | None, typer.Option("--id", help="Column of unique keys, for keep.")
     ] = None,
-) -> None:
+) -> Any:
     """Check the ledger, list its entries or decisions, or keep a version of data."""
     if action not in ACTIONS:
         raise InputError(f"one of {', '.join(ACTIONS)}", repr(action), "Choose one")
@@ -43,7 +43,7 @@ def ledger(
     return _decisions(subject, ledger, action == "disagreements")
 
 
-def _check(subject: str | None, url: str | None, head: str | None) -> None:
+def _check(subject: str | None, url: str | None, head: str | None) -> dict[str, Any]:
     from chaffinch.pipeline.ledger import is_run
 
     if head is not None and re.fullmatch("[0-9a-f]{64}", head) is None:
@@ -61,9 +61,10 @@ def _check(subject: str | None, url: str | None, head: str | None) -> None:
         _check_known(book, subject)
     if not found.entries:
         say(f"no entries in {book.database.place}: nothing was ever written, or all is lost")
-        return
+        return {"entries": 0, "head": found.head}
     plural = "y" if found.entries == 1 else "ies"
     say(f"{found.entries:,} entr{plural}, all as written; head {found.head}")
+    return {"entries": found.entries, "head": found.head}
 
 
 def _check_known(book: "Ledger", run: str) -> None:
@@ -80,9 +81,10 @@ def _check_known(book: "Ledger", run: str) -> None:
         )
 
 
-def _log(subject: str | None, url: str | None) -> None:
+def _log(subject: str | None, url: str | None) -> Any:
     entries = _near(subject, url).entries()
     show(entries[["seq", "at", "who", "kind", "hash"]])
+    return entries
 
 
 def _near(subject: str | None, url: str | None) -> "Ledger":
@@ -93,7 +95,7 @@ def _near(subject: str | None, url: str | None) -> "Ledger":
     return ledger_near(subject, url=url)
 
 
-def _decisions(subject: str, url: str | None, only_disagreements: bool) -> None:
+def _decisions(subject: str, url: str | None, only_disagreements: bool) -> Any:
     from chaffinch.pipeline.ledger import ledger_for, run_id
     from chaffinch.store.decision import consensus, disagreements
 
@@ -104,7 +106,7 @@ def _decisions(subject: str, url: str | None, only_disagreements: bool) -> None:
     decisions = book.decisions(name)
     if not len(decisions):
         say(f"Nobody has decided anything on {subject} yet.")
-        return
+        return decisions
     joint = consensus(decisions)
     if only_disagreements:
         open_questions = disagreements(decisions)
@@ -118,9 +120,10 @@ def _decisions(subject: str, url: str | None, only_disagreements: bool) -> None:
         f"{len(joint):,} samples decided, {len(several):,} by several reviewers, of which "
         f"{int(several['agreed'].sum()):,} alike"
     )
+    return disagreements(decisions) if only_disagreements else decisions
 
 
-def _keep(subject: str, url: str | None, options: dict[str, Any]) -> None:
+def _keep(subject: str, url: str | None, options: dict[str, Any]) -> dict[str, Any]:
     from chaffinch.data import open_data
     from chaffinch.pipeline.ledger import NONE, is_run, ledger_for, ledger_near
     from chaffinch.pipeline.snapshot import location_of, snapshot
@@ -142,4 +145,6 @@ def _keep(subject: str, url: str | None, options: dict[str, Any]) -> None:
         if made is None:
             raise
         book = made
-    say(record(book, snapshot(data, location_of(subject)), whole=True))
+    version = record(book, snapshot(data, location_of(subject)), whole=True)
+    say(version)
+    return {"version": version}

@@ -1,10 +1,11 @@
 """``chaffinch propose``: a plan of repair for a run."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from chaffinch.cli.command import OUT
 from chaffinch.cli.say import say, say_whether_known
 from chaffinch.core.place import check_run
 
@@ -15,17 +16,18 @@ def propose(
         str, typer.Option(help="gentle, balanced, strict, or a TOML file.")
     ] = "balanced",
     out: Annotated[
-        Path | None, typer.Option(help="Further copy of the plan, .json or .csv.")
+        Path | None, typer.Option(*OUT, help="Further copy of the plan, .json or .csv.")
     ] = None,
     ledger: Annotated[str | None, typer.Option(help="Ledger to record it in, or none.")] = None,
-) -> None:
+) -> dict[str, Any]:
     """Propose what to do about the findings; nothing is changed."""
     check_run(run)
-    from chaffinch.pipeline.repairing import REPAIR, propose_run
-    from chaffinch.store.run import RunFolder
+    from chaffinch.pipeline.repairing import REPAIR
+    from chaffinch.runs.run import Run
 
+    opened = Run.open(run)
     say_whether_known(run, ledger, needed=True)
-    plan = propose_run(RunFolder(run), policy, out, ledger)
+    plan = opened.propose(policy, out=out, ledger=ledger)
     if not plan.edits:
         say("Nothing to repair: the plan is empty.")
     for action, count in plan.counts.items():
@@ -36,3 +38,10 @@ def propose(
     for note in plan.notes:
         say(note)
     say(f"The plan is in {run / REPAIR}" + (f" and in {out}" if out else ""))
+    return {
+        "plan": run / REPAIR,
+        "copy": out,
+        "counts": plan.counts,
+        "collection": plan.collection,
+        "notes": plan.notes,
+    }

@@ -1,11 +1,11 @@
 """The command ``review``: a page on this computer to look at findings and decide."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from chaffinch.cli.say import say, say_whether_known
+from chaffinch.cli.say import say, say_always, say_whether_known
 from chaffinch.core.place import check_run
 
 
@@ -21,7 +21,7 @@ def review(
         bool, typer.Option("--no-browser", help="Print the address only.")
     ] = False,
     data: Annotated[
-        str | None, typer.Option(help="Where the data lie now, if they were moved.")
+        str | None, typer.Option(help="Where the data are, if not where the run found them.")
     ] = None,
     check: Annotated[
         int, typer.Option(help="Samples, drawn at random, to check before the queue.", min=0)
@@ -29,25 +29,26 @@ def review(
     ledger: Annotated[
         str | None, typer.Option(help="File or URL of the ledger that takes the decisions.")
     ] = None,
-) -> None:
+) -> dict[str, Any]:
     """Look at the findings and decide, on a page that only this computer can see."""
     check_run(run)
-    from chaffinch.core.errors import InputError
     from chaffinch.pipeline.ledger import ledger_for
-    from chaffinch.review.server import serve
-    from chaffinch.review.session import Session
-    from chaffinch.store.ledger import user
-    from chaffinch.store.run import RunFolder
+    from chaffinch.runs.run import Run
 
-    folder = RunFolder(run)
+    opened = Run.open(run)
     say_whether_known(run, ledger, needed=True)
+    decided = opened.review(
+        reviewer=reviewer,
+        port=port,
+        browser=not no_browser,
+        check=check,
+        data=data,
+        ledger=ledger,
+        say=say_always,  # without the address there is no page
+    )
     book = ledger_for(run, ledger)
-    if book is None:
-        raise InputError("a ledger for the decisions", "'none'", "Name one with --ledger")
-    name = user() if reviewer is None else reviewer
-    session = Session(folder, book, name, data, checks=check)
-    serve(session, port, browser=not no_browser, say=say)
-    session.finish()
-    plural = "" if session.decided == 1 else "s"
-    say(f"{session.decided:,} decision{plural} recorded in {book.database.place}")
+    place = "" if book is None else book.database.place
+    plural = "" if decided == 1 else "s"
+    say(f"{decided:,} decision{plural} recorded in {place}")
     say(f"They count in: chaffinch propose {run.as_posix()}")
+    return {"decisions": decided, "ledger": place}

@@ -1,10 +1,39 @@
 """What the commands print."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from chaffinch.core.plain_text import clean
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
+
+
+@contextmanager
+def hushed(quiet: bool) -> Iterator[None]:
+    """Print nothing but errors and warnings, and show no progress, where ``quiet``."""
+    from chaffinch.core.progress import silent
+
+    token = _QUIET.set(quiet)
+    try:
+        with silent(quiet):
+            yield
+    finally:
+        _QUIET.reset(token)
+
+
+def console() -> "Console":
+    """Where tables and summaries are printed."""
+    from rich.console import Console
+
+    return Console(quiet=_QUIET.get())
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -14,7 +43,13 @@ def say(text: str, *, err: bool = False) -> None:
         text: What to print.
         err: Whether on standard error.
     """
-    typer.echo(clean(text), err=err)
+    if err or not _QUIET.get():
+        typer.echo(clean(text), err=err)
+
+
+def say_always(text: str) -> None:
+    """Print what is needed in any case: on standard error where all else is hushed."""
+    say(text, err=_QUIET.get())
 
 
 def say_whether_known(run: Path, url: str | None, *, needed: bool = False) -> None:

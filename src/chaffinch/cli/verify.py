@@ -1,10 +1,11 @@
 """``chaffinch verify``: does the plan help?"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from chaffinch.cli.command import Failed
 from chaffinch.cli.say import say, say_whether_known
 from chaffinch.core.place import check_run
 
@@ -15,7 +16,7 @@ def verify(
         Path | None, typer.Option(help="Plan (.json or .csv); by default that of the run.")
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Where the data lie now, if they were moved.")
+        str | None, typer.Option(help="Where the data are, if not where the run found them.")
     ] = None,
     validation: Annotated[
         str | None, typer.Option(help="Clean data of the same kind; by default those of the run.")
@@ -29,22 +30,19 @@ def verify(
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     ledger: Annotated[str | None, typer.Option(help="Ledger to record it in, or none.")] = None,
-) -> None:
+) -> Any:
     """Train on the data with the plan and without, and say whether it helps; status 1 if not."""
     check_run(run)
-    from chaffinch.pipeline.repairing import PROPOSED, REDUCED, REPAIR, plan_of, verify_run
+    from chaffinch.pipeline.repairing import REDUCED, REPAIR
     from chaffinch.pipeline.verification.page import PAGE, headline, sentence
-    from chaffinch.store.mark import mark
-    from chaffinch.store.run import RunFolder
+    from chaffinch.runs.run import Run
 
-    folder = RunFolder(run)
+    opened = Run.open(run)
     say_whether_known(run, ledger, needed=True)
-    chosen = plan_of(folder, plan)
-    outcome = verify_run(
-        folder,
-        chosen,
-        data,
+    outcome = opened.verify(
+        plan,
         validation,
+        data=data,
         seeds=seeds,
         group=group,
         ablate=not no_ablation,
@@ -54,13 +52,6 @@ def verify(
     say(headline(outcome))
     say(sentence(outcome))
     if outcome.withheld:
-        # A plan that was named is not that of the run, which stays as it is.
-        place = run / (REPAIR if plan is None else REDUCED)
-        if plan is None:
-            chosen.to_json(run / PROPOSED)
-        outcome.plan.to_json(place)
-        mark(place)
-        say(f"The plan without it is in {place}")
+        say(f"The plan without it is in {run / (REPAIR if plan is None else REDUCED)}")
     say(f"All figures are in {run / PAGE}")
-    if not outcome.passes:
-        raise typer.Exit(1)
+    return outcome.to_dict() if outcome.passes else Failed(outcome.to_dict())

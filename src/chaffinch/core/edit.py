@@ -47,6 +47,8 @@ class Edit:
         reason: A sentence for people.
         confidence: Probability in 0..1 that the edit is right; NaN where nobody said.
         who: Who proposed it.
+        row: Position of the sample in the data, from 0; None where nobody said.
+        location: Its file, or ``FILE:ROW``; "" where nobody said. (``source`` is the twin.)
 
     Raises:
         InputError: An unknown action, or one without what it needs.
@@ -64,6 +66,8 @@ class Edit:
     reason: str = ""
     confidence: float = math.nan
     who: str = "chaffinch"
+    row: int | None = None
+    location: str = ""
 
     def __post_init__(self) -> None:
         wrong = _complaint(self)
@@ -146,11 +150,14 @@ _DEFAULTS: dict[str, Any] = {
     "reason": "",
     "confidence": None,
     "who": "chaffinch",
+    "row": None,
+    "location": "",
 }
 _READ: dict[str, Any] = dict.fromkeys(_DEFAULTS, str) | {
     "weight": float,
     "confidence": float,
     "copies": _whole,
+    "row": _whole,
     "soft_label": _soft,
 }
 

@@ -9,6 +9,8 @@ from chaffinch.core.errors import InputError
 
 COLUMNS = (
     "id",
+    "row",
+    "location",
     "action",
     "kind",
     "old_label",

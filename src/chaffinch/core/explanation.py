@@ -68,6 +68,8 @@ class Explanation:
         counterfactual_probability: What predictions give it, 0..1.
         predicted_by: ``held_out`` (models that never saw the sample), ``trained`` or None.
         stability: Share of epochs and trainings that agree; None where unknown.
+        row: Position in the data, from 0; None in runs of older versions.
+        source: Its file, or ``FILE:ROW``; "" for data in memory.
     """
 
     id: str
@@ -85,6 +87,8 @@ class Explanation:
     counterfactual_probability: float | None = None
     predicted_by: str | None = None
     stability: float | None = None
+    row: int | None = None
+    source: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""

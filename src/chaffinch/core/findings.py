@@ -1,8 +1,8 @@
 """Findings: what was judged of every sample, in one table."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from chaffinch.core.answers import frame, join
 from chaffinch.core.basis import Basis
 from chaffinch.core.calibrated import NOT_DRAWN, basis_of_table, changes, note, to_check
 from chaffinch.core.check_sample import weights_of
+from chaffinch.core.errors import InputError
 from chaffinch.core.group_note import group_notes
 from chaffinch.core.judged import wrong_label
 from chaffinch.core.kinds import PROBABILITY_COLUMNS, SET_ASIDE
@@ -20,8 +21,12 @@ from chaffinch.core.recalibrated import kinds_of
 from chaffinch.core.recalibration import before
 from chaffinch.core.types import Floats, Mask
 
+PLACE_COLUMNS = ("row", "source")
+"""Where a sample lies: its position in the data, and its file or the row of one."""
+
 COLUMNS = (
     "id",
+    *PLACE_COLUMNS,
     "given_label",
     "suspicion",
     "flagged",
@@ -36,6 +41,9 @@ COLUMNS = (
 )
 """The columns that every findings table starts with; one column a scorer follows.
 
+``row`` is the position of the sample in the data, from 0. ``source`` is its file, relative to the
+folder of the data, or ``FILE:ROW`` for a row of a file; empty for data in memory.
+
 ``suspicion`` is the probability that the sample does harm: 0..1, higher = worse. ``p_KIND`` are
 the probabilities of the kinds of `chaffinch.core.kinds`, which sum to 1. ``q_value`` is the
 false-discovery rate expected if this sample and all more suspicious ones were flagged.
@@ -49,6 +57,41 @@ Samples that cannot be judged have one of the kinds `chaffinch.core.kinds.SET_AS
 ``empty`` ones are flagged with suspicion 1 and q-value 0, ``unlabelled`` (``given_label`` is
 missing) and ``too_rare`` ones (the only sample of a class) have suspicion 0 and q-value 1.
 """
+
+
+@runtime_checkable
+class HasFindings(Protocol):
+    """What has findings, such as a run."""
+
+    @property
+    def findings(self) -> "Findings":
+        """The findings."""
+        ...
+
+
+def findings_in(given: object) -> "Findings":
+    """The findings of a run, or findings as they are.
+
+    Raises:
+        InputError: Something else.
+    """
+    if isinstance(given, Findings):
+        return given
+    if isinstance(given, HasFindings) and isinstance(given.findings, Findings):
+        return given.findings
+    got = f"a {type(given).__name__}"
+    raise InputError("findings, or a run", got, "Pass what scan or judge returned")
+
+
+def with_places(table: pd.DataFrame) -> pd.DataFrame:
+    """A findings table with ``row`` and ``source``; older ones are in the order of the data."""
+    if "id" not in table or set(PLACE_COLUMNS) <= set(table.columns):
+        return table
+    made = table.copy()
+    place = list(made.columns).index("id") + 1
+    made.insert(place, "row", np.arange(len(made)))
+    made.insert(place + 1, "source", "")
+    return made
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,21 +179,19 @@ class Findings:
             seed: Another seed draws others.
 
         Returns:
-            In random order ``id``, ``row`` (position in the table), ``weight`` (one over the
+            In random order ``id``, ``row`` and ``source`` (see `COLUMNS`), ``weight`` (one over the
             probability of being drawn) and ``stratum`` (0 for the least suspicious).
 
         Raises:
             InputError: A count below one, or nothing left to check.
         """
-        if not self.is_judged.all():
-            drawn = self.judged.to_check(count, seed)
-            return drawn.assign(row=np.flatnonzero(self.is_judged)[drawn["row"]])
-        answered = np.zeros(len(self), dtype=np.bool_)
+        judged = self.judged
+        answered = np.zeros(len(judged), dtype=np.bool_)
         if self.answers is not None:
-            answered = self.table["id"].isin(self.answers["id"]).to_numpy()
-        drawn = to_check(self._evidence, self._chance, answered, count, seed)
-        drawn.insert(0, "id", self.table["id"].to_numpy()[drawn["row"]])
-        return drawn
+            answered = judged.table["id"].isin(self.answers["id"]).to_numpy()
+        drawn = to_check(judged._evidence, judged._chance, answered, count, seed)
+        places = with_places(judged.table)[["id", *PLACE_COLUMNS]].iloc[drawn["row"]]
+        return places.reset_index(drop=True).join(drawn[["weight", "stratum"]])
 
     def calibrate(self, answers: Mapping[Any, Any] | pd.DataFrame) -> "Findings":
         """Learn from answers of people which labels are wrong: see docs/calibration.md.
@@ -218,6 +259,18 @@ class Findings:
         table["suggested_label"] = suggested.infer_objects()
         table.loc[table.index[rows], "suggestion_confidence"] = 1.0
         return replace(self, table=table)
+
+    def placed(self, rows: Iterable[int], sources: Iterable[str]) -> "Findings":
+        """The findings with the columns ``row`` and ``source``.
+
+        Args:
+            rows: (N,) position of each sample in the data.
+            sources: (N,) its file, ``FILE:ROW`` or "".
+        """
+        bare = self.table.drop(columns=list(PLACE_COLUMNS), errors="ignore")
+        bare.insert(1, "row", np.asarray(list(rows), dtype=np.int64))
+        bare.insert(2, "source", np.asarray(list(sources), dtype=object))
+        return replace(self, table=bare)
 
     def with_judged(self, made: "Findings") -> "Findings":
         """Findings made anew of the `judged` samples, with the rows of the others as they are."""

@@ -4,12 +4,13 @@ import csv
 import importlib
 import io
 import json
+import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import pandas as pd
 
@@ -93,31 +94,42 @@ class Plan:
         check_columns([str(name) for name in table.columns], "the table")
         return replace(self, edits=edits_of(table.to_dict("records")))
 
-    def only(self, **wanted: Any) -> "Plan":
-        """The plan with these edits alone.
+    def only(
+        self,
+        ids: Iterable[str] | str | None = None,
+        *,
+        kind: Iterable[str] | str | None = None,
+        action: Iterable[str] | str | None = None,
+    ) -> "Plan":
+        """The plan with these edits alone: those that match all that is given.
 
         Args:
-            **wanted: ``ids``, ``kind`` and ``action``, each one value or several; edits that match
-                all of them are kept.
-
-        Raises:
-            InputError: Another argument.
+            ids: Of one sample or several.
+            kind: One kind or several.
+            action: One action or several.
         """
+        wanted = {"id": ids, "kind": kind, "action": action}
         return replace(self, edits=tuple(e for e in self.edits if _matches(e, wanted)))
 
-    def without(self, ids: Iterable[str] | str | None = None, **unwanted: Any) -> "Plan":
-        """The plan without these edits.
+    def without(
+        self,
+        ids: Iterable[str] | str | None = None,
+        *,
+        kind: Iterable[str] | str | None = None,
+        action: Iterable[str] | str | None = None,
+    ) -> "Plan":
+        """The plan without these edits: those that match all that is given.
 
         Args:
             ids: Of samples to leave as they are.
-            **unwanted: ``kind`` and ``action``, each one value or several.
+            kind: One kind or several.
+            action: One action or several.
 
         Raises:
-            InputError: Another argument, or none.
+            InputError: Nothing is given.
         """
-        if ids is not None:
-            unwanted["ids"] = ids
-        if not unwanted:
+        unwanted = {"id": ids, "kind": kind, "action": action}
+        if all(one is None for one in unwanted.values()):
             raise InputError("ids, kind or action", "none of them", "Say what to leave out")
         return replace(self, edits=tuple(e for e in self.edits if not _matches(e, unwanted)))
 
@@ -127,7 +139,7 @@ class Plan:
         kept = [new.pop(edit.id, edit) for edit in self.edits]
         return replace(self, edits=(*kept, *new.values()))
 
-    def apply(self, data: Any, **options: Any) -> Any:
+    def apply(self, data: Any, **options: Unpack["ApplyKeywords"]) -> Any:
         """Give the repaired data in the form in which ``data`` came; see `repair.apply`."""
         # What reads and writes data stands on a higher floor than this record.
         home = importlib.import_module("chaffinch.repair.application")
@@ -225,13 +237,30 @@ class Plan:
         raise InputError("a plan in a .json or .csv file", repr(str(path)), "Check its ending")
 
 
-def _matches(edit: Edit, wanted: dict[str, Any]) -> bool:
-    unknown = sorted(set(wanted) - {"ids", "kind", "action"})
-    if unknown:
-        raise InputError("ids, kind or action", ", ".join(unknown), "Check the name")
+class ApplyKeywords(TypedDict, total=False):
+    """Keyword arguments of `Plan.apply`; `repair.apply` says what they mean."""
+
+    label: str | int | None
+    id_column: str | int | None
+    text_column: str | int | None
+    group: str | int | None
+    sep: str | None
+    decimal: str | None
+    encoding: str | None
+    max_pixels: int | None
+    out: str | os.PathLike[str] | None
+    links: bool
+    overwrite: bool
+    weights: bool
+    seed: int
+
+
+def _matches(edit: Edit, wanted: Mapping[str, Iterable[str] | str | None]) -> bool:
     for name, values in wanted.items():
+        if values is None:
+            continue
         several = {values} if isinstance(values, str) else {str(one) for one in values}
-        if getattr(edit, "id" if name == "ids" else name) not in several:
+        if getattr(edit, name) not in several:
             return False
     return True
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol
 
 from rich.console import Console
@@ -24,6 +25,19 @@ class Step(Protocol):
         ...
 
 
+_SILENT: ContextVar[bool] = ContextVar("silent", default=False)
+
+
+@contextmanager
+def silent(is_silent: bool = True) -> Iterator[None]:
+    """Show no progress inside of the block, where ``is_silent``."""
+    token = _SILENT.set(is_silent)
+    try:
+        yield
+    finally:
+        _SILENT.reset(token)
+
+
 @contextmanager
 def track(description: str, total: int) -> Iterator[Step]:
     """Show a bar for ``total`` units of work.
@@ -33,7 +47,7 @@ def track(description: str, total: int) -> Iterator[Step]:
         ...     for _ in range(3):
         ...         advance()
     """
-    if not sys.stderr.isatty():
+    if _SILENT.get() or not sys.stderr.isatty():
         yield lambda _units=1: None
         return
     columns = (

@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 
 Modality = Literal["table", "image", "text", "array"]
 
+Assumption = Literal["auto", "crisp", "graded"]
+"""What a label is: one right class for each sample, an outcome or opinion, or unknown."""
+
+Rule = Literal["f1", "fdr"]
+"""By what samples are flagged: the best expected F1, or a bounded share of false alarms."""
+
 Floats = NDArray[np.floating[Any]]
 Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]

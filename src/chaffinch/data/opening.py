@@ -46,7 +46,9 @@ def open_data(
     group: object = None,
     trainable: bool = True,
     max_pixels: int | None = None,
-    **written: Any,
+    sep: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
 ) -> Dataset:
     """Open labelled data of any kind.
 
@@ -71,8 +73,9 @@ def open_data(
             samples are among the data: a missing label has the code -1, and the attribute
             ``faults`` says what else is wrong.
         max_pixels: Images of more pixels are taken for unreadable; 40 million by default.
-        **written: How a text file is written, where it is not found out: ``sep`` (one character
-            between cells), ``decimal`` ("." or ",") and ``encoding``.
+        sep: The one character between the cells of a text file; found out by default.
+        decimal: The decimal sign of its numbers, "." or ","; found out by default.
+        encoding: Its encoding; found out by default.
 
     Returns:
         The data as `TableData`, `TextData`, `ImageData` or `TensorData`; their ``notes`` say what
@@ -81,7 +84,9 @@ def open_data(
     Raises:
         InputError: Data that cannot be read or are not usable; the message says why.
     """
-    opened = _open(data, columns_of(label, id_column, text_column, group, **written), max_pixels)
+    opened = _open(
+        data, columns_of(label, id_column, text_column, sep, decimal, encoding, group), max_pixels
+    )
     if trainable:
         opened.labels.check_trainable(f"the labels of {opened.source}")
         split_usable(opened, examine=False)[1].refuse(opened.source)
@@ -92,8 +97,10 @@ def columns_of(
     label: object = None,
     id_column: object = None,
     text_column: object = None,
+    sep: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
     group: object = None,
-    **written: Any,
 ) -> Columns:
     """What the user said of columns and file; names of columns may be numbers.
 
@@ -103,7 +110,7 @@ def columns_of(
     label, key, text, apart = (
         None if name is None else str(name) for name in (label, id_column, text_column, group)
     )
-    return Columns(label, key, text, Written.of(**written), group=apart)
+    return Columns(label, key, text, Written.of(sep, decimal, encoding), group=apart)
 
 
 def _open(data: Any, columns: Columns, max_pixels: int | None) -> Dataset:

@@ -17,21 +17,18 @@ are added to the model here, each only as far as that floor demands it:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import logsumexp
 
 from chaffinch.core.randomness import stream
+from chaffinch.core.types import Assumption as Assumption
 from chaffinch.core.types import Codes, Floats, Mask
 from chaffinch.diagnosis.class_pairs import ClassPair, find_class_pairs
 from chaffinch.diagnosis.floor import Floor, calibrated, read_floor
 from chaffinch.diagnosis.likelihood import centred
 from chaffinch.diagnosis.noise_model import MAX_FIT_SAMPLES, NoiseModel
-
-Assumption = Literal["auto", "crisp", "graded"]
-"""What a label is: one right class for each sample, an outcome or opinion, or unknown."""
 
 _LEAST_RATE = 1e-5
 _EXCESS = 0.5

@@ -103,7 +103,7 @@ def judge_prompts(
     table = pd.DataFrame(columns)
     found = [name for name in table.columns if name not in COLUMNS]
     return Findings(
-        table[[*COLUMNS, *found]],
+        table[[*(name for name in COLUMNS if name in table), *found]],
         np.asarray([CLASS]),
         float(suspicion.sum()),
         notes=(_MEANING, *_counts(checks), *notes),

@@ -1,12 +1,13 @@
 """Which samples to flag, and how many of them will be false alarms."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.types import Codes, Floats, Mask
+from chaffinch.core.types import Rule as Rule
 from chaffinch.diagnosis.conformal import false_alarm_rates
 
 LEAST_SUSPICION = 0.2
@@ -17,8 +18,6 @@ CAUTION = 1.5
 
 DEVIATIONS = 1.28
 """Standard deviations of the number of false alarms added to it: 90 % of draws lie below."""
-
-Rule = Literal["f1", "fdr"]
 
 
 @dataclass(frozen=True)

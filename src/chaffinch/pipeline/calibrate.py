@@ -1,19 +1,23 @@
 """`calibrate`: a run judged anew by what people answered about its labels."""
 
 import json
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 
 from chaffinch.core.durable import replace
 from chaffinch.core.errors import ChaffinchError, InputError
+from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
 from chaffinch.core.types import Floats
 from chaffinch.diagnosis.relearning import relearn
 from chaffinch.pipeline.answers import answers_of, take_answers
+from chaffinch.pipeline.check_file import TO_CHECK, write_check_file
 from chaffinch.pipeline.labelled import need_labels
 from chaffinch.pipeline.ledger import ledger_for, run_id
 from chaffinch.pipeline.outcome import findings_of, judgement_of
@@ -33,7 +37,7 @@ COUNT = 30
 
 
 def calibrate(
-    run: str | Path | Findings,
+    run: "str | os.PathLike[str] | Findings | Calibrates",
     answers: Mapping[Any, Any] | pd.DataFrame | None = None,
     *,
     ledger: str | None = None,
@@ -46,7 +50,7 @@ def calibrate(
     and is what `propose`, the report and the review go by from then on.
 
     Args:
-        run: Folder of a finished run, or findings in memory (then nothing is written).
+        run: A finished run or its folder, or findings in memory (then nothing is written).
         answers: As `Findings.calibrate` takes them; by default those that are known already.
         ledger: See `chaffinch.pipeline.ledger.ledger_for`.
         reviewer: Who answered, where the answers do not say; by default the user.
@@ -62,13 +66,16 @@ def calibrate(
         if answers is None:
             raise InputError("answers", "none", "Pass {id: right label}; to_check says which ids")
         return run.calibrate(answers)
-    folder = RunFolder(run)
+    if isinstance(run, Calibrates):
+        made: Findings = run.calibrate(answers, ledger=ledger, reviewer=reviewer).findings
+        return made
+    folder = RunFolder(Path(os.fspath(run)))
     need_labels(folder.record)
     book, first = ledger_for(folder.path, ledger), findings_of(folder)
     if answers is not None:
         take_answers(folder, first, answers, book, reviewer or user())
-    made = recalibrate(folder, book, first)
-    if made is None:
+    found = recalibrate(folder, book, first)
+    if found is None:
         raise InputError(
             "answers about the labels of this run",
             "none",
@@ -77,7 +84,24 @@ def calibrate(
         )
     record_calibration(folder, book)
     write(folder)
-    return made
+    return found
+
+
+@dataclass(frozen=True)
+class CheckFile:
+    """A file of samples for people to check, and how many there are."""
+
+    path: Path
+    samples: int
+
+
+@runtime_checkable
+class Calibrates(Protocol):
+    """A run, of whatever kind."""
+
+    def calibrate(self, answers: Any = None, /, *, ledger: str | None, reviewer: str) -> Any:
+        """Learn from answers."""
+        ...
 
 
 def recalibrate(
@@ -96,8 +120,7 @@ def recalibrate(
     first = findings_of(run) if first is None else first
     if not answered(run, first, ledger):
         return None
-    told = answers_of(run, first, ledger)
-    made = relearn(first.calibrate(told), _embeddings(run, first))
+    made = learned(first, answers_of(run, first, ledger), _evidence(run))
     draft = run.path / (CALIBRATED + ".draft")
     made.table.to_parquet(draft, index=False)
     replace(draft, run.path / CALIBRATED)
@@ -157,7 +180,36 @@ def samples_to_check(
         for name, weight in zip(asked["id"], asked["weight"], strict=True)
     ]
     run.keep_calibration(kept.model_copy(update={"drawn": [*kept.drawn, *new]}))
-    return [int(row) for row in asked["row"]]
+    return [place[str(one)] for one in asked["id"]]
+
+
+def ask(
+    run: RunFolder, count: int | None = None, out: Path | None = None, ledger: str | None = None
+) -> CheckFile | None:
+    """Write a file of samples for people to check.
+
+    Args:
+        run: The run.
+        count: How many to draw anew; by default those still open of an earlier draw, or `COUNT`.
+        out: The file; ``to_check.csv`` in the run by default.
+        ledger: Where answers are; see `ledger_for`.
+
+    Returns:
+        The file; None where all that were drawn are answered.
+
+    Raises:
+        InputError: A run on prompts, nothing left to check, or a file with answers that would be
+            lost.
+    """
+    need_labels(run.record)
+    book, first = ledger_for(run.path, ledger), findings_of(run)
+    rows = samples_to_check(run, book, COUNT if count is None else count, more=count is not None)
+    if not rows:
+        return None
+    known = set(answers_of(run, first, book)["id"])
+    return CheckFile(
+        write_check_file(run, first, rows, out or run.path / TO_CHECK, known), len(rows)
+    )
 
 
 def answered(run: RunFolder, findings: Findings, ledger: Ledger | None) -> set[str]:
@@ -173,15 +225,31 @@ def drawn_rows(run: RunFolder, calibration: CalibrationRecord | None = None) -> 
     return [place[one.id] for one in kept.drawn if one.id in place]
 
 
-def _embeddings(run: RunFolder, findings: Findings) -> Floats | None:
-    """The description of the samples without labels, where the run kept one."""
+def learned(
+    findings: Findings, answers: Mapping[Any, Any] | pd.DataFrame, evidence: Evidence | None
+) -> Findings:
+    """Findings recalibrated by answers, and by the description of the samples where there is one.
+
+    Args:
+        findings: As they are.
+        answers: As `Findings.calibrate` takes them.
+        evidence: What they were judged by; evidence on other samples is left out.
+
+    Raises:
+        InputError: Any reason of `Findings.calibrate`.
+    """
+    space: Floats | None = None
+    if evidence is not None and evidence.has("embeddings"):
+        judged = findings.judged.table["id"].astype(str).tolist()
+        if list(evidence.ids) == judged:
+            space = np.asarray(evidence.need("embeddings"))
+    return relearn(findings.calibrate(answers), space)
+
+
+def _evidence(run: RunFolder) -> Evidence | None:
+    """The evidence of a run, where it kept any that can be read."""
     try:
         folder = EvidenceFolder(run.path / EVIDENCE)
-        evidence = folder.load() if folder.whole else None
+        return folder.load() if folder.whole else None
     except (ChaffinchError, OSError):
         return None
-    if evidence is None or not evidence.has("embeddings"):
-        return None
-    if list(evidence.ids) != findings.judged.table["id"].astype(str).tolist():
-        return None
-    return np.asarray(evidence.need("embeddings"))

@@ -10,11 +10,11 @@ import pandas as pd
 
 from chaffinch.core.edit_row import separator_of
 from chaffinch.core.errors import ChaffinchError, InputError
-from chaffinch.core.findings import Findings
+from chaffinch.core.findings import Findings, with_places
 from chaffinch.core.labels import class_named, class_names
 from chaffinch.data.column import few
 from chaffinch.data.written import find_separator, plain_text
-from chaffinch.pipeline.ledger import open_run_data
+from chaffinch.pipeline.run_data import open_as_run
 from chaffinch.store.run import RunFolder, write_text
 
 TO_CHECK = "to_check.csv"
@@ -22,7 +22,7 @@ RIGHT = "right_label"
 CANNOT_TELL = "?"
 
 _LONGEST = 300
-_OWN = ("id", "row", "given_label", RIGHT)
+_OWN = ("id", "row", "source", "given_label", RIGHT)
 
 
 def write_check_file(
@@ -53,9 +53,13 @@ def write_check_file(
     ids = findings.table["id"].astype(str).to_numpy()
     given = findings.table["given_label"].astype(str).to_numpy()
     shown = _previews(run, [str(ids[row]) for row in rows])
-    table = pd.DataFrame(
-        {"id": ids[rows], "row": rows, **shown, "given_label": given[rows], RIGHT: ""}
-    )
+    places = with_places(findings.table).iloc[rows]
+    named = {
+        "id": ids[rows],
+        "row": places["row"].to_numpy(),
+        "source": places["source"].to_numpy(),
+    }
+    table = pd.DataFrame({**named, **shown, "given_label": given[rows], RIGHT: ""})
     write_text(out, table.to_csv(index=False, lineterminator="\n"))
     return out
 
@@ -111,7 +115,7 @@ def read_check_file(file: Path, findings: Findings) -> pd.DataFrame:
 def _previews(run: RunFolder, ids: list[str]) -> dict[str, list[str]]:
     """What can be shown of samples in cells: values, texts, names of files."""
     try:
-        data = open_run_data(run)
+        data = open_as_run(run.record, run.findings)
     except (ChaffinchError, OSError):
         data = None
     place = {} if data is None else {str(one): row for row, one in enumerate(data.ids)}

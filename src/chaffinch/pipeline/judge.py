@@ -1,13 +1,12 @@
 """`judge`: findings from evidence that the user has already."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.fault import Fault
 from chaffinch.core.findings import Findings
@@ -18,13 +17,13 @@ from chaffinch.core.types import Floats, Mask
 from chaffinch.data.usable import set_aside
 from chaffinch.diagnosis.judgement import judge_evidence
 from chaffinch.diagnosis.label_noise import Assumption
-from chaffinch.diagnosis.selection import Threshold
+from chaffinch.diagnosis.selection import Rule, Threshold
 from chaffinch.pipeline.aside import with_set_aside
 from chaffinch.pipeline.judge_inputs import JudgeInputs, names_of, validation_records
-
-_OPTIONS = frozenset(
-    {"ids", "scorers", "seed", "select", "fdr", "strict", "assume", "validation", "groups"}
-)
+from chaffinch.pipeline.judged import About, Judging, Opening, made_of_evidence
+from chaffinch.pipeline.keeping import Place
+from chaffinch.pipeline.outcome import Result
+from chaffinch.pipeline.run_data import OF_EVIDENCE
 
 
 def judge(
@@ -32,74 +31,80 @@ def judge(
     probabilities: ArrayLike | None = None,
     embeddings: ArrayLike | None = None,
     logits: ArrayLike | None = None,
-    **options: Any,
-) -> Findings:
-    """Judge labels by evidence that you have already; nothing is trained.
+    *,
+    ids: Iterable[Any] | None = None,
+    validation: Mapping[str, Any] | None = None,
+    groups: ArrayLike | None = None,
+    scorers: str | Sequence[str] | None = None,
+    select: Rule = "f1",
+    fdr: float = 0.1,
+    assume: Assumption = "auto",
+    strict: bool = False,
+    seed: int = 0,
+    data: Any = None,
+    opening: Opening | None = None,
+    place: Place | None = None,
+) -> Result:
+    """Do what `chaffinch.judge` promises, without making a `Run` of it.
 
     Args:
-        labels: (N,) given labels of any type. Columns of arrays are the classes in sorted order;
-            integer labels 0..C-1 may lack some classes. Columns of a DataFrame are matched with
-            the classes by name, and its rows by index: with ``ids`` where there are some, else
-            with the index of labels that are a Series. Rows under a plain index 0, 1, 2... are in
-            order, unless ids or labels have the same numbers in another order: that is refused.
-        probabilities: (N, C) predicted by models that did **not** train on the sample
-            (cross-validation); rows sum to 1.
-        embeddings: (N, K) model-free description of the samples, such as sentence embeddings.
-        logits: (E, N, C) outputs during training on these labels, epoch by epoch; (N, C) counts
-            as one epoch.
-        **options: ``ids`` (N,), ``scorers`` (names), ``seed``, ``select`` and ``fdr``, the rule by
-            which samples are flagged (`chaffinch.diagnosis.selection.Threshold`), and ``strict``,
-            whether a sample that cannot be judged is an error. ``assume`` says what a label is:
-            ``crisp`` where each sample has one right class, ``graded`` where labels are outcomes or
-            opinions, ``auto`` to go by the evidence. ``validation`` is a mapping with the right
-            ``labels`` (M,) of further samples, and the ``probabilities`` (M, C) and ``embeddings``
-            (M, K) that the same models give for them. ``groups`` (N,) are the source, annotator or
-            time slice of each sample: labels of some may be wrong far more often than those of
-            others.
-
-    Returns:
-        Findings, one row a sample. Samples without a label, with NaN or infinite values in any
-        array, or alone in their class are among them, but not judged.
+        labels: As there, like all that follows.
+        probabilities: As there.
+        embeddings: As there.
+        logits: As there.
+        ids: As there.
+        validation: As there.
+        groups: As there.
+        scorers: As there.
+        select: As there.
+        fdr: As there.
+        assume: As there.
+        strict: As there.
+        seed: As there.
+        data: As there.
+        opening: How the data are opened.
+        place: Where the run is kept; None for memory.
 
     Raises:
-        InputError: Arrays of different lengths, probabilities that do not sum to one, labels that
-            cannot be judged, or no evidence at all.
+        InputError: Whatever cannot be judged.
+        RunError: The place holds another run.
     """
-    unknown = sorted(set(options) - _OPTIONS)
-    if unknown:
-        known = ", ".join(sorted(_OPTIONS))
-        raise InputError(f"the options {known}", ", ".join(unknown), "Check the name")
-    threshold = Threshold(options.get("select", "f1"), real("fdr", options.get("fdr", 0.1)))
-    assume: Assumption = options.get("assume", "auto")
-    seed = whole("seed", options.get("seed", 0))
-    given = JudgeInputs(labels, options.get("ids"))
+    threshold = Threshold(select, real("fdr", fdr))
+    seed, scorers = whole("seed", seed), names_of(scorers)
+    given = JudgeInputs(labels, ids)
     arrays = {
         "probabilities": given.outputs(probabilities, "probabilities"),
         "embeddings": given.features(embeddings),
         "logits": given.outputs(logits, "logits"),
     }
     told = given.labels
-    aside = set_aside(given.ids, told, _not_finite(arrays, len(told)))
-    if options.get("strict") or len(aside.faults) == len(told):
+    about = About.of(data, opening, ids is not None, given)
+    aside = set_aside(about.ids, told, _not_finite(arrays, len(told)))
+    if strict or len(aside.faults) == len(told):
         aside.refuse("the evidence")
     rows = aside.usable
-    groups = given.groups(options.get("groups"))
+    apart = given.groups(groups)
     held_out, space, trained = (_judged(array, rows, name) for name, array in arrays.items())
     judged = told.take(rows)
     judged.check_trainable()
     evidence = Evidence(
-        given.ids[rows],
+        about.ids[rows],
         judged,
         logits=trained,
         held_out_logits=held_out,
         embeddings=space,
-        groups=None if groups is None else groups.take(rows),
-        **validation_records(options.get("validation"), judged, given.notes),
+        groups=None if apart is None else apart.take(rows),
+        **validation_records(validation, judged, given.notes),
     )
-    scorers = names_of(options.get("scorers"))
-    found = judge_evidence(evidence, scorers, seed, threshold=threshold, assume=assume)
-    notes = (*given.notes, *label_notes(judged))
-    return with_set_aside(replace(found, notes=(*notes, *found.notes)), aside)
+
+    def find() -> Findings:
+        found = judge_evidence(evidence, scorers, seed, threshold=threshold, assume=assume)
+        notes = (*about.notes, *given.notes, *label_notes(judged), *found.notes)
+        return about.placed(with_set_aside(replace(found, notes=notes), aside))
+
+    chosen = {"select": select, "fdr": fdr, "assume": assume}
+    configuration = {"of": OF_EVIDENCE, "scorers": scorers, **chosen, **about.opening}
+    return made_of_evidence(Judging(evidence, configuration, seed, about), find, place)
 
 
 def _not_finite(arrays: Mapping[str, Floats | None], count: int) -> dict[int, Fault]:

@@ -15,12 +15,11 @@ from chaffinch.core.edit import Edit
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.plan import Plan
 from chaffinch.data import open_data
-from chaffinch.pipeline.labelled import need_labels
-from chaffinch.pipeline.options import OPENING
 from chaffinch.pipeline.repaired import repaired_rows
+from chaffinch.pipeline.run_data import data_of, opening_of
 from chaffinch.pipeline.snapshot import location_of, snapshot
 from chaffinch.store.ledger import FILE, FOLDER, LEDGER, Ledger, NoLedgerError, default_ledger
-from chaffinch.store.run import FINDINGS, RECORD, OriginRecord, RunFolder, RunRecord
+from chaffinch.store.run import FINDINGS, RECORD, RunFolder, RunRecord
 from chaffinch.store.schema import RUN
 from chaffinch.store.version import record
 
@@ -245,6 +244,7 @@ def record_repair(
     *,
     data: Any = None,
     seed: int = 0,
+    told: RunRecord | None = None,
 ) -> tuple[str, str] | None:
     """Record the data before and after a plan, with their bytes, so that both can be restored.
 
@@ -255,15 +255,17 @@ def record_repair(
         ledger: Where to; None for nowhere.
         data: The data before, a path; by default those of the run.
         seed: With which the plan was applied.
+        told: The record of the run, where it says more of the data than that in the folder.
 
     Returns:
         The ids of both versions, or None where no ledger is kept.
     """
     if ledger is None:
         return None
-    folder = RunFolder(run)
-    location = location_of(data) if data is not None else _origin(folder).path or None
-    dataset = open_run_data(folder, location)
+    record_of_run = RunFolder(run).record if told is None else told
+    location = location_of(data_of(record_of_run, data))
+    how = opening_of(record_of_run)
+    dataset = open_data(location, trainable=False, **how)
     name = run_id(run)
     record_plan(run, plan, ledger)
     before = record(ledger, snapshot(dataset, location, run=name), whole=True)
@@ -276,37 +278,9 @@ def record_repair(
         parent=before,
         plan=plan.digest,
         source=Path(out).name,
-        fingerprint=open_run_data(folder, location_of(out)).fingerprint,
+        fingerprint=open_data(out, trainable=False, **how).fingerprint,
     )
     return before, record(ledger, shot, whole=True)
-
-
-def open_run_data(run: RunFolder, location: str | None = None) -> Dataset:
-    """Open the data of a run again, or others of the same form.
-
-    Raises:
-        InputError: Data that were in memory, or that are no longer there, or without labels.
-    """
-    need_labels(run.record)
-    found, origin = run.record, _origin(run)
-    place = location or origin.path
-    if not place:
-        raise InputError(
-            f"data on disk for the run {run.path}",
-            "data that were in memory",
-            "Name them with --data, or call the function with the data in Python",
-        )
-    return open_data(place, trainable=False, **opening_of(found))
-
-
-def opening_of(record: RunRecord) -> dict[str, Any]:
-    """How a run opened its data, as `open_data` takes it."""
-    label = record.origin.label if record.origin is not None else None
-    return {"label": label, **{name: record.configuration.get(name) for name in OPENING}}
-
-
-def _origin(run: RunFolder) -> OriginRecord:
-    return run.record.origin or OriginRecord()
 
 
 def _edit_row(plan: str, edit: Edit) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""The outcome of a scan, and writing it down."""
+"""The outcome of a scan, and writing down what a run has found."""
 
 import platform
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,20 +15,22 @@ import pandas as pd
 import torch
 from torch import nn
 
+from chaffinch.core.dataset import Dataset
 from chaffinch.core.durable import replace
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
 from chaffinch.core.kinds import SET_ASIDE
+from chaffinch.core.labels import Labels
 from chaffinch.core.types import Codes, Floats
 from chaffinch.core.version import VERSION
 from chaffinch.pipeline.explain import write_explanations
-from chaffinch.pipeline.gallery import gallery
 from chaffinch.pipeline.work import Work
 from chaffinch.store.run import (
     FINDINGS,
     GALLERY,
     RECORD,
     DataRecord,
+    Exhibit,
     JudgementRecord,
     ModelRecord,
     RunFolder,
@@ -57,6 +59,21 @@ class Stopwatch:
 
 
 @dataclass(frozen=True, eq=False)
+class Result:
+    """What a run says, however it came about; `cf.Run` is made of it.
+
+    Attributes:
+        record: How it came about, as ``run.json`` tells it.
+        findings: What was found.
+        evidence: What they were judged by; None where it is in the run folder alone, or nowhere.
+    """
+
+    record: RunRecord
+    findings: Findings
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Outcome:
     """All that a scan yielded.
 
@@ -79,34 +96,26 @@ class Outcome:
     def record(self) -> RunRecord:
         """``run.json``."""
         options = self.request.options
-        return RunRecord(
-            id=uuid.uuid4().hex,
-            chaffinch=VERSION,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            data=self._data_record(),
+        validation = self.request.validation
+        return new_record(
+            data=data_record(
+                self.request.whole,
+                self.evidence.labels,
+                0 if validation is None else len(validation),
+            ),
             model=self._model_record(),
             judgement=judgement_of(self.findings),
             configuration=self._configuration(),
             seed=options.seed,
             device=str(self.work.device),
-            versions=versions(),
             timings=self.watch.seconds,
             origin=self.request.origin,
             demo=self._demo(),
         )
 
-    def _data_record(self) -> DataRecord:
-        labels, data = self.evidence.labels, self.request.whole
-        validation = self.request.validation
-        return DataRecord(
-            source=data.source,
-            fingerprint=data.fingerprint,
-            modality=data.modality,
-            samples=len(data),
-            classes=labels.names,
-            class_counts=labels.counts.tolist(),
-            validation_samples=0 if validation is None else len(validation),
-        )
+    def result(self) -> Result:
+        """What is kept of it."""
+        return Result(self.record(), self.findings, self.evidence)
 
     def _configuration(self) -> dict[str, Any]:
         options, schedule = self.request.options, self.work.schedule
@@ -124,21 +133,8 @@ class Outcome:
         }
 
     def _model_record(self) -> ModelRecord:
-        evidence = self.evidence
-        codes = evidence.labels.codes
-        logits = evidence.need("logits")
-        accuracy = None
-        if evidence.validation_codes is not None:
-            predicted = evidence.need("validation_logits").argmax(axis=1)
-            accuracy = float((predicted == evidence.validation_codes).mean())
-        return ModelRecord(
-            name=type(self.model).__name__,
-            parameters=sum(parameter.numel() for parameter in self.model.parameters()),
-            epochs=len(logits),
-            training_accuracy=_accuracies(logits, codes),
-            held_out_accuracy=_accuracies(evidence.held_out_logits, codes),
-            validation_accuracy=accuracy,
-        )
+        size = sum(parameter.numel() for parameter in self.model.parameters())
+        return model_record(self.evidence, type(self.model).__name__, size)
 
     def _demo(self) -> dict[str, Any] | None:
         known = self.request.known_errors
@@ -154,18 +150,64 @@ class Outcome:
         }
 
 
-def write_outcome(outcome: Outcome, folder: Path) -> None:
-    """Write findings, gallery and, last, the record that makes the folder a run."""
+def new_record(**told: Any) -> RunRecord:
+    """A record with a new id, of now, by this version.
+
+    Args:
+        **told: The other fields of `RunRecord`.
+    """
+    return RunRecord(
+        id=uuid.uuid4().hex,
+        chaffinch=VERSION,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+        **told,
+    )
+
+
+def data_record(data: Dataset, labels: Labels, validation_samples: int = 0) -> DataRecord:
+    """What the record says of the data; ``labels`` are those of the samples that were judged."""
+    return DataRecord(
+        source=data.source,
+        fingerprint=data.fingerprint,
+        modality=data.modality,
+        samples=len(data),
+        classes=labels.names,
+        class_counts=labels.counts.tolist(),
+        validation_samples=validation_samples,
+    )
+
+
+def model_record(evidence: Evidence, name: str, parameters: int = 0) -> ModelRecord:
+    """What the record says of the model behind some evidence."""
+    codes = evidence.labels.codes
+    accuracy = None
+    if evidence.validation_codes is not None and evidence.validation_logits is not None:
+        predicted = evidence.validation_logits.argmax(axis=1)
+        accuracy = float((predicted == evidence.validation_codes).mean())
+    return ModelRecord(
+        name=name,
+        parameters=parameters,
+        epochs=0 if evidence.logits is None else len(evidence.logits),
+        training_accuracy=_accuracies(evidence.logits, codes),
+        held_out_accuracy=_accuracies(evidence.held_out_logits, codes),
+        validation_accuracy=accuracy,
+    )
+
+
+def write_result(result: Result, exhibits: Sequence[Exhibit], folder: Path) -> None:
+    """Write findings, samples to look at and, last, the record that makes the folder a run."""
+    findings = result.findings
     draft = folder / (FINDINGS + ".draft")
-    outcome.findings.table.to_parquet(draft, index=False)
+    findings.table.to_parquet(draft, index=False)
     replace(draft, folder / FINDINGS)
-    if outcome.findings.basis is not None:
-        outcome.findings.basis.save(folder)
-    write_explanations(outcome.evidence, outcome.findings.judged, folder)
-    exhibits = gallery(outcome.request.whole, outcome.findings)
+    if findings.basis is not None:
+        findings.basis.save(folder)
+    if result.evidence is not None:
+        write_explanations(result.evidence, findings.judged, folder)
     content = ",\n".join(exhibit.model_dump_json() for exhibit in exhibits)
     write_text(folder / GALLERY, f"[{content}]\n")
-    write_text(folder / RECORD, outcome.record().model_dump_json(indent=1) + "\n")
+    write_text(folder / RECORD, result.record.model_dump_json(indent=1) + "\n")
 
 
 def judgement_of(findings: Findings) -> JudgementRecord:
@@ -199,6 +241,12 @@ def findings_of(run: RunFolder, *, latest: bool = False) -> Findings:
         record.judgement.details,
         run.basis,
     )
+
+
+def known(folder: Path) -> Result:
+    """The result in a finished run folder; its evidence stays there."""
+    run = RunFolder(folder)
+    return Result(run.record, findings_of(run))
 
 
 def _accuracies(logits: Floats | None, codes: Codes) -> list[float]:

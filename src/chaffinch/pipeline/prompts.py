@@ -29,7 +29,7 @@ from chaffinch.models.language.fit import ResponseFit
 from chaffinch.pipeline.aside import with_set_aside
 from chaffinch.pipeline.labelled import OF_PROMPTS
 from chaffinch.pipeline.options import ScanOptions
-from chaffinch.pipeline.outcome import Stopwatch, findings_of
+from chaffinch.pipeline.outcome import Result, Stopwatch, known
 from chaffinch.pipeline.prompt_record import write_down, write_prompts
 from chaffinch.pipeline.recording import check_ledger
 from chaffinch.pipeline.resume import Plan, claim, finished, full_disk, nothing_left, publish
@@ -110,7 +110,7 @@ def holds_prompts(data: Any) -> bool:
     return count == [1, 1] and not any(name in LABEL_NAMES for name in names)
 
 
-def scan_prompts(request: PromptRequest, options: ScanOptions) -> Findings:
+def scan_prompts(request: PromptRequest, options: ScanOptions) -> Result:
     """Find harmful samples among prompts and responses, and keep the run where asked.
 
     Raises:
@@ -125,7 +125,10 @@ def scan_prompts(request: PromptRequest, options: ScanOptions) -> Findings:
         aside.refuse(train.source)
     if options.out is None:
         with tempfile.TemporaryDirectory(prefix="chaffinch-") as folder:
-            return _judged(request, options, (train, tests), Path(folder), Stopwatch())[0]
+            place, watch = Path(folder), Stopwatch()
+            findings, model = _judged(request, options, (train, tests), place, watch)
+            write_prompts(place, findings, (train, tests), model, _facts(request, options, watch))
+            return Result(RunFolder(place).record, findings)
     need_local(options.out)
     if options.overwrite or not options.out.exists():
         check_ledger(options)  # before a folder is made
@@ -135,12 +138,12 @@ def scan_prompts(request: PromptRequest, options: ScanOptions) -> Findings:
 
 def _kept(
     request: PromptRequest, options: ScanOptions, sets: tuple[Prompts, Prompts | None], out: Path
-) -> Findings:
+) -> Result:
     """Do the work, or find it done, and keep it in a folder."""
     plan, train = _plan(request, options, sets), sets[0]
     if not options.overwrite and finished(out, plan):
         write_down(options, train, _location(request))  # in case that it was stopped just before
-        return findings_of(RunFolder(out))
+        return known(out)
     partial = claim(out, plan, options.overwrite)
     watch = Stopwatch()
     with full_disk(partial), nothing_left(partial):
@@ -149,7 +152,7 @@ def _kept(
         report.write(RunFolder(partial), final=out)
         publish(partial, out)
     write_down(options, train, _location(request))
-    return findings
+    return Result(RunFolder(out).record, findings)
 
 
 def _refuse_others(request: PromptRequest, options: ScanOptions) -> None:
@@ -205,8 +208,10 @@ def _judged(
             )
             losses = _losses(model, train, options, folder / LOSSES)
     with watch.stage("judging"):
-        found = judge_prompts(checks, losses, options.threshold)
-        return with_set_aside(found, aside), model
+        found = with_set_aside(judge_prompts(checks, losses, options.threshold), aside)
+        name = Path(_location(request)).name
+        rows = range(len(found))
+        return found.placed(rows, (f"{name}:{row}" if name else "" for row in rows)), model
 
 
 def _set_aside(data: Prompts) -> SetAside:

@@ -1,23 +1,35 @@
-"""How a scan writes itself into its ledger; SQLAlchemy is imported only where there is one."""
+"""The ledger of a run that is being made; SQLAlchemy is imported only where there is one."""
 
 import os
-from typing import TYPE_CHECKING
-
-from chaffinch.pipeline.options import ScanOptions
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from chaffinch.pipeline.request import Request
     from chaffinch.store.ledger import Ledger
 
 
-def ledger_of(options: ScanOptions) -> "Ledger | None":
+class Recorded(Protocol):
+    """What says where a run is kept, and where it is recorded."""
+
+    @property
+    def out(self) -> Path | None:
+        """The folder of the run; None where it is not kept."""
+        ...
+
+    @property
+    def ledger(self) -> str | None:
+        """See `chaffinch.pipeline.ledger.ledger_for`."""
+        ...
+
+
+def ledger_of(options: Recorded) -> "Ledger | None":
     """The ledger of a scan, opened; None where nothing is kept or no ledger is wanted."""
     from chaffinch.pipeline.ledger import ledger_for
 
     return None if options.out is None else ledger_for(options.out, options.ledger)
 
 
-def check_ledger(options: ScanOptions) -> None:
+def check_ledger(options: Recorded) -> None:
     """Open the ledger of a scan, if one was named or exists, before the work that it records.
 
     Raises:
@@ -30,12 +42,3 @@ def check_ledger(options: ScanOptions) -> None:
     beside = out.expanduser().absolute().parent / ".chaffinch" / "ledger.db"
     if options.ledger or os.environ.get("CHAFFINCH_LEDGER") or beside.is_file():
         ledger_of(options)
-
-
-def write_down(request: "Request") -> None:
-    """Record a finished run; nothing is recorded twice."""
-    from chaffinch.pipeline.ledger import record_run
-
-    ledger, run = ledger_of(request.options), request.options.out
-    if ledger is not None and run is not None:
-        record_run(run, request.whole, ledger, request.origin.path or None)

@@ -1,16 +1,14 @@
 """`scan`: from labelled data to findings and, where asked, a run folder."""
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import nn
 
-from chaffinch import report
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
@@ -24,20 +22,21 @@ from chaffinch.pipeline.aside import suggest, with_set_aside
 from chaffinch.pipeline.canaries import SHARE, SHARE_BESIDE_FOLDS, make_canaries
 from chaffinch.pipeline.canary_record import canary_evidence
 from chaffinch.pipeline.collect import collect_by_training, collect_from_trained
+from chaffinch.pipeline.gallery import gallery
+from chaffinch.pipeline.keeping import Place, keep
+from chaffinch.pipeline.keywords import ScanKeywords
 from chaffinch.pipeline.model import ScanModel
 from chaffinch.pipeline.options import ScanOptions
-from chaffinch.pipeline.outcome import Outcome, Stopwatch, findings_of, write_outcome
+from chaffinch.pipeline.outcome import Outcome, Result, Stopwatch
+from chaffinch.pipeline.places import with_places_in
 from chaffinch.pipeline.prompts import OWN_OPTIONS, PromptRequest, holds_prompts, scan_prompts
-from chaffinch.pipeline.recording import check_ledger, write_down
 from chaffinch.pipeline.records import with_records
 from chaffinch.pipeline.request import Model, Request, plan_of, prepare
-from chaffinch.pipeline.resume import claim, finished, full_disk, nothing_left, publish
+from chaffinch.pipeline.resume import full_disk
 from chaffinch.pipeline.rounds import Round, look_again
-from chaffinch.pipeline.work import STATE, Work
+from chaffinch.pipeline.work import Work
 from chaffinch.scorers import choose
-from chaffinch.store.lock import alone
-from chaffinch.store.mark import need_local
-from chaffinch.store.run import EVIDENCE, RunFolder
+from chaffinch.store.run import EVIDENCE, Exhibit
 
 
 def scan(
@@ -45,25 +44,16 @@ def scan(
     label: str | None = None,
     model: Model | Path | None = None,
     validation: Any = None,
-    **options: Any,
-) -> Findings:
-    """Find the samples of a labelled data set that do harm, most of them by a wrong label.
+    **options: Unpack[ScanKeywords],
+) -> Result:
+    """Do what `chaffinch.scan` promises, without making a `Run` of it.
 
     Args:
-        data: What `chaffinch.data.open_data` takes: a path, a DataFrame, ``(X, y)``, a torch or
-            Hugging Face data set, ...; or a table of prompts and responses without labels.
-        label: Column of the labels, where it is not obvious.
-        model: Your own model: an ``nn.Module``, a function that makes one, or
-            ``"module:function"``; for texts also the folder of a pre-trained encoder, which is
-            fine-tuned. A small default model is trained otherwise. For prompts a causal model,
-            which is not trained.
-        validation: Clean labelled data of the same kind; adds accuracy and influence on it, and
-            shows which samples are spoilt or do not belong here. For prompts those of a test set.
-        **options: See `chaffinch.pipeline.options.ScanOptions`; ``out="run"`` keeps the run, with
-            report, in a folder and lets an interrupted scan go on where it was.
-
-    Returns:
-        Findings, one row a sample in the order of the data.
+        data: What is scanned.
+        label: Column of the labels.
+        model: The user's model.
+        validation: Clean data.
+        **options: See `chaffinch.pipeline.options.ScanOptions`.
 
     Raises:
         InputError: Data, labels, model or options that are not usable.
@@ -87,34 +77,26 @@ def scan(
 
 
 @torch.inference_mode(False)  # the models of a scan are trained
-def perform(request: Request) -> Findings:
+def perform(request: Request) -> Result:
     """Do the work of a scan: collect evidence, judge, and keep the run where asked."""
     options = request.options
     if options.out is None:
         with tempfile.TemporaryDirectory(prefix="chaffinch-") as folder, full_disk(Path(folder)):
-            return _collect_and_judge(request, Path(folder)).findings
-    need_local(options.out)
-    with alone(options.out):
-        return _kept(request, options.out)
+            # Records on disk stay readable: their maps outlive the folder.
+            return _collect_and_judge(request, Path(folder)).result()
+    place = Place(options.out, options.overwrite, options.ledger)
+    return keep(
+        place,
+        plan_of(request),
+        request.whole,
+        request.origin.path,
+        lambda folder: _result(request, folder),
+    )
 
 
-def _kept(request: Request, out: Path) -> Findings:
-    """Do the work, or find it done, and keep it in a folder."""
-    options, plan = request.options, plan_of(request)
-    if not options.overwrite and finished(out, plan):
-        write_down(request)  # in case that it was stopped just before
-        return findings_of(RunFolder(out))
-    check_ledger(options)
-    partial = claim(out, plan, options.overwrite)
-    with full_disk(partial), nothing_left(partial):
-        outcome = _collect_and_judge(request, partial)
-        write_outcome(outcome, partial)
-        report.write(RunFolder(partial), final=out)
-        for states in (partial / STATE, *list((partial / EVIDENCE).rglob(STATE))):
-            shutil.rmtree(states, ignore_errors=True)
-        publish(partial, out)
-    write_down(request)
-    return outcome.findings
+def _result(request: Request, folder: Path) -> tuple[Result, list[Exhibit]]:
+    result = _collect_and_judge(request, folder).result()
+    return result, gallery(request.whole, result.findings)
 
 
 def _collect_and_judge(request: Request, folder: Path) -> Outcome:
@@ -148,6 +130,7 @@ def _collect_and_judge(request: Request, folder: Path) -> Outcome:
     encoder = work.encoded.encoder
     said = suggest(request.aside, request.whole, encoder, last.model, findings.classes)
     findings = with_set_aside(findings, request.aside, said)
+    findings = with_places_in(findings, request.whole, request.origin.path)
     return Outcome(request, work, last.evidence[0], findings, last.model, watch)
 
 

@@ -3,7 +3,7 @@
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.labels import Labels
 from chaffinch.core.option import whole
-from chaffinch.core.plan import Plan
+from chaffinch.core.plan import ApplyKeywords, Plan
 from chaffinch.data import ImageData, TableData, TensorData, TextData, open_data
 from chaffinch.data.column import Columns, choose_label, few
 from chaffinch.data.huggingface import is_huggingface
@@ -34,7 +34,7 @@ _OPENING = (*_COLUMNS, "max_pixels")
 _OPTIONS = (*_OPENING, "out", "links", "overwrite", "weights", "seed")
 
 
-def apply(plan: Plan, data: Any, **options: Any) -> Any:
+def apply(plan: Plan, data: Any, **options: Unpack[ApplyKeywords]) -> Any:
     """Give a repaired copy of the data; what came in is left as it is.
 
     Args:
@@ -63,7 +63,7 @@ def apply(plan: Plan, data: Any, **options: Any) -> Any:
         raise InputError(f"the options {few(_OPTIONS)}", few(unknown), "Check the name")
     if not isinstance(plan, Plan):
         raise InputError("a plan of repair", f"a {type(plan).__name__}", "Pass what propose gave")
-    opening = {name: options.get(name) for name in _OPENING}
+    opening: dict[str, Any] = {name: options.get(name) for name in _OPENING}
     columns = columns_of(**{name: opening[name] for name in _COLUMNS})
     dataset = open_data(data, trainable=False, **opening)
     effect = resolve(plan, dataset)
@@ -82,7 +82,7 @@ def apply(plan: Plan, data: Any, **options: Any) -> Any:
 
 
 def _in_memory(
-    data: Any, dataset: Dataset, effect: Effect, columns: Columns, options: dict[str, Any]
+    data: Any, dataset: Dataset, effect: Effect, columns: Columns, options: ApplyKeywords
 ) -> Any:
     seed = whole("seed", options.get("seed", 0))
     if isinstance(data, TableData | TextData | ImageData | TensorData):

@@ -3,13 +3,14 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 
 from chaffinch.core.edit import LEAVE_OUT, Edit
 from chaffinch.core.evidence import Evidence
-from chaffinch.core.findings import Findings
+from chaffinch.core.findings import Findings, HasFindings, findings_in
 from chaffinch.core.kinds import UNUSABLE
 from chaffinch.core.plan import Plan
 from chaffinch.repair.collection import regions
@@ -20,8 +21,17 @@ from chaffinch.repair.rows import LABEL_KINDS, LEAST_SHARE, Rows
 _DOUBTFUL = "ambiguous"
 
 
+@runtime_checkable
+class Proposes(Protocol):
+    """A run, of whatever kind."""
+
+    def propose(self, policy: Policy, /) -> Plan:
+        """Propose what to do about its findings."""
+        ...
+
+
 def propose(
-    findings: Findings,
+    findings: Findings | HasFindings,
     policy: str | Path | Policy = "balanced",
     evidence: Evidence | None = None,
     fingerprint: str = "",
@@ -29,7 +39,8 @@ def propose(
     """Propose what to do about the findings. Nothing is changed.
 
     Args:
-        findings: Of `scan` or `judge`.
+        findings: A run of `scan`, `judge` or a watch, which knows its evidence and reviewers'
+            decisions (see `Run.propose`), or findings alone.
         policy: ``gentle``, ``balanced``, ``strict``, the path of a TOML file, or a `Policy`.
         evidence: Of the samples that were judged, in their order. With it, a second look is taken
             at the labels by what is learned without the suspects: it says how sure new labels are,
@@ -45,6 +56,9 @@ def propose(
         InputError: No such policy, or evidence on other samples.
     """
     rules = find_policy(policy)  # refused before the second look, which takes a while
+    if isinstance(findings, Proposes) and evidence is None:
+        return findings.propose(rules)
+    findings = findings_in(findings)
     judged = findings.judged
     plan = propose_from(Rows.of(judged, evidence), judged, rules, evidence, fingerprint)
     return follow(_with_set_aside(plan, findings), findings, answered(findings))

@@ -1,10 +1,10 @@
 """Quarantine and its end: samples come back that a later look clears."""
 
-from chaffinch.core.findings import Findings
+from chaffinch.core.findings import Findings, HasFindings, findings_in
 from chaffinch.core.plan import Plan
 
 
-def readmit(plan: Plan, findings: Findings, most_suspicion: float = 0.2) -> Plan:
+def readmit(plan: Plan, findings: Findings | HasFindings, most_suspicion: float = 0.2) -> Plan:
     """Let samples out of quarantine that later findings no longer suspect.
 
     Findings of a model trained *without* the quarantined samples speak best: nothing of them is
@@ -18,7 +18,7 @@ def readmit(plan: Plan, findings: Findings, most_suspicion: float = 0.2) -> Plan
     Returns:
         The plan without the quarantine of these samples; its notes tell how many came back.
     """
-    table = findings.table
+    table = findings_in(findings).table
     clear = ~table["flagged"] & (table["suspicion"] <= most_suspicion)
     cleared = {str(one) for one in table.loc[clear, "id"]}
     held = {edit.id for edit in plan.edits if edit.action == "quarantine"}

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from chaffinch.core.edit import Edit
-from chaffinch.core.findings import Findings
+from chaffinch.core.findings import PLACE_COLUMNS, Findings
 from chaffinch.core.labels import class_names
 from chaffinch.core.plan import Plan
 from chaffinch.store.decision import consensus
@@ -37,7 +37,7 @@ def follow(plan: Plan, findings: Findings, decisions: pd.DataFrame) -> Plan:
     order = {str(name): row for row, name in enumerate(table["id"])}
     decisions = decisions[decisions["sample"].astype(str).isin(order)]
     if not len(decisions):
-        return plan
+        return located(plan, findings)
     votes = {str(name): group for name, group in decisions.groupby("sample", sort=True)}
     joint = {str(row["sample"]): row for row in consensus(decisions).to_dict("records")}
     edits = {edit.id: edit for edit in plan.edits if edit.id not in joint}
@@ -53,7 +53,24 @@ def follow(plan: Plan, findings: Findings, decisions: pd.DataFrame) -> Plan:
     note = f"{len(joint):,} samples follow reviewers' decisions"
     note += f"; on {open_questions:,} of them they disagree." if open_questions else "."
     ordered = sorted(edits.values(), key=lambda edit: order[edit.id])
-    return replace(plan, edits=tuple(ordered), notes=(*plan.notes, note))
+    decided = replace(plan, edits=tuple(ordered), notes=(*plan.notes, note))
+    return located(decided, findings)
+
+
+def located(plan: Plan, findings: Findings) -> Plan:
+    """The plan with the row and the file of each sample, as the findings know them."""
+    table = findings.table
+    if not set(PLACE_COLUMNS) <= set(table.columns):
+        return plan
+    rows = zip(table["row"].tolist(), table["source"].astype(str).tolist(), strict=True)
+    place = dict(zip(table["id"].astype(str), rows, strict=True))
+    edits = (
+        replace(edit, row=int(place[edit.id][0]), location=place[edit.id][1])
+        if edit.id in place
+        else edit
+        for edit in plan.edits
+    )
+    return replace(plan, edits=tuple(edits))
 
 
 def answered(findings: Findings) -> pd.DataFrame:

@@ -46,6 +46,8 @@ class Sample:
         image: A ``data:`` URL, for images.
         text: The text, for texts.
         cells: Column to value as text, for everything else.
+        row: Position in the data, from 0, as text; "" where it is not known.
+        source: Its file, or ``FILE:ROW``; "" for data in memory.
     """
 
     rank: int
@@ -64,6 +66,8 @@ class Sample:
     image: str | None = None
     text: str | None = None
     cells: dict[str, str] = field(default_factory=dict)
+    row: str = ""
+    source: str = ""
 
     @property
     def is_protected(self) -> bool:
@@ -197,6 +201,8 @@ def _sample(
         image=image,
         text=None if text is None else wording.clean(text),
         cells={wording.clean(name): wording.cell(value) for name, value in content.items()},
+        row="" if wording.is_missing(row.get("row")) else str(int(row["row"])),
+        source=wording.clean(str(row.get("source") or "")),
     )
 
 

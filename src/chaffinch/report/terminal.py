@@ -17,10 +17,12 @@ from chaffinch.store.run import FINDINGS, REPORT, RunFolder, RunRecord
 _MOST = 10
 _LABEL_WIDTH = 10
 _ID_WIDTH = 19
+_ROW_WIDTH = 7
+_LONGEST_SOURCE = 40
 _ROOMY = 100
 _LEAST_PREVIEW = 10
 _GAP = 2
-_NUMBERS = ("conf.", "susp.", "q")
+_NUMBERS = ("row", "conf.", "susp.", "q")
 _RUST = "rgb(214,120,76)"
 _SLATE = "rgb(110,140,168)"
 
@@ -102,10 +104,14 @@ def _ranking(gallery: Gallery, outcome: Verdict, width: int) -> Table:
     )
     shown = [one for one in gallery.samples if not one.is_aside][:_MOST]
     columns = _columns(shown, width, outcome.labelled)
+    left = width - sum(_size(*column) + _GAP for column in columns)
+    if left > _LEAST_PREVIEW and any("/" in one.source for one in shown):  # files, not rows of one
+        most = min(left - _GAP, _LONGEST_SOURCE)
+        columns.insert(2, ("source", "", most, [_end(one.source, most) for one in shown]))
     left = width
     for name, style, longest, texts in columns:
         # Asked for in full: rich would otherwise shorten what tells the samples apart.
-        size = min(longest, max(cell_len(text) for text in (name, *texts)))
+        size = _size(name, style, longest, texts)
         left -= size + _GAP
         flush: JustifyMethod = "right" if name in _NUMBERS else "left"
         table.add_column(name, width=size, justify=flush, no_wrap=True, style=style)
@@ -124,9 +130,11 @@ def _columns(
     """Name, style, greatest width and cells of all columns but the preview."""
     label = _LABEL_WIDTH if width < _ROOMY else 2 * _LABEL_WIDTH
     dash = wording.MISSING
+    places = [("row", "", _ROW_WIDTH, [one.row for one in shown])]
     if not labelled:
         return [
             ("id", "", _ID_WIDTH, [_flat(one.id) for one in shown]),
+            *places,
             ("kind", _RUST, 2 * _LABEL_WIDTH, [_flat(one.title) for one in shown]),
             ("susp.", "", 6, [one.suspicion for one in shown]),
             ("q", "", 6, [one.q for one in shown]),
@@ -134,12 +142,24 @@ def _columns(
     suggestions = [(one.suggested or dash, one.confidence) for one in shown]
     return [
         ("id", "", _ID_WIDTH, [_flat(one.id) for one in shown]),
+        *places,
         ("given", "", label, [_flat(one.given) for one in shown]),
         ("suggested", _RUST, label, [_flat(suggested) for suggested, _ in suggestions]),
         ("conf.", "", 6, [dash if text == dash else sure for text, sure in suggestions]),
         ("susp.", "", 6, [one.suspicion for one in shown]),
         ("q", "", 6, [one.q for one in shown]),
     ]
+
+
+def _size(name: str, _style: str, longest: int, texts: Sequence[str]) -> int:
+    """The width of a column."""
+    return min(longest, max(cell_len(text) for text in (name, *texts)))
+
+
+def _end(path: str, most: int) -> str:
+    """The end of a path, which tells it from others, where it is too long for its column."""
+    flat = _flat(path)
+    return flat if len(flat) <= most else "..." + flat[3 - most :]
 
 
 def _places(run: RunFolder) -> list[Text]:

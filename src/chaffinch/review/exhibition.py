@@ -1,13 +1,13 @@
 """What can be shown of the samples of a run: from the data themselves, else from the run folder."""
 
 from functools import lru_cache
+from typing import Any
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import ChaffinchError
 from chaffinch.pipeline.gallery import exhibit
 from chaffinch.pipeline.labelled import need_labels
-from chaffinch.pipeline.ledger import open_run_data
-from chaffinch.pipeline.snapshot import location_of
+from chaffinch.pipeline.run_data import open_as_run
 from chaffinch.store.run import Exhibit, RunFolder
 
 _KEPT = 512
@@ -18,7 +18,7 @@ class Exhibition:
 
     Args:
         run: The run.
-        data: Where the data lie now; by default where the run found them.
+        data: The data, or where they lie now; by default where the run found them.
 
     Attributes:
         note: What a reviewer should know of the samples shown; "" for nothing.
@@ -28,15 +28,15 @@ class Exhibition:
             run is on prompts.
     """
 
-    def __init__(self, run: RunFolder, data: str | None = None) -> None:
+    def __init__(self, run: RunFolder, data: Any = None) -> None:
         self._kept = {one.id: one for one in run.gallery}
         self._data: Dataset | None = None
         self.note = ""
         need_labels(run.record)
         try:
-            self._data = open_run_data(run, location_of(data) if data else None)
+            self._data = open_as_run(run.record, run.findings, data)
         except (ChaffinchError, OSError) as error:
-            if data:
+            if data is not None:
                 raise
             self.note = (
                 "Only the samples that the run kept can be shown. "

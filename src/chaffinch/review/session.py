@@ -43,7 +43,7 @@ class Session:
         run: The run to review.
         ledger: Where decisions go.
         reviewer: Who decides.
-        data: Where the data lie now; by default where the run found them.
+        data: The data, or where they lie now; by default where the run found them.
         checks: How many samples, drawn at random, are to be checked before the queue; 0 for none.
 
     Attributes:
@@ -66,7 +66,7 @@ class Session:
         run: RunFolder,
         ledger: Ledger,
         reviewer: str,
-        data: str | None = None,
+        data: Any = None,
         *,
         checks: int = COUNT,
     ) -> None:

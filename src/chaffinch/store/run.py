@@ -17,6 +17,7 @@ from chaffinch.core.basis import Basis
 from chaffinch.core.durable import draft_of, replace
 from chaffinch.core.errors import RunError
 from chaffinch.core.explanation import Explanation
+from chaffinch.core.findings import with_places
 
 FINDINGS = "findings.parquet"
 RECORD = "run.json"
@@ -234,7 +235,7 @@ class RunFolder:
 
     def _table(self, name: str, remedy: str) -> pd.DataFrame:
         try:
-            return pd.read_parquet(self.path / name)
+            return with_places(pd.read_parquet(self.path / name))
         except (OSError, ValueError, pa.ArrowException) as error:
             reason = " ".join(str(error).split()).rstrip(".")
             raise RunError(f"findings in {self.path / name}", reason, remedy) from error

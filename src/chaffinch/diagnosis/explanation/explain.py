@@ -102,6 +102,8 @@ def explain(
             firing=_firing(percentiles, row),
             neighbours=_neighbours(words, row),
             stability=None if steady is None or np.isnan(steady[row]) else float(steady[row]),
+            row=int(table["row"].iloc[row]) if "row" in table else None,
+            source=str(table["source"].iloc[row]) if "source" in table else "",
             **_influences(words, pull, place),
             **_loss(view, row),
             **_counterfactual(words, row),

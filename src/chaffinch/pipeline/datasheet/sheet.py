@@ -21,10 +21,9 @@ from chaffinch.pipeline.ledger import (
     is_run,
     ledger_for,
     ledger_near,
-    open_run_data,
-    opening_of,
     run_id,
 )
+from chaffinch.pipeline.run_data import open_run_data, opening_of
 from chaffinch.pipeline.snapshot import files_of, location_of
 from chaffinch.store.content import Contents
 from chaffinch.store.decision import consensus

@@ -9,16 +9,18 @@ from typing import Any
 
 import pandas as pd
 
+from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
+from chaffinch.core.findings import PLACE_COLUMNS
 from chaffinch.core.progress import track
-from chaffinch.data import ImageData, open_data
+from chaffinch.data import ImageData
 from chaffinch.pipeline.exchange import argilla, label_studio
 from chaffinch.pipeline.exchange.task import Task, plain, tasks
-from chaffinch.pipeline.ledger import open_run_data, run_id
-from chaffinch.pipeline.snapshot import location_of
+from chaffinch.pipeline.ledger import run_id
+from chaffinch.pipeline.run_data import open_as_run
 from chaffinch.store.draft import delivered, free
 from chaffinch.store.mark import need_local
-from chaffinch.store.run import RunFolder
+from chaffinch.store.run import RunFolder, RunRecord
 
 FORMATS = {
     "csv": ".csv",
@@ -37,12 +39,13 @@ _FOR_PEOPLE = ("label-studio", "argilla")
 
 
 def export_run(
-    run: str | Path,
+    run: str | os.PathLike[str],
     to: str,
     out: str | Path | None = None,
     *,
     rows: str | None = None,
     data: Any = None,
+    record: RunRecord | None = None,
     overwrite: bool = False,
     safe_csv: bool = False,
 ) -> Path:
@@ -55,6 +58,7 @@ def export_run(
         rows: ``all`` or ``flagged``; by default the flagged ones for tools in which people label,
             else all.
         data: The data, for the tools that show samples; by default those of the run.
+        record: Of the run, where it says more of the data than that in the folder.
         overwrite: Whether ``out`` may be replaced, if Chaffinch wrote it.
         safe_csv: Whether texts of a CSV file that a spreadsheet would take for a formula get an
             apostrophe in front, see `safe_cells`.
@@ -66,7 +70,7 @@ def export_run(
         InputError: Another format, nothing to export, a file that exists, or data that cannot be
             opened.
     """
-    folder = RunFolder(run)
+    folder = RunFolder(Path(run))
     rows = rows or ("flagged" if to in _FOR_PEOPLE else "all")
     if to not in FORMATS:
         raise InputError(f"a format among {', '.join(FORMATS)}", repr(to), "Choose one with --to")
@@ -84,7 +88,8 @@ def export_run(
     if not len(table):
         raise InputError("flagged samples", "none in this run", "Use --rows all")
     if to in _FOR_PEOPLE:
-        files = _tasks(table, folder, to, place, data)
+        opened = open_as_run(record or folder.record, folder.findings, data)
+        files = _tasks(table, folder, to, place, opened)
     else:
         files = {place: lambda draft: _WRITERS[to](safe_cells(table) if safe_csv else table, draft)}
     delivered(files, overwrite=overwrite)
@@ -110,7 +115,7 @@ def cleanlab_columns(table: pd.DataFrame) -> pd.DataFrame:
     wrong = table["p_mislabelled"] if "p_mislabelled" in table else table["suspicion"]
     suggested = table["suggested_label"]
     columns = {
-        "id": table["id"],
+        **{name: table[name] for name in ("id", *PLACE_COLUMNS) if name in table},
         "is_label_issue": table["flagged"].astype(bool) & (table["kind"] == "mislabelled"),
         "label_score": 1 - wrong,
         "given_label": table["given_label"],
@@ -133,13 +138,9 @@ def _files(place: Path, to: str) -> tuple[Path, ...]:
 
 
 def _tasks(
-    table: pd.DataFrame, run: RunFolder, to: str, place: Path, data: Any
+    table: pd.DataFrame, run: RunFolder, to: str, place: Path, data: Dataset
 ) -> dict[Path, Callable[[Path], Any]]:
     """What writes each file of a tool in which people label."""
-    if data is None or isinstance(data, str | os.PathLike):
-        data = open_run_data(run, location_of(data))
-    else:
-        data = open_data(data, trainable=False)
     name = run_id(run.path)
     made: list[Task] = []
     with track("writing tasks", len(table)) as advance:

@@ -21,7 +21,7 @@ AGENT = f"chaffinch {VERSION}"
 ACTIONS = ("remove", "quarantine", "unsure")
 """What a reviewer can say besides choosing a class."""
 
-TOLD = ("given_label", "suggested_label", "suspicion", "kind", "why")
+TOLD = ("row", "source", "given_label", "suggested_label", "suspicion", "kind", "why")
 """Columns of the findings that go along with a sample, where they are there."""
 
 

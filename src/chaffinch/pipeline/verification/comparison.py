@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
-from chaffinch.core.findings import Findings
+from chaffinch.core.findings import Findings, HasFindings, findings_in
 from chaffinch.core.plan import Plan
 from chaffinch.core.progress import Step, track
 from chaffinch.core.types import Floats
+from chaffinch.pipeline.keywords import ScanKeywords
 from chaffinch.pipeline.model import ScanModel
 from chaffinch.pipeline.request import Request, prepare
 from chaffinch.pipeline.verification.exam import Examiner
@@ -35,7 +36,6 @@ MARGIN = 0.002
 _FEW = 0.02
 _FOLDS = 5
 _CONFIRMING = 1000  # what the seeds of the second race lie beyond those of the first
-_HERE = {"seeds": 5, "findings": None, "groups": None, "ablate": True, "control": True}
 
 VALIDATION = "clean validation samples"
 HELD_OUT = "held-out training samples, marked by their given labels as far as these are trusted"
@@ -65,7 +65,12 @@ def verify(
     *,
     label: str | None = None,
     model: Any = None,
-    **options: Any,
+    seeds: int = 5,
+    findings: Findings | HasFindings | None = None,
+    groups: Iterable[Any] | None = None,
+    ablate: bool = True,
+    control: bool = True,
+    **options: Unpack[ScanKeywords],
 ) -> Outcome:
     """Say whether a plan helps, by training on the data with it and without.
 
@@ -81,10 +86,13 @@ def verify(
             of the data, marked by the given labels of unsuspicious samples.
         label: Column of the labels.
         model: As for `scan`.
-        **options: ``seeds`` (5; at most so many pairs), ``findings`` (whose suspicion says how far
-            held-out labels are trusted; otherwise the plan's own edits say), ``groups`` ((M,)
-            names, such as of sites, for accuracies by group), ``ablate`` and ``control`` (True),
-            and those of `ScanOptions`.
+        seeds: At most so many pairs of trainings.
+        findings: Their suspicion says how far held-out labels are trusted; otherwise the plan's own
+            edits say.
+        groups: (M,) names, such as of sites, for accuracies by group.
+        ablate: Whether the parts of the plan are tried one by one.
+        control: Whether as many samples are left out at random, for comparison.
+        **options: How to train, as for `scan`; see `ScanDeclaration`.
 
     Returns:
         The outcome; its `plan` is the plan without what was withheld.
@@ -92,18 +100,17 @@ def verify(
     Raises:
         InputError: A plan that does not fit the data, or any reason that `scan` has.
     """
-    here = {name: options.pop(name, default) for name, default in _HERE.items()}
-    if not (isinstance(here["seeds"], int) and here["seeds"] >= 2):
-        raise InputError("at least 2 seeds", repr(here["seeds"]), "Raise seeds (--seeds)")
-    request = prepare(data, label, model, validation, options)
+    if not (isinstance(seeds, int) and seeds >= 2):
+        raise InputError("at least 2 seeds", repr(seeds), "Raise seeds (--seeds)")
+    known = None if findings is None else findings_in(findings)
+    request = prepare(data, label, model, validation, dict(options))
     # Samples set aside train no model, with the plan or without it.
     mine = plan.without(ids=[str(request.aside.ids[row]) for row in request.aside.faults])
     effect = resolve(mine, request.dataset)
     if not effect.num_changed and not effect.copies.any():
         return _nothing_to_do(plan)
-    case = _Case(
-        mine, effect, _course(request, mine, effect, here), here["ablate"], here["control"]
-    )
+    course = _course(request, effect, _suspicion(mine, request.dataset, known), seeds, groups)
+    case = _Case(mine, effect, course, ablate, control)
     outcome = _judge(case, request.dataset)
     withheld = {edit.id for edit in mine.edits} - {edit.id for edit in outcome.plan.edits}
     return replace(outcome, plan=plan.without(ids=withheld))
@@ -115,7 +122,13 @@ def _nothing_to_do(plan: Plan) -> Outcome:
     return Outcome("no repair needed", nothing, None, {}, (), plan, 0, 0, "", (note,))
 
 
-def _course(request: Request, plan: Plan, effect: Effect, here: dict[str, Any]) -> Course:
+def _course(
+    request: Request,
+    effect: Effect,
+    suspicion: Floats,
+    seeds: int,
+    groups: Iterable[Any] | None,
+) -> Course:
     dataset, options = request.dataset, request.options
     device = options.torch_device()
     chosen = ScanModel(request, device)
@@ -130,11 +143,11 @@ def _course(request: Request, plan: Plan, effect: Effect, here: dict[str, Any]) 
     examiner = Examiner(
         encoded.inputs,
         dataset.labels.codes,
-        1 - _suspicion(plan, dataset, here["findings"]),
+        1 - suspicion,
         encoded.validation,
         _FOLDS,
         dataset.labels.names,
-        _groups(here["groups"], request),
+        _groups(groups, request),
     )
     return Course(
         Slots(tuple(parts), layout.places),
@@ -143,7 +156,7 @@ def _course(request: Request, plan: Plan, effect: Effect, here: dict[str, Any]) 
         chosen.factory(encoded, len(dataset.labels.classes)),
         chosen.schedule(encoded),
         device,
-        tuple(options.seed + number for number in range(here["seeds"])),
+        tuple(options.seed + number for number in range(seeds)),
         ALPHA,
         MARGIN,
     )

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.evidence import Evidence
-from chaffinch.core.types import Strings
+from chaffinch.core.types import Codes, Strings
 from chaffinch.training.watching.archive import Archive
 from chaffinch.training.watching.block import Arrivals
 from chaffinch.training.watching.evidence import make_evidence
@@ -204,6 +204,11 @@ class Ledger:
         classes = column(self._options.get("classes"), size, "classes")
         shown = np.arange(size) if classes is None else classes
         return make_evidence(self.archive, self._names, self._labels, shown, bias)
+
+    @property
+    def seen(self) -> Codes:
+        """(n,) positions of the samples that have a record of a finished epoch."""
+        return np.flatnonzero(self._labels >= 0)
 
     @property
     def unseen(self) -> Strings:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
@@ -31,7 +32,13 @@ class Reading:
     _clock: EpochClock
     _head: HeadListener
     _ledger: Ledger
+    _model: nn.Module
     _observers: list[Observer]
+
+    @property
+    def model(self) -> nn.Module:
+        """The model that is watched."""
+        return self._model
 
     @property
     def epoch(self) -> int:
@@ -118,6 +125,20 @@ class Reading:
         Raises:
             InputError: No epoch is finished, outputs are not kept, or another assumption.
         """
+        evidence, rows, notes = self.judged()
+        found = judge_evidence(evidence, scorers, seed, assume=assume)
+        found = found.placed(rows, [""] * len(found))
+        return replace(found, notes=(*notes, *found.notes))
+
+    def judged(self) -> tuple[Evidence, list[int], tuple[str, ...]]:
+        """The samples that can be judged by what was recorded so far.
+
+        Returns:
+            Their evidence, their positions among all samples, and notes on those left out.
+
+        Raises:
+            InputError: No epoch is finished, or outputs are not kept.
+        """
         evidence = self.evidence()
         labels = evidence.labels
         lonely = labels.counts[labels.codes] == 1
@@ -125,9 +146,8 @@ class Reading:
             *_left_out(self._ledger.unseen, "never came with a label and a finite loss"),
             *_left_out(evidence.ids[lonely], "had a class of their own"),
         )
-        judged = evidence.take(np.flatnonzero(~lonely))
-        found = judge_evidence(judged, scorers, seed, assume=assume)
-        return replace(found, notes=(*notes, *found.notes))
+        rows = self._ledger.seen[~lonely]
+        return evidence.take(np.flatnonzero(~lonely)), rows.tolist(), notes
 
 
 def _left_out(ids: Strings, reason: str) -> tuple[str, ...]:
