@@ -21,6 +21,7 @@ _HOMES = {
     "calibrate": "chaffinch.pipeline.calibrate",
     "check_prompts": "chaffinch.diagnosis.prompt_check",
     "open_prompts": "chaffinch.data.prompt",
+    "encode": "chaffinch.encoders",
     "explain": "chaffinch.pipeline.explain",
     "forget": "chaffinch.repair.forgetting",
     "judge": "chaffinch.runs.judge",
@@ -46,6 +47,7 @@ __all__ = [
     "calibrate",
     "check_prompts",
     "corruptions",
+    "encode",
     "explain",
     "forget",
     "gradients",
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     from chaffinch.data import open_data
     from chaffinch.data.prompt import open_prompts
     from chaffinch.diagnosis.prompt_check import check_prompts
+    from chaffinch.encoders import encode
     from chaffinch.influence import attribute, self_influence
     from chaffinch.pipeline.attribute import attribute_prompts
     from chaffinch.pipeline.calibrate import calibrate

@@ -1,0 +1,80 @@
+"""The head that is trained on features: a linear one, or a small network where that is better."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+from scipy.special import log_softmax
+from torch import Tensor, nn
+
+from chaffinch.core.randomness import stream
+from chaffinch.core.types import Codes
+from chaffinch.models.defaults import FeatureMLP, LinearHead
+from chaffinch.models.factory import ModelFactory
+from chaffinch.models.inputs import Inputs
+from chaffinch.training.loop import Schedule, StateFile, Task, Training, train
+from chaffinch.training.recorder import evaluate
+
+_HELD_OUT = 5
+_LEAST_SAMPLES = 200
+"""Fewer say too little of which head is better; the linear one has less to overfit."""
+
+_MOST_SAMPLES = 10_000
+_EPOCHS = 10
+
+LINEAR_RATE = 1e-2
+"""Peak rate of the linear head, which bears more than a network."""
+
+
+def head_factory(hidden: bool, width: int, num_classes: int) -> ModelFactory:
+    """Makes the head for K features and C classes."""
+    if hidden:
+        return lambda: FeatureMLP(width, num_classes)
+    return lambda: LinearHead(width, num_classes)
+
+
+def prefers_hidden(
+    inputs: Inputs, codes: Codes, num_classes: int, schedule: Schedule, device: torch.device
+) -> bool:
+    """Whether a network with a hidden layer predicts held-out labels better than a linear head.
+
+    Both learn four fifths of at most 10,000 samples; the mean log-likelihood of the labels of the
+    others decides. Wrong labels among them cost both alike.
+
+    Args:
+        inputs: N samples.
+        codes: (N,) given labels.
+        num_classes: C.
+        schedule: How the network would be trained.
+        device: Where.
+    """
+    if len(codes) < _LEAST_SAMPLES:
+        return False
+    # Not by the seed of the scan: scans of the same features shall compare.
+    order = stream(0, "head").permutation(len(codes))[:_MOST_SAMPLES]
+    held = torch.from_numpy(order[::_HELD_OUT])
+    rest = torch.from_numpy(np.delete(order, np.s_[::_HELD_OUT]))
+    few = replace(schedule, epochs=max(1, min(schedule.epochs, _EPOCHS)))
+    fits = []
+    for hidden in (False, True):
+        rate = few.learning_rate if hidden else max(few.learning_rate, LINEAR_RATE)
+        task = Task(
+            inputs,
+            torch.from_numpy(codes),
+            head_factory(hidden, math.prod(inputs.shape), num_classes),
+            replace(few, learning_rate=rate),
+            device,
+        )
+        model = train(task, Training("head", rest, 0), _nothing, StateFile(None))
+        fits.append(_likelihood(model, inputs, held, codes))
+    return fits[1] > fits[0]
+
+
+def _likelihood(model: nn.Module, inputs: Inputs, rows: Tensor, codes: Codes) -> float:
+    logs = log_softmax(evaluate(model, inputs, rows, None).logits.astype(np.float64), axis=1)
+    return float(logs[np.arange(len(rows)), codes[rows.numpy()]].mean())
+
+
+def _nothing(_epoch: int, _model: nn.Module, _rate: float) -> None:
+    pass
