@@ -88,7 +88,9 @@ class FeatureCache:
         wanted, found = set(digests), dict[str, Floats]()
         for path in sorted(self._place(key).glob("*.npz")):
             try:
-                with np.load(path, allow_pickle=False) as arrays:  # checks the sums of the bytes
+                # A file of our own: np.load leaves its one open where it fails.
+                with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                    # Sums of the bytes are checked by the archive.
                     names, features = arrays["digests"].tolist(), arrays["features"]
                 whole = features.ndim == 2 and len(features) == len(names)
                 if not whole or features.dtype != np.float32 or not np.isfinite(features).all():

@@ -47,8 +47,8 @@ class SentenceConfig:
         kinds = {str(one.get("type", "")): one for one in _read(folder / "modules.json", [])}
         pooling = next((one for kind, one in kinds.items() if kind.endswith("Pooling")), None)
         told: dict[str, Any] = _read(folder / "sentence_bert_config.json", {})
-        length = told.get("max_seq_length")
-        common = {"length": length, "lower_case": bool(told.get("do_lower_case", False))}
+        common: dict[str, Any] = {"length": told.get("max_seq_length")}
+        common["lower_case"] = bool(told.get("do_lower_case", False))
         if pooling is None:
             return cls(**common)
         config = _read(folder / str(pooling.get("path", "")) / "config.json", {})

@@ -16,10 +16,11 @@ MOST_SIDE = 224
 """Images of different sizes are brought to the median side for a function, but at most to this."""
 
 _LOOKED_AT = 1000
+_LARGEST_SHORT_SIDE = 768  # processors make them smaller yet; a batch of photos is a gigabyte
 
 
 def pictures(data: ImageData) -> Samples:
-    """Images of their own sizes: lists of (H, W, 3) uint8."""
+    """Images of their own sizes, but the shorter side at most 768: lists of (H, W, 3) uint8."""
 
     def batch(rows: Rows) -> list[NDArray[np.uint8]]:
         return [_picture(data, int(row), None) for row in rows]
@@ -119,6 +120,11 @@ def _picture(data: ImageData, row: int, size: tuple[int, int] | None) -> NDArray
     if isinstance(stored, np.ndarray):
         return shallow(fit(stored, size or stored.shape[:2], 3, data.span))
     try:
+        if size is None:
+            header = read_header(stored, data.max_pixels)
+            scale = _LARGEST_SHORT_SIDE / min(header.height, header.width)
+            if scale < 1:
+                size = round(header.height * scale), round(header.width * scale)
         return shallow(decode(stored, size, 3, data.span, data.max_pixels))
     except UNREADABLE as error:  # it has gone, or changed, since the data were opened
         name = f"row {row}" if isinstance(stored, bytes) else repr(str(stored))

@@ -142,11 +142,9 @@ def read_vectors(path: Path, id_column: str | None = None) -> Vectors:
     try:
         if path.suffix == ".parquet":
             return _of_frame(pd.read_parquet(path), path.name, id_column)
-        loaded = np.load(path, allow_pickle=False)
-        if path.suffix == ".npy":
-            return Vectors.of(loaded, path.name)
-        with loaded:
-            arrays = dict(loaded)
+        with path.open("rb") as file:  # np.load leaves its own open where it fails
+            loaded = np.load(file, allow_pickle=False)
+            arrays = None if path.suffix == ".npy" else dict(loaded)
     except InputError:
         raise
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
@@ -155,6 +153,8 @@ def read_vectors(path: Path, id_column: str | None = None) -> Vectors:
             " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__,
             "Save plain numbers with numpy.save, or a table with to_parquet",
         ) from error
+    if arrays is None:
+        return Vectors.of(loaded, path.name)
     return _of_arrays(arrays, path.name, id_column)
 
 

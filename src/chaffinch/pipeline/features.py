@@ -16,7 +16,7 @@ from chaffinch.models.inputs import DenseInputs
 from chaffinch.pipeline.options import ScanOptions
 
 _WIDEST = 5.0
-"""Of the typical spread: a few columns that dwarf the rest shall not decide who is near whom."""
+"""Times the upper quartile of spreads: few columns shall not decide alone who is near whom."""
 
 
 class FeatureReader:
@@ -90,10 +90,10 @@ class FeatureScaler:
         values = features.astype(np.float64)
         self._mean = values.mean(axis=0)
         spread = values.std(axis=0)
-        varying = spread[spread > 0]
-        typical = float(np.sqrt(np.mean(np.square(varying)))) if len(varying) else 1.0
-        middle = float(np.median(varying)) if len(varying) else 1.0
-        self._scale = np.maximum(min(typical, _WIDEST * middle), spread / _WIDEST)
+        varying = spread[spread > 0] if spread.any() else np.ones(1)
+        widest = _WIDEST * float(np.quantile(varying, 0.75))
+        typical = float(np.sqrt(np.mean(np.square(np.minimum(varying, widest)))))
+        self._scale = typical * np.maximum(1.0, spread / widest)
 
     def encode(self, features: Floats) -> DenseInputs:
         """(n, K) features of any samples as inputs of a head."""

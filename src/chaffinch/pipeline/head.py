@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 from torch import Tensor, nn
 
 from chaffinch.core.randomness import stream
-from chaffinch.core.types import Codes
+from chaffinch.core.types import Codes, Floats
 from chaffinch.models.defaults import FeatureMLP, LinearHead
 from chaffinch.models.factory import ModelFactory
 from chaffinch.models.inputs import Inputs
@@ -39,8 +39,9 @@ def prefers_hidden(
 ) -> bool:
     """Whether a network with a hidden layer predicts held-out labels better than a linear head.
 
-    Both learn four fifths of at most 10,000 samples; the mean log-likelihood of the labels of the
-    others decides. Wrong labels among them cost both alike.
+    Both learn four fifths of at most 10,000 samples; the log-likelihood of the labels of the others
+    decides, and it must be higher by more than its standard error. Wrong labels among them cost
+    both alike.
 
     Args:
         inputs: N samples.
@@ -68,12 +69,15 @@ def prefers_hidden(
         )
         model = train(task, Training("head", rest, 0), _nothing, StateFile(None))
         fits.append(_likelihood(model, inputs, held, codes))
-    return fits[1] > fits[0]
+    gained = fits[1] - fits[0]
+    return bool(gained.mean() > gained.std() / math.sqrt(len(gained)))
 
 
-def _likelihood(model: nn.Module, inputs: Inputs, rows: Tensor, codes: Codes) -> float:
-    logs = log_softmax(evaluate(model, inputs, rows, None).logits.astype(np.float64), axis=1)
-    return float(logs[np.arange(len(rows)), codes[rows.numpy()]].mean())
+def _likelihood(model: nn.Module, inputs: Inputs, rows: Tensor, codes: Codes) -> Floats:
+    """(n,) log-likelihoods of the given labels of n samples."""
+    logits = evaluate(model, inputs, rows, None).logits.astype(np.float64)
+    told: Floats = log_softmax(logits, axis=1)[np.arange(len(rows)), codes[rows.numpy()]]
+    return told
 
 
 def _nothing(_epoch: int, _model: nn.Module, _rate: float) -> None:
