@@ -102,7 +102,7 @@ def test_features_keep_their_distances_but_for_columns_that_dwarf_the_rest():
     values[:, 0] *= 1000
     scaled = FeatureScaler(values.astype(np.float32)).encode(values.astype(np.float32)).tensor
     assert scaled[:, 0].std() < 6
-    assert scaled[:, 1:].std() > 0.5
+    assert scaled[:, 1:].std() > 0.3
     constant = FeatureScaler(np.ones((20, 3), np.float32)).encode(np.ones((20, 3), np.float32))
     assert not constant.tensor.any()
 

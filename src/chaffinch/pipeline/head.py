@@ -21,10 +21,14 @@ _LEAST_SAMPLES = 200
 """Fewer say too little of which head is better; the linear one has less to overfit."""
 
 _MOST_SAMPLES = 10_000
-_EPOCHS = 10
 
-LINEAR_RATE = 1e-2
-"""Peak rate of the linear head, which bears more than a network."""
+
+def linear_rate(width: int) -> float:
+    """Peak rate of a linear head on K features: a step moves logits alike, however many there are.
+
+    Few features need large weights, which AdamW reaches by steps of the size of the rate.
+    """
+    return 0.1 / math.sqrt(width)
 
 
 def head_factory(hidden: bool, width: int, num_classes: int) -> ModelFactory:
@@ -56,15 +60,14 @@ def prefers_hidden(
     order = stream(0, "head").permutation(len(codes))[:_MOST_SAMPLES]
     held = torch.from_numpy(order[::_HELD_OUT])
     rest = torch.from_numpy(np.delete(order, np.s_[::_HELD_OUT]))
-    few = replace(schedule, epochs=max(1, min(schedule.epochs, _EPOCHS)))
-    fits = []
+    width, fits = math.prod(inputs.shape), []
     for hidden in (False, True):
-        rate = few.learning_rate if hidden else max(few.learning_rate, LINEAR_RATE)
+        rate = schedule.learning_rate if hidden else linear_rate(width)
         task = Task(
             inputs,
             torch.from_numpy(codes),
-            head_factory(hidden, math.prod(inputs.shape), num_classes),
-            replace(few, learning_rate=rate),
+            head_factory(hidden, width, num_classes),
+            replace(schedule, learning_rate=rate),
             device,
         )
         model = train(task, Training("head", rest, 0), _nothing, StateFile(None))

@@ -12,7 +12,7 @@ from chaffinch.models.factory import ModelFactory, default_factory, factory_from
 from chaffinch.models.language.classification import TextModelFolder
 from chaffinch.pipeline.encode import Encoded, Reader, encode
 from chaffinch.pipeline.features import FeatureReader
-from chaffinch.pipeline.head import LINEAR_RATE, head_factory, prefers_hidden
+from chaffinch.pipeline.head import head_factory, linear_rate, prefers_hidden
 from chaffinch.pipeline.options import FoldKind
 from chaffinch.pipeline.request import Request
 from chaffinch.training.loop import Schedule
@@ -76,7 +76,7 @@ class ScanModel:
         own_rate = options.learning_rate is not None or self._request.model is not None
         if own_rate or self._has_hidden_layer(encoded):
             return schedule
-        return replace(schedule, learning_rate=LINEAR_RATE)
+        return replace(schedule, learning_rate=linear_rate(math.prod(encoded.inputs.shape)))
 
     def fold_schedule(self, encoded: Encoded, schedule: Schedule) -> Schedule:
         """How the models are trained that are held back from a part of the data."""

@@ -20,6 +20,8 @@ _MAX_SHARE_OF_BATCH = 40
 _TUNED_EPOCHS = 4
 _TUNED_BATCH = 32
 _HEAD_EPOCHS = 20
+_MOST_HEAD_EPOCHS = 60
+_LEAST_HEAD_STEPS = 400
 _HEAD_BATCH = 256
 _HEAD_RATE = 3e-3
 _LEAST_FOLD_EPOCHS = 2
@@ -129,8 +131,10 @@ class ScanOptions(ScanDeclaration):
         """The training schedule for a head on the features of N samples."""
         guess = 2 ** round(math.log2(max(1, num_samples / _MAX_SHARE_OF_BATCH)))
         size = self.batch_size or min(_HEAD_BATCH, max(16, guess))
+        enough = math.ceil(_LEAST_HEAD_STEPS / math.ceil(num_samples / size))
+        epochs = self.epochs or min(_MOST_HEAD_EPOCHS, max(_HEAD_EPOCHS, enough))
         rate = self.learning_rate or _HEAD_RATE
-        return Schedule(self.epochs or _HEAD_EPOCHS, size, rate, self.weight_decay)
+        return Schedule(epochs, size, rate, self.weight_decay)
 
     def fold_schedule(self, whole: Schedule, kind: FoldKind, num_samples: int) -> Schedule:
         """How the fold models are trained: a small share of the epochs, in a cycle of their own.
