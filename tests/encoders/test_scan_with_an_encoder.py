@@ -33,6 +33,7 @@ def edges(batch):
     )
 
 
+@pytest.mark.slow
 def test_a_scan_with_a_function_finds_flips_and_can_be_verified(pictures, tmp_path):
     images, labels, flipped = pictures
     run = cf.scan((images, labels), encoder=edges, out=tmp_path / "run")

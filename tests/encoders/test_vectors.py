@@ -5,7 +5,7 @@ import pytest
 import chaffinch as cf
 from chaffinch.core.errors import InputError
 
-N, M = 300, 60
+N, M = 150, 30
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +27,7 @@ def found_share(run, flipped):
     return 2 * (flagged & flipped).sum() / (flagged.sum() + flipped.sum())
 
 
+@pytest.mark.slow
 def test_embeddings_by_row_find_flips_with_validation_behind(case, tmp_path):
     frame, vectors, flipped = case
     run = cf.scan(
@@ -43,7 +44,7 @@ def test_embeddings_by_row_find_flips_with_validation_behind(case, tmp_path):
 
 @pytest.mark.parametrize("form", ["npy", "npz", "wide.parquet", "lists.parquet"])
 def test_vectors_in_files_by_row_and_by_id(case, tmp_path, form):
-    frame, vectors, flipped = case
+    frame, vectors, _ = case
     file = tmp_path / f"vectors.{form}"
     order = np.random.default_rng(1).permutation(N + M)
     keys = frame["key"].to_numpy()
@@ -58,16 +59,26 @@ def test_vectors_in_files_by_row_and_by_id(case, tmp_path, form):
         pd.DataFrame({"key": keys[order], "v": list(vectors[order])}).to_parquet(file)
     found = cf.encode(frame[:N], file, id_column="key")
     np.testing.assert_array_equal(found, vectors[:N])
-    held = None if form == "npy" else frame[N:]
-    run = cf.scan(frame[:N], encoder=file, id_column="key", validation=held, epochs=10)
+    with pytest.raises(InputError, match=r"a vector for each|none for 30 of 30"):
+        cf.encode(frame[N:].assign(key="other" + frame["key"]), file, id_column="key")
+
+
+def test_a_scan_takes_vectors_by_id_and_those_of_validation_samples(case, tmp_path):
+    frame, vectors, flipped = case
+    order = np.random.default_rng(1).permutation(N + M)
+    file = tmp_path / "vectors.npz"
+    np.savez(file, embeddings=vectors[order], ids=frame["key"].to_numpy()[order].astype(str))
+    how = {"id_column": "key", "epochs": 20, "batch_size": 16, "folds": 2}
+    run = cf.scan(frame[:N], encoder=file, validation=frame[N:], **how)
     assert found_share(run, flipped) > 0.85
+    assert run.info.model.validation_accuracy > 0.95
 
 
 def test_vectors_by_row_are_those_of_all_rows_also_of_unlabelled_ones(case):
     frame, vectors, flipped = case
     some = frame[:N].assign(label=frame["label"][:N].astype(object))
     some.loc[[0, 5], "label"] = None
-    run = cf.scan(some, embeddings=vectors[:N], id_column="key", epochs=10)
+    run = cf.scan(some, embeddings=vectors[:N], id_column="key", epochs=20, folds=2)
     assert run.table.loc[[0, 5], "kind"].tolist() == ["unlabelled"] * 2
     assert run.table.loc[[0, 5], "suggested_label"].tolist() == [0, 2]
     judged = ~run.table["kind"].eq("unlabelled").to_numpy()
@@ -77,7 +88,7 @@ def test_vectors_by_row_are_those_of_all_rows_also_of_unlabelled_ones(case):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda v: v[:-1], r"a vector for each of 300 samples in embeddings; got 299 vectors"),
+        (lambda v: v[:-1], r"a vector for each of 150 samples in embeddings; got 149 vectors"),
         (lambda v: np.where(np.arange(N)[:, None] == 7, np.nan, v), r"finite vectors.*the first 7"),
         (lambda v: v[0], r"vectors of shape \(N, K\)"),
         (lambda v: v.astype(str) + "x", "vectors of numbers"),
@@ -93,7 +104,7 @@ def test_vectors_of_other_ids_or_repeated_ones_are_told(case, tmp_path):
     frame, vectors, _ = case
     file = tmp_path / "vectors.npz"
     np.savez(file, embeddings=vectors, ids=np.arange(N + M))
-    with pytest.raises(InputError, match=r"none for 300 of 300, such as .*--id"):
+    with pytest.raises(InputError, match=r"none for 150 of 150, such as .*--id"):
         cf.encode(frame[:N], file)
     np.savez(file, embeddings=vectors, ids=np.arange(N + M) // 2)
     with pytest.raises(InputError, match="a different id for each"):

@@ -22,7 +22,7 @@ def encode(
     id_column: str | None = None,
     text_column: str | None = None,
     length: int | None = None,
-    device: str | torch.device = "cpu",
+    device: str | torch.device = "auto",
     cache: bool = True,
 ) -> Floats:
     """Describe samples by a pre-trained encoder.
@@ -36,7 +36,7 @@ def encode(
         id_column: Column of unique keys.
         text_column: Column(s) of the text.
         length: Most tokens of a text.
-        device: Where to run it.
+        device: Where to run it: ``auto`` for a GPU where there is one, ``cpu``, ``cuda``, ...
         cache: Whether features are looked up in and added to the cache of this user.
 
     Returns:
@@ -46,6 +46,8 @@ def encode(
         InputError: Data or an encoder that are not usable, or that do not fit one another.
         MissingExtraError: The library that the encoder needs is not installed.
     """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     made = open_encoder(encoder, torch.device(device), length=length, id_column=id_column)
     if _has_no_labels(data):
         data = (data, np.zeros(len(data), np.int64))

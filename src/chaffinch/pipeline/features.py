@@ -11,7 +11,7 @@ from chaffinch.encoders.compute import compute_features
 from chaffinch.encoders.feature_cache import FeatureCache
 from chaffinch.encoders.opening import open_encoder
 from chaffinch.encoders.vectors import Vectors
-from chaffinch.models.encoding import MAX_DEVIATIONS
+from chaffinch.models.column import MAX_DEVIATIONS
 from chaffinch.models.inputs import DenseInputs
 from chaffinch.pipeline.options import ScanOptions
 
