@@ -68,7 +68,7 @@ class HasFindings(Protocol):
         ...
 
 
-def findings_in(given: "Findings | HasFindings") -> "Findings":
+def findings_in(given: object) -> "Findings":
     """The findings of a run, or findings as they are.
 
     Raises:
