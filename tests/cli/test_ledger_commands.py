@@ -310,7 +310,7 @@ def test_decisions_outlive_a_change_of_the_runs_files_and_that_is_said(workplace
 
 def test_a_ledger_that_does_not_know_the_run_is_named(workplace, type_in, monkeypatch, capsys):
     shutil.rmtree(workplace / ".chaffinch")
-    monkeypatch.setattr("chaffinch.review.visit.serve", lambda *_, **__: None)
+    monkeypatch.setattr("chaffinch.review.server.serve", lambda *_, **__: None)
     monkeypatch.setattr("chaffinch.runs.repairs.verify_run", lambda *_, **__: 1 / 0)
     assert "does not exist yet" in type_in("propose run")[2]
     for line in ("propose run", "review run", "apply run --out c.csv", "export run --to csv"):

@@ -75,7 +75,7 @@ def test_selections_are_each_others_rest():
     assert [e.id for e in plan.without(kind="mislabelled", action="trim").edits] == ["a", "c"]
     assert [e.id for e in plan.without("a").edits] == ["b", "c"]
     assert [e.id for e in plan.without(["a", "c"]).edits] == ["b"]
-    with pytest.raises(InputError, match="ids, kind or action"):
+    with pytest.raises(TypeError, match="colour"):
         plan.only(colour="red")
     with pytest.raises(InputError, match="ids, kind or action"):
         plan.without()
