@@ -5,7 +5,8 @@ difference of the two losses that Li et al., NAACL 2024, divide). How that looks
 do not follow is known, too: it is measured on the same responses after the prompts of others.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from sklearn.isotonic import IsotonicRegression
 from chaffinch.core import kinds
 from chaffinch.core.findings import COLUMNS, Findings
 from chaffinch.core.types import Floats, Mask
+from chaffinch.diagnosis.prompt_faults import DAMAGES
 from chaffinch.diagnosis.selection import Threshold, q_values
 
 CLASS = "response"
@@ -26,12 +28,9 @@ LEAST_SAMPLES = 50
 LEAST_SEPARATION = 0.75
 """AUROC of others' prompts against own ones below which a model tells too little to judge by."""
 
-_CONTRADICTED = 0.5
-"""Of two responses to one prompt one is wrong, as far as the texts alone tell."""
-
 _MEANING = (
     "These samples have no labels: a wrong label here is a response that does not follow from its "
-    "prompt, and what is foreign is empty or stands in the test set."
+    "prompt, and what is foreign is empty or damaged or stands in the test set."
 )
 
 _LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -69,9 +68,9 @@ def judge_prompts(
         threshold: The rule by which samples are flagged.
 
     Returns:
-        Findings of one class. Empty responses and prompts of the test set are outliers, other
-        responses to nearly the same prompt conflicting duplicates, responses that do not follow
-        from their prompts mislabelled.
+        Findings of one class. Empty or damaged responses and prompts of the test set are outliers,
+        responses that contradict those to nearly the same prompt conflicting duplicates, responses
+        that do not follow from their prompts, refuse or break off mislabelled.
     """
     blank = checks["empty_response"].to_numpy(np.bool_)
     wrong, notes = _wrong(losses, blank)
@@ -184,19 +183,25 @@ def _auroc(own: Floats, other: Floats) -> float:
 def _probabilities(checks: pd.DataFrame, wrong: Floats | None) -> Floats:
     """(N, 9) of the kinds."""
     count = len(checks)
-    blank = checks["empty_response"].to_numpy(np.bool_)
-    foreign = blank | (checks["test_prompt"].to_numpy() != "")
-    contradicted = (checks["contradicts"].to_numpy() != "") & ~foreign
-    doubt = np.where(contradicted, _CONTRADICTED, 0.0) if wrong is None else wrong
-    doubt = np.where(foreign, 0.0, doubt)
-    copy = (checks["duplicate_of"].to_numpy() != "") & ~foreign
+    damaged = checks["fault"].str.startswith(DAMAGES).to_numpy(np.bool_)
+    fault = checks["fault_chance"].to_numpy(np.float64)
+    blank = checks["empty_response"].to_numpy(np.float64)
+    foreign = np.maximum(np.maximum(blank, checks["leak"]), np.where(damaged, fault, 0.0))
+    contradiction = checks["contradiction"].to_numpy(np.float64)
+    unrelated = np.maximum(checks["swapped"], np.where(damaged, 0.0, fault))
+    if wrong is not None:  # a model tells which of two responses is the wrong one
+        contradiction = np.where(contradiction > 0, wrong, 0.0)
+        unrelated = np.maximum(unrelated, wrong)
+    contradicted = (contradiction > 0) & (contradiction >= unrelated)
+    rest = 1 - foreign
+    doubt = rest * np.maximum(contradiction, unrelated)
+    copy = checks["duplicate_of"].to_numpy() != ""
     found = np.zeros((count, len(kinds.KINDS)))
     found[:, kinds.place(kinds.OUTLIER)] = foreign
     found[:, kinds.place(kinds.CONFLICTING_DUPLICATE)] = np.where(contradicted, doubt, 0)
     found[:, kinds.place(kinds.MISLABELLED)] = np.where(contradicted, 0, doubt)
-    rest = 1 - doubt - foreign
-    found[:, kinds.place(kinds.NEAR_DUPLICATE)] = np.where(copy, rest, 0)
-    found[:, kinds.place(kinds.CLEAN)] = np.where(copy, 0, rest)
+    found[:, kinds.place(kinds.NEAR_DUPLICATE)] = np.where(copy, rest - doubt, 0)
+    found[:, kinds.place(kinds.CLEAN)] = np.where(copy, 0, rest - doubt)
     return found
 
 
@@ -213,39 +218,60 @@ def _sentences(
     told = []
     rows = zip(checks.to_dict("records"), kind, strict=True)
     for place, (row, name) in enumerate(rows):
-        parts = []
-        if row["empty_response"]:
-            parts.append("its response is empty")
-        if row["test_prompt"]:
-            parts.append(f"its prompt is nearly the test prompt {row['test_prompt']}")
-        if row["contradicts"] and name == kinds.CONFLICTING_DUPLICATE:
-            parts.append(f"nearly the same prompt has another response in {row['contradicts']}")
-        if row["duplicate_of"]:
-            parts.append(f"prompt and response are nearly those of {row['duplicate_of']}")
+        parts = _evidence(row, str(name))
         if losses is not None and name in kinds.WRONG_LABEL:
             parts.append(
                 f"a token of its response costs {losses.given[place]:.2f} nats after the prompt "
                 f"and {losses.alone[place]:.2f} without one"
             )
-        sentence = "; ".join(parts) if name != kinds.CLEAN else ""
+        sentence = "; ".join(parts)
         told.append(sentence[:1].upper() + sentence[1:] + "." if sentence else "")
     return told
+
+
+def _evidence(row: dict[Hashable, Any], kind: str) -> list[str]:
+    """What the texts say of one sample, a clause each."""
+    parts = []
+    if row["empty_response"]:
+        parts.append("its response is empty")
+    if row["test_prompt"]:
+        how = "" if row["leak"] >= 1 else "nearly "
+        parts.append(f"its prompt is {how}that of the test sample {row['test_prompt']}")
+    if row["contradicts"] and kind == kinds.CONFLICTING_DUPLICATE:
+        parts.append(
+            f"the response to nearly the same prompt in {row['contradicts']} says otherwise"
+        )
+    if row["swapped_with"] and kind != kinds.CLEAN:
+        parts.append(
+            f"its response takes rare words from the prompt of {row['swapped_with']} and "
+            "hardly any from its own"
+        )
+    parts += [f"its response {one}" for one in row["fault_evidence"].split("; ") if one]
+    if row["duplicate_of"] and kind != kinds.CLEAN:
+        parts.append(f"prompt and response are nearly those of {row['duplicate_of']}")
+    return parts
 
 
 def _counts(checks: pd.DataFrame) -> tuple[str, ...]:
     """What the texts alone say, in figures."""
     blank = int(checks["empty_response"].sum())
     again = int((checks["duplicate_of"] != "").sum())
+    faults = Counter(name for told in checks["fault"] for name in told.split(", ") if name)
     counts = {
         _plural(blank, "empty response"): blank,
         _plural(again, "near-duplicate") + " of earlier samples": again,
-        "with nearly the prompt of another sample and another response": int(
+        "with a response that another one to nearly the same prompt contradicts": int(
             (checks["contradicts"] != "").sum()
         ),
         "with a prompt of the test set": int((checks["test_prompt"] != "").sum()),
+        "with a response that seems to belong to another prompt": int(
+            (checks["swapped_with"] != "").sum()
+        ),
+        **{f"with the fault {name}": number for name, number in sorted(faults.items())},
     }
     named = [f"{number:,} {name}" for name, number in counts.items() if number]
-    return (f"Found in the texts: {', '.join(named)}.",) if named else ()
+    habits = tuple(checks.attrs.get("habits", ()))
+    return (f"Found in the texts: {', '.join(named)}.", *habits) if named else habits
 
 
 def _plural(number: int, name: str) -> str:
