@@ -44,12 +44,9 @@ def check_prompts(train: Prompts, test: Prompts | None = None, near: float = NEA
     responses = Distinct(train.responses)
     pairs = compare(prompts, responses, blank, near)
     taken = borrowed(prompts.near, prompts.codes, responses.near, responses.codes, blank)
-    contents = prompts.near.contents()
     faults = text_faults(
-        train.prompts,
-        [contents[code] for code in prompts.codes.tolist()],
-        train.responses,
-        [responses.near.words.keys[code] for code in responses.codes.tolist()],
+        (train.prompts, train.responses),
+        prompts.of_rows(prompts.near.contents()),
         blank,
     )
     table = pd.DataFrame(

@@ -4,6 +4,7 @@ What is common in a file is no fault of a sample: a pattern that a fifth of the 
 how the file was made, and is said once, of all of them.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -41,10 +42,13 @@ These are judgements of what such signs mean in data for fine-tuning, not estima
 COMMON = 0.2
 """A sign that this share of the samples shows is a habit of the file."""
 
+_FEW = 4
 _UNENDED = 0.5
 _SENTENCES = 0.9
 _PROSE = 8
-_LEAST_REPEATED = 5
+_USUAL = 0.9
+_LEAST_REPEATED, _LABEL = 5, 20
+_AROUND = " .?!:\"'*#>-\u201c\u201d"
 _DEVIATIONS = 6.0
 _LEAST_SAMPLES = 50
 _TRANSLATES = (
@@ -109,21 +113,18 @@ class TextFaults:
 
 
 def text_faults(
-    prompts: Sequence[str],
+    texts: tuple[Sequence[str], Sequence[str]],
     contents: Sequence[str],
-    responses: Sequence[str],
-    said: Sequence[str],
     blank: Mask,
 ) -> TextFaults:
     """Look for faults in single samples.
 
     Args:
-        prompts: N prompts.
-        contents: N prompts without what many of them share, as normalised words.
-        responses: N responses.
-        said: The same as normalised words.
+        texts: N prompts and N responses.
+        contents: N prompts as normalised words, without what many of them share.
         blank: (N,) whether there is no response.
     """
+    prompts, responses = texts
     rows = np.flatnonzero(~blank).tolist()
     looks: dict[str, Callable[[], dict[int, str]]] = {
         REFUSAL: lambda: _each(rows, lambda r: refusal(contents[r], responses[r]), "refuses ({})"),
@@ -131,14 +132,14 @@ def text_faults(
         LANGUAGE: lambda: _languages(rows, prompts, responses),
         ENCODING: lambda: _each(rows, lambda r: damage(responses[r]), "holds {}"),
         MARKUP: lambda: _each(rows, lambda r: markup(prompts[r], responses[r]), "holds {}"),
-        REPEATED: lambda: _repeated(rows, contents, said),
+        REPEATED: lambda: _repeated(rows, prompts, responses),
         LENGTH: lambda: _lengths(rows, responses),
         PERSONAL: lambda: _each(rows, lambda r: personal(responses[r]), "holds what looks like {}"),
     }
     found, habits, chances = {}, [], np.zeros(len(prompts))
     for name, look in looks.items():
         told = look()
-        if len(told) > COMMON * max(len(rows), 1) and len(rows) >= _LEAST_SAMPLES:
+        if len(told) > max(COMMON * len(rows), _FEW):
             shown = next(iter(told.values()))
             habits.append(
                 f"{len(told):,} of {len(rows):,} responses show the sign {name!r}, so it was taken "
@@ -172,26 +173,42 @@ def _truncated(rows: list[int], responses: Sequence[str]) -> dict[int, str]:
 
 
 def _languages(rows: list[int], prompts: Sequence[str], responses: Sequence[str]) -> dict[int, str]:
-    told = {}
+    told, asked_in, said_in = {}, {}, {}
     for row in rows:
-        asked = prompts[row].lower()
-        if any(word in asked for word in (*_TRANSLATES, *_TONGUES)):
+        lower = prompts[row].lower()
+        if any(word in lower for word in (*_TRANSLATES, *_TONGUES)):
             continue
         # The text that is worked on may be in another language than the instruction before it.
-        spoken = {language_of(part) for part in (prompts[row], *prompts[row].split("\n"))} - {""}
-        language = language_of(responses[row])
+        parts = (prompts[row], *prompts[row].split("\n"))
+        asked_in[row] = {language_of(part) for part in parts} - {""}
+        said_in[row] = language_of(responses[row])
+    counts = Counter(language for spoken in asked_in.values() for language in spoken)
+    usual = {name for name, number in counts.items() if number >= _USUAL * counts.total()}
+    for row, language in said_in.items():
+        # A prompt of few words tells no language; it is taken for the one of nearly all others.
+        spoken = asked_in[row] or usual
         if language and spoken and language not in spoken:
             told[row] = f"is in {language}, its prompt in {' and '.join(sorted(spoken))}"
     return told
 
 
-def _repeated(rows: list[int], contents: Sequence[str], said: Sequence[str]) -> dict[int, str]:
-    return {
-        row: "begins with its prompt, word by word"
-        for row in rows
-        if contents[row].count(" ") + 1 >= _LEAST_REPEATED
-        and (said[row] + " ").startswith(contents[row] + " ")
-    }
+def _repeated(rows: list[int], prompts: Sequence[str], responses: Sequence[str]) -> dict[int, str]:
+    """Responses that begin with a whole line of their prompt."""
+    told = {}
+    for row in rows:
+        said = " ".join(responses[row].lower().split()).lstrip(_AROUND)
+        for line in prompts[row].lower().splitlines():
+            asked = " ".join(line.split())
+            bare = asked.split(": ", 1)[-1] if asked.find(":") < _LABEL else asked
+            for one in {asked.strip(_AROUND), bare.strip(_AROUND)}:
+                if said.startswith(one) and _size(one) >= _LEAST_REPEATED:
+                    told[row] = f"begins with the line {line.strip()[:40]!r} of its prompt"
+    return told
+
+
+def _size(text: str) -> int:
+    """Words of a text; four letters count as one where no spaces stand between words."""
+    return max(text.count(" ") + 1, 0 if text.isascii() else len(text) // 4)
 
 
 def _lengths(rows: list[int], responses: Sequence[str]) -> dict[int, str]:

@@ -3,12 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 
 from chaffinch.core.types import Codes, Floats, Mask
 from chaffinch.diagnosis.texts.agreement import Agreement
+from chaffinch.diagnosis.texts.inside import inside
 from chaffinch.diagnosis.texts.near import NEAR, NearTexts
 from chaffinch.diagnosis.texts.words import read_words
 
@@ -16,8 +18,8 @@ _COMPARED = 16
 """Of different responses to one prompt, each is compared with so many before it."""
 
 _OF_NEAR = 4
-_REFRAMED = 0.8
-_LEAST_REFRAMED = 4
+REFRAMED = 0.8
+"""Stands for the share in common where a test prompt is inside of another template."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,10 @@ class Distinct:
         """(M,) the same for the others."""
         firsts = np.unique(codes, return_index=True)[1]
         self.near = NearTexts(every.take(firsts))
+
+    def of_rows(self, told: Sequence[str]) -> list[str]:
+        """What is told of the different texts, for each of the N texts."""
+        return [told[code] for code in self.codes.tolist()]
 
 
 def compare(prompts: Distinct, responses: Distinct, blank: Mask, near: float = NEAR) -> Compared:
@@ -186,26 +192,12 @@ def _leaks(prompts: Distinct, left: Codes, right: Codes, shares: Floats) -> tupl
         for text, test, how in zip(one.tolist(), two.tolist(), shares.tolist(), strict=True):
             if tested[test] and share[text] < how:
                 row[text], share[text] = test_row[test], how
-    for text, test in _reframed(prompts.near, tested):
-        if share[text] < _REFRAMED:
-            row[text], share[text] = test_row[test], _REFRAMED
+    # The same prompt under a template, and without one.
+    reframed = chain(
+        ((holder, held) for holder, held in inside(prompts.near, tested, ~tested)),
+        ((held, holder) for holder, held in inside(prompts.near, ~tested, tested)),
+    )
+    for text, test in reframed if len(prompts.others) else ():
+        if share[text] < REFRAMED:
+            row[text], share[text] = test_row[test], REFRAMED
     return row[prompts.codes], share[prompts.codes]
-
-
-def _reframed(texts: NearTexts, tested: Mask) -> Iterator[tuple[int, int]]:
-    """Texts that are a test prompt but for a template that only one of both has."""
-    if not tested.any() or not texts.framed.any():
-        return
-    words = texts.words
-    inside = np.unique(words.owners[texts.framed])
-    bare = {key: text for text, key in enumerate(words.keys)}
-    for framed in inside.tolist():
-        begin, end = words.starts[framed : framed + 2]
-        kept = words.codes[begin:end][~texts.framed[begin:end]]
-        if len(kept) < _LEAST_REFRAMED:
-            continue
-        other = bare.get(" ".join(words.vocabulary[code] for code in kept.tolist()))
-        if other is not None and tested[other]:
-            yield framed, other
-        elif other is not None and tested[framed]:
-            yield other, framed

@@ -15,7 +15,7 @@ _CANNOT = (
 _REFUSALS = re.compile(
     rf"\bsorry\b[^.!?\n]{{0,60}}(?:{_CANNOT}|unable to|not able to)"
     rf"|\b(?:apologi[sz]e|afraid|unfortunately)\b[^.!?\n]{{0,40}}\bI\b[^.!?\n]{{0,20}}{_CANNOT}"
-    rf"|^\W*(?:I|we) ?{_CANNOT}\s*(?:to )?{_DO}\b"
+    rf"|^\W*(?:I|we) ?{_CANNOT}\s*(?:be able to |to )?{_DO}\b"
     r"|\bas an? (?:AI|artificial intelligence|(?:large )?language model)\b[^.!?\n]{0,60}"
     r"\b(?:I|my)\b"
     r"|\bI (?:do not|don['\u2019]t) (?:have the (?:ability|capability)|feel comfortable)"

@@ -36,10 +36,10 @@ class NearTexts:
 
     def __init__(self, words: Words) -> None:
         self.words = words
-        self.common, self.framed = boilerplate(words)
-        """(T,) words in runs that many texts share; of these, those in long runs."""
+        self.common = boilerplate(words)
+        """(T,) words in runs that many texts share."""
         full = self._matrix(np.ones_like(self.common))
-        counts = np.bincount(full.indices, minlength=len(words.vocabulary))
+        counts = np.bincount(full.indices, minlength=full.shape[1])
         self.weights: Floats = np.log((len(words) + 1) / np.maximum(counts, 1))
         """(V,) weights of the words."""
         self._full, self._own = full, self._matrix(~self.common)
@@ -118,19 +118,19 @@ class NearTexts:
         return pairs // len(self.words), pairs % len(self.words)
 
     def _says_the_same(self, i: int, j: int) -> bool:
-        """Whether no name differs and the common words stand in the same order."""
-        one, two = self.words.row(i), self.words.row(j)
-        first, second = set(one.tolist()), set(two.tolist())
-        for text, words, other in ((i, one, second), (j, two, first)):
-            begin = self.words.starts[text]
-            names = words[self.words.names[begin : begin + len(words)]]
-            if any(name not in other for name in names.tolist()):
+        """Whether no name differs and the words outside of templates stand in the same order."""
+        rows = []
+        for text in (i, j):
+            span = slice(*self.words.starts[text : text + 2])
+            rows.append((self.words.codes[span], self.words.names[span], ~self.common[span]))
+        held = [set(codes.tolist()) for codes, _, _ in rows]
+        for (codes, names, _), other in zip(rows, reversed(held), strict=True):
+            if any(name not in other for name in codes[names].tolist()):
                 return False
-        both = first & second
+        both = held[0] & held[1]
         follows = [
-            set(pairwise(shared))
-            for words in (one, two)
-            for shared in [[word for word in words.tolist() if word in both]]
+            set(pairwise([word for word in codes[own].tolist() if word in both]))
+            for codes, _, own in rows
         ]
         most = max(map(len, follows))
         return not most or len(follows[0] & follows[1]) >= _IN_ORDER * most

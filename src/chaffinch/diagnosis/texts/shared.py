@@ -35,7 +35,7 @@ def shared_words(words: Words, run: int, least: int) -> Mask:
     owners = words.owners
     whole = owners[:count] == owners[run - 1 :]
     places = np.flatnonzero(whole)
-    hashes = _hashes(words.codes, run, count)[places]
+    hashes = run_hashes(words.codes, run, count)[places]
     common = np.zeros(count, dtype=np.bool_)
     common[places] = _texts_with(hashes, owners[places]) >= least
     # Spread over the words of each run: +1 where one begins, -1 behind its end.
@@ -47,19 +47,19 @@ def shared_words(words: Words, run: int, least: int) -> Mask:
     return found
 
 
-def boilerplate(words: Words) -> tuple[Mask, Mask]:
-    """Words of short and of long runs that many texts share, (T,) each.
+def boilerplate(words: Words) -> Mask:
+    """(T,) whether each word is in a run that many texts share.
 
-    The short runs are those that a share of all texts has; long ones may belong to one source of
-    many. The first mask holds both.
+    Short runs count where a share of all texts has them; long ones may belong to one source of
+    many.
     """
     least = max(LEAST_TEXTS, int(np.ceil(SHORT_SHARE * len(words))))
     long = shared_words(words, LONG_RUN, LEAST_TEXTS)
-    return shared_words(words, SHORT_RUN, least) | long, long
+    return shared_words(words, SHORT_RUN, least) | long
 
 
-def _hashes(codes: Codes, run: int, count: int) -> NDArray[np.uint64]:
-    """(count,) hash of each run of words."""
+def run_hashes(codes: Codes, run: int, count: int) -> NDArray[np.uint64]:
+    """(count,) hash of the run of words that begins at each of the first places."""
     found = np.zeros(count, dtype=np.uint64)
     for place in range(run):
         found = (found ^ codes[place : place + count].astype(np.uint64)) * _MIX
