@@ -65,7 +65,9 @@ def borrowed(
     left, right = stems.matrix(prompts, 0), stems.matrix(responses, 1)
     own = _cosines(right[given], left[asked])
     in_use = np.bincount(asked, minlength=len(prompts.words)) > 0
-    other, partner = _best(right[given], left, asked, in_use)
+    # Only words that the own prompt lacks point elsewhere.
+    foreign = right[given] - right[given].multiply(left[asked] > 0)
+    other, partner = _best(_of_unit_length(foreign), left, asked, in_use)
     own[blank], other[blank] = 0, 0
     order = stream(0, "prompts of strangers").permutation(len(asked))
     strange = np.empty(len(asked))
@@ -101,7 +103,8 @@ def _best(
 def _chances(own: Floats, other: Floats, strange: Floats, several: Mask, blank: Mask) -> Floats:
     """(N,) how likely each response belongs to another prompt.
 
-    What a right response shares with prompts of others is seen where it shares much with its own.
+    What a right response shares with prompts of others, beside the words of its own, is seen where
+    it shares much with its own.
     Among responses that share no more with their own prompts than with any, those far above that
     are more than chance explains: one minus the share of false discoveries among them.
     """
@@ -152,9 +155,12 @@ class _Stems:
         found = sparse.csr_matrix((np.ones(len(stems)), (owners, stems)), shape=shape)
         found.data = self.weights[found.indices]
         found.eliminate_zeros()
-        norms = np.sqrt(np.asarray(found.multiply(found).sum(axis=1)).ravel())
-        scale = sparse.diags(1 / np.where(norms > 0, norms, 1))
-        return (scale @ found).tocsr()
+        return _of_unit_length(found)
+
+
+def _of_unit_length(rows: sparse.csr_matrix) -> sparse.csr_matrix:
+    norms = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
+    return (sparse.diags(1 / np.where(norms > 0, norms, 1)) @ rows).tocsr()
 
 
 def _tells(stem: str) -> bool:
