@@ -90,14 +90,15 @@ def test_texts_alone(checks):
     assert table["why"].tolist() == [
         "",
         f"Prompt and response are nearly those of {ids[0]}.",
-        f"Nearly the same prompt has another response in {ids[3]}.",
-        f"Nearly the same prompt has another response in {ids[2]}.",
+        f"The response to nearly the same prompt in {ids[3]} says otherwise.",
+        f"The response to nearly the same prompt in {ids[2]} says otherwise.",
         "Its response is empty.",
-        f"Its prompt is nearly the test prompt {ids[5]}.",
+        f"Its prompt is that of the test sample {ids[5]}.",
     ]
     assert findings.notes[1] == (
-        "Found in the texts: 1 empty response, 1 near-duplicate of earlier samples, 2 with "
-        "nearly the prompt of another sample and another response, 1 with a prompt of the test set."
+        "Found in the texts: 1 empty response, 1 near-duplicate of earlier samples, 2 with a "
+        "response that another one to nearly the same prompt contradicts, 1 with a prompt of the "
+        "test set."
     )
     assert "no rate of wrong responses was estimated" in findings.notes[2]
 
@@ -110,8 +111,15 @@ def _many(count):
             "empty_response": [row == 0 for row in range(count)],
             "duplicate_of": none,
             "contradicts": ["", "2", "1", *none[3:]],
+            "contradiction": [0, 0.5, 0.5, *[0.0] * (count - 3)],
             "mismatch": np.zeros(count),
+            "swapped_with": none,
+            "swapped": np.zeros(count),
             "test_prompt": none,
+            "leak": np.zeros(count),
+            "fault": none,
+            "fault_evidence": none,
+            "fault_chance": np.zeros(count),
         }
     )
 
@@ -159,3 +167,29 @@ def test_where_a_model_tells_too_little_none_is_judged_by_it(count, gap, note):
     assert findings.table["suspicion"].tolist() == [1, 0.5, 0.5, *[0] * (count - 3)]
     assert note in findings.notes[-1]
     np.testing.assert_allclose(findings.table["prompt_misfit"], own)
+
+
+def test_other_faults_and_what_is_likelier():
+    checks = _many(8).assign(contradiction=0.0, contradicts="")
+    told = {
+        3: ("refusal", "refuses (I cannot help)", 0.8),
+        4: ("encoding, refusal", "holds damage; refuses (no)", 0.8),
+        5: ("personal_data", "holds what looks like an e-mail address", 0.0),
+    }
+    for row, (name, evidence, chance) in told.items():
+        checks.loc[row, ["fault", "fault_evidence"]] = name, evidence
+        checks.loc[row, "fault_chance"] = chance
+    checks.loc[6, ["swapped_with", "swapped"]] = "7", 0.7
+    checks.loc[7, ["test_prompt", "leak"]] = "t", 0.95
+    table = judge_prompts(checks, None, Threshold()).table
+    kinds = ["mislabelled", "outlier", "clean", "mislabelled", "outlier"]
+    assert table["kind"].tolist()[3:] == kinds
+    np.testing.assert_allclose(table["suspicion"][3:], [0.8, 0.8, 0, 0.7, 0.95])
+    assert table["flagged"].tolist()[3:] == [True, True, False, True, True]
+    assert table["why"].tolist()[3:] == [
+        "Its response refuses (I cannot help).",
+        "Its response holds damage; its response refuses (no).",
+        "Its response holds what looks like an e-mail address.",
+        "Its response takes rare words from the prompt of 7 and hardly any from its own.",
+        "Its prompt is nearly that of the test sample t.",
+    ]

@@ -96,7 +96,7 @@ def test_responses_that_do_not_follow_rank_first(asked, causal, jsonl, tmp_path)
     table, wrong = findings.table, asked[1]
     assert roc_auc_score(wrong, table["prompt_misfit"]) > 0.95
     assert table["flagged"][wrong].mean() > 0.9
-    leaked = table["why"].str.contains("nearly the test prompt")
+    leaked = table["why"].str.contains("that of the test sample")
     assert leaked.any()
     assert not (table["flagged"] & ~wrong & ~leaked).any()
     record = RunFolder(out).record
@@ -274,9 +274,11 @@ def test_labelled_prompts_are_a_classification(asked):
         cf.scan(asked[0].rename(columns={"response": "reply"}))
 
 
-def test_what_comes_after_a_scan_needs_labels(jsonl, tmp_path):
+def test_what_comes_after_a_scan_needs_labels(asked, tmp_path):
     run, new = tmp_path / "run", tmp_path / "new"
-    cf.scan(jsonl, out=run)
+    table = asked[0].copy()
+    table.loc[0, "response"] = ""  # so that a sample is flagged
+    cf.scan(table, out=run)
     for command in (
         ["propose", run],
         ["apply", run, "--out", new],

@@ -7,7 +7,8 @@ import pandas as pd
 
 from chaffinch.core.types import Codes, Mask, Strings
 from chaffinch.data.prompt import Prompts
-from chaffinch.diagnosis.prompt_faults import TextFaults, text_faults
+from chaffinch.diagnosis.preference import REVERSED, check_preferences
+from chaffinch.diagnosis.prompt_faults import CHANCES, TRUNCATED, TextFaults, text_faults
 from chaffinch.diagnosis.prompt_pairs import Compared, Distinct, compare
 from chaffinch.diagnosis.texts.near import NEAR
 from chaffinch.diagnosis.texts.swapped import Borrowed, borrowed
@@ -20,6 +21,9 @@ def check_prompts(train: Prompts, test: Prompts | None = None, near: float = NEA
     anything is compared, and words count the more the fewer prompts have them. Two texts whose
     numbers, signs, negations or names differ are never nearly the same. The time grows with the
     number of samples, not with its square.
+
+    Of preference pairs, ``contradicts`` names a pair that says the opposite, and two responses that
+    are the same, or an empty one that was liked less, are faults.
 
     Args:
         train: N training prompts and responses.
@@ -42,7 +46,12 @@ def check_prompts(train: Prompts, test: Prompts | None = None, near: float = NEA
     blank: Mask = np.asarray([not text.strip() for text in train.responses], dtype=np.bool_)
     prompts = Distinct(train.prompts, () if test is None else test.prompts)
     responses = Distinct(train.responses)
-    pairs = compare(prompts, responses, blank, near)
+    if train.rejected is None:
+        pairs = compare(prompts, responses, blank, near)
+    else:  # several pairs may well have one prompt and the same preferred response
+        both = zip(train.responses, train.rejected, strict=True)
+        whole = Distinct(["\n\n".join(one) for one in both])
+        pairs = compare(prompts, whole, blank, near)
     taken = borrowed(prompts.near, prompts.codes, responses.near, responses.codes, blank)
     faults = text_faults(
         (train.prompts, train.responses),
@@ -59,7 +68,26 @@ def check_prompts(train: Prompts, test: Prompts | None = None, near: float = NEA
         }
     )
     table.attrs["habits"] = list(faults.habits)
+    if train.rejected is not None:
+        _add_preferences(table, train, prompts)
     return table
+
+
+def _add_preferences(table: pd.DataFrame, train: Prompts, prompts: Distinct) -> None:
+    """Put what preference pairs show in place of what single responses do."""
+    found = check_preferences(prompts.codes, train.responses, train.rejected or ())
+    table["contradicts"] = _named(found.reversed_in, train.ids)
+    table["contradiction"] = np.where(found.reversed_in >= 0, REVERSED, 0.0)
+    signs = {
+        "identical_pair": (found.identical > 0, "is the same as the one liked less", 1.0),
+        "rejected_empty": (found.lacking, "stands beside an empty one", CHANCES[TRUNCATED]),
+    }
+    for name, (rows, evidence, chance) in signs.items():
+        for column, told, sign in (("fault", name, ", "), ("fault_evidence", evidence, "; ")):
+            joined = [sign.join(filter(None, (told, one))) for one in table[column]]
+            table[column] = np.where(rows, joined, table[column])
+        table["fault_chance"] = np.where(rows, chance, table["fault_chance"])
+    table.attrs["habits"] += found.notes
 
 
 def _pair_columns(pairs: Compared, ids: Strings, test_ids: Strings | None) -> dict[str, Any]:

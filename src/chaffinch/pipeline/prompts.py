@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ from chaffinch.core.labels import Labels
 from chaffinch.core.progress import track
 from chaffinch.core.randomness import stream
 from chaffinch.core.version import VERSION
+from chaffinch.data.arrow import frame_of, is_arrow_table
 from chaffinch.data.column import LABEL_NAMES
 from chaffinch.data.file import READERS, is_url, read_table, suffix_of
-from chaffinch.data.prompt import PROMPT_NAMES, RESPONSE_NAMES, Prompts, open_prompts
+from chaffinch.data.prompt import Prompts, open_prompts
+from chaffinch.data.prompt_format import format_of
 from chaffinch.data.usable import SetAside, set_aside
 from chaffinch.diagnosis.prompt_check import check_prompts
 from chaffinch.diagnosis.prompt_judgement import CLASS, ResponseLosses, judge_prompts
@@ -94,7 +96,7 @@ class PromptRequest:
 
 
 def holds_prompts(data: Any) -> bool:
-    """Whether a table has one prompt and one response column by name, and none of labels."""
+    """Whether a table has the columns of prompts and responses, and none of labels."""
     if isinstance(data, str | os.PathLike):
         if suffix_of(os.fspath(data)) not in READERS:
             return False
@@ -102,12 +104,16 @@ def holds_prompts(data: Any) -> bool:
             data = read_table(os.path.expanduser(os.fspath(data)))
         except InputError:
             return False
-    columns = getattr(data, "column_names", getattr(data, "columns", None))
-    if columns is None or isinstance(data, dict):
+    if isinstance(data, dict):
         return False
-    names = [str(name).lower() for name in columns]
-    count = [sum(name in usual for name in names) for usual in (PROMPT_NAMES, RESPONSE_NAMES)]
-    return count == [1, 1] and not any(name in LABEL_NAMES for name in names)
+    if is_arrow_table(data):
+        data = frame_of(data)
+    elif hasattr(data, "to_pandas") and hasattr(data, "__len__"):  # of Hugging Face
+        data = data.to_pandas()
+    if not isinstance(data, pd.DataFrame):
+        return False
+    labelled = any(str(name).lower() in LABEL_NAMES for name in data.columns)
+    return not labelled and format_of(data) is not None
 
 
 def scan_prompts(request: PromptRequest, options: ScanOptions) -> Findings:
@@ -173,8 +179,6 @@ def _refuse_others(request: PromptRequest, options: ScanOptions) -> None:
 
 
 def _opened(data: Any, options: ScanOptions) -> Prompts:
-    if hasattr(data, "to_pandas"):  # of Hugging Face or Arrow
-        data = data.to_pandas()
     return open_prompts(
         data, prompt=options.prompt, response=options.response, id_column=options.id_column
     )
@@ -206,6 +210,7 @@ def _judged(
             losses = _losses(model, train, options, folder / LOSSES)
     with watch.stage("judging"):
         found = judge_prompts(checks, losses, options.threshold)
+        found = replace(found, notes=(*sets[0].notes, *found.notes))
         return with_set_aside(found, aside), model
 
 
