@@ -151,7 +151,7 @@ def test_texts_with_a_mark_before_the_response(before, mark, behind):
     texts = [before.format(a) + mark + behind.format(b) for a, b in rows]
     found = open_prompts(pd.DataFrame({"text": texts}))
     assert found.responses == tuple(b for _, b in rows)
-    assert found.prompts[0] == before.format("Name a bird.").strip()
+    assert found.prompts[0] == (before.format("Name a bird.") + mark).strip()
     assert found.notes == (f"Read 'text' as prompt and response, split at {mark!r}.",)
     broken = open_prompts(pd.DataFrame({"text": ["no mark", *texts]}))
     assert broken.prompts[0] == ""
@@ -194,7 +194,7 @@ def test_preferences():
         columns = {"chosen": [chosen], "rejected": [rejected]}
         other = open_prompts(pd.DataFrame(columns | ({"prompt": [prompt]} if prompt else {})))
         assert (other.responses, other.rejected) == (found.responses, found.rejected)
-        assert other.prompts[0].endswith("Name a bird.")
+        assert "Name a bird." in other.prompts[0]
     with pytest.raises(InputError, match="a prompt column beside 'chosen' and 'rejected'"):
         open_prompts(table.drop(columns="prompt"))
 

@@ -9,10 +9,11 @@ from chaffinch.core.findings import COLUMNS
 from chaffinch.core.kinds import HARMFUL, PROBABILITY_COLUMNS
 from chaffinch.data.prompt import open_prompts
 from chaffinch.diagnosis.prompt_check import check_prompts
-from chaffinch.diagnosis.prompt_judgement import (
+from chaffinch.diagnosis.prompt_judgement import judge_prompts
+from chaffinch.diagnosis.response_losses import (
     ResponseLosses,
     _auroc,
-    judge_prompts,
+    unrelated_responses,
     wrong_responses,
 )
 from chaffinch.diagnosis.selection import Threshold
@@ -100,7 +101,7 @@ def test_texts_alone(checks):
         "response that another one to nearly the same prompt contradicts, 1 with a prompt of the "
         "test set."
     )
-    assert "no rate of wrong responses was estimated" in findings.notes[2]
+    assert "was judged by their words alone" in findings.notes[2]
 
 
 def _many(count):
@@ -193,3 +194,38 @@ def test_other_faults_and_what_is_likelier():
         "Its response takes rare words from the prompt of 7 and hardly any from its own.",
         "Its prompt is nearly that of the test sample t.",
     ]
+
+
+def test_short_responses_are_measured_against_short_ones():
+    random = np.random.default_rng(3)
+    short = np.arange(600) < 300
+    wrong = random.random(600) < 0.08
+    wrong &= ~short  # the short ones are all right
+    # The mean of one token varies far more than that of many.
+    spread, gap = np.where(short, 1.5, 0.3), np.where(short, -2.0, -3.0)
+    own = random.normal(np.where(wrong, 0.0, gap), spread)
+    other = random.normal(0, spread)
+    base = _losses(own, other)
+    fair = ResponseLosses(base.given, base.alone, base.shuffled, np.where(short, 1, 40))
+    told = {
+        name: unrelated_responses(losses, np.zeros(600, bool))[0]
+        for name, losses in (("one", base), ("apart", fair))
+    }
+    assert told["apart"][short].mean() < 0.6 * told["one"][short].mean()
+    assert roc_auc_score(wrong, told["apart"]) > roc_auc_score(wrong, told["one"])
+
+
+def test_short_labels_that_do_not_depend_on_prompts_are_not_judged():
+    random = np.random.default_rng(4)
+    short = np.arange(400) < 150
+    own = np.where(short, random.normal(size=400), random.normal(-4, 1, 400))
+    losses = _losses(own, random.normal(size=400))
+    losses = ResponseLosses(losses.given, losses.alone, losses.shuffled, np.where(short, 2, 30))
+    found, notes = unrelated_responses(losses, np.zeros(400, bool))
+    assert np.isnan(found[short]).all()
+    assert not np.isnan(found[~short]).any()
+    assert notes[0].startswith("The model finds the responses of 1 to 3 tokens hardly more likely")
+    table = judge_prompts(
+        _many(400).assign(contradiction=0.0, swapped=np.where(short, 0.7, 0.0)), losses, Threshold()
+    ).table
+    assert (table["suspicion"][1:150] == 0.7).all()

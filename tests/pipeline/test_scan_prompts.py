@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 import chaffinch as cf
 from chaffinch.cli.app import app
 from chaffinch.core.errors import InputError, RunError
-from chaffinch.models.language import add_lora, load_language_model
+from chaffinch.models.language import IGNORED, add_lora, load_language_model
 from chaffinch.models.language.fit import ResponseFit
 from chaffinch.pipeline import prompts as module
+from chaffinch.pipeline.prompt_losses import strangers
 from chaffinch.store.run import RunFolder
 
 pytest.importorskip("transformers")
@@ -68,14 +69,15 @@ def test_losses_are_those_of_each_response_alone_in_float64(causal):
     twin, known, end = loaded.model.double(), case.WORDS.index, case.WORDS.index("[END]")
     for context, losses in zip((rows, None, others), found, strict=True):
         for row in rows:
-            reply = [*map(known, responses[row].split()), end]
+            reply = [*map(known, responses[row].split())]
             before = [end] if context is None else [*map(known, prompts[context[row]].split())]
             before = before[max(0, len(before) + len(reply) - 6) :] or [end]
             with torch.no_grad():
                 logits = twin(input_ids=torch.tensor([before + reply])).logits[0]
             told = logits.log_softmax(1)[len(before) - 1 : -1]
-            slow = -sum(told[place, token] for place, token in enumerate(reply)) / len(reply)
-            assert losses[row] == pytest.approx(float(slow), abs=1e-4)
+            total = sum(float(told[place, token]) for place, token in enumerate(reply))
+            slow = -total / max(1, len(reply))
+            assert losses[row] == pytest.approx(slow, abs=1e-4)
 
 
 def test_only_what_is_missing_is_computed(causal):
@@ -133,6 +135,7 @@ def test_adapters_change_what_the_model_says(causal, jsonl, tmp_path):
     assert np.abs(plain["response_loss"] - found["response_loss"]).max() > 0.01
     table = pd.DataFrame({"prompt": ["tell me red"], "response": ["one"]})
     one = cf.scan(table, model=str(causal), lora=str(tmp_path / "adapters")).table
+    labels.rows[0][-1] = IGNORED  # the token that ends a text is no part of the response
     index = torch.arange(1)
     with torch.no_grad():
         expected = adapted.loss(adapted.model(**inputs.batch(index)), labels.batch(index))
@@ -227,10 +230,10 @@ def test_no_ledger_where_none_is_wanted(jsonl, tmp_path):
 
 def test_everyone_gets_the_prompt_of_another():
     prompts = tuple("abcdeafgha")
-    other = module.strangers(prompts, seed=0)
+    other = strangers(prompts, seed=0)
     assert all(prompts[one] != prompts[place] for place, one in enumerate(other))
-    assert sorted(module.strangers(("a", "a"), seed=0))[0] >= 0  # there is no other prompt
-    assert other == module.strangers(prompts, seed=0)
+    assert sorted(strangers(("a", "a"), seed=0))[0] >= 0  # there is no other prompt
+    assert other == strangers(prompts, seed=0)
 
 
 def test_a_model_without_finite_losses(causal, jsonl, tmp_path):

@@ -75,6 +75,9 @@ def scan(
     prompt: Annotated[str | None, typer.Option(help="Column of prompts without labels.")] = None,
     response: Annotated[str | None, typer.Option(help="Column of their responses.")] = None,
     lora: Annotated[Path | None, typer.Option(help="Adapters of a causal --model.")] = None,
+    chat_template: Annotated[
+        str | None, typer.Option(help="Chat template of a causal --model: auto, none or a file.")
+    ] = None,
     embedder: Annotated[
         Path | None, typer.Option(help="Folder of an encoder that embeds texts.")
     ] = None,
@@ -150,6 +153,7 @@ def scan(
         "prompt": prompt,
         "response": response,
         "lora": lora,
+        "chat_template": chat_template,
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": lr,

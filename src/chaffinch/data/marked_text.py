@@ -29,9 +29,17 @@ _MARKED = 0.9
 
 
 def split_at(text: str, marker: str) -> tuple[str, str]:
-    """What stands before the last mark, and behind it without the token that ends a text."""
+    """What stands up to the last mark, and behind it without the token that ends a text."""
     before, found, behind = f"\n{text}".rpartition(marker)
-    return (before.strip(), _END.sub("", behind).strip()) if found else ("", text)
+    asked = f"{before}{found}".strip()
+    return (asked, _END.sub("", behind).strip()) if found else ("", text)
+
+
+def ends_in_mark(prompts: Sequence[str]) -> bool:
+    """Whether nearly all prompts end with a mark, so that they are in a template already."""
+    marks = tuple(mark.strip() for mark in MARKERS)
+    asked = [one.rstrip() for one in prompts if one.strip()]
+    return bool(asked) and sum(one.endswith(marks) for one in asked) >= _MARKED * len(asked)
 
 
 def mark_of(texts: Sequence[str]) -> str | None:

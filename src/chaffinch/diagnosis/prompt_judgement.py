@@ -1,60 +1,26 @@
-"""What to make of prompts and responses: probabilities of kinds, by texts and by a model's losses.
-
-Whether a response follows from its prompt is told by how much the prompt lowers its loss (the
-difference of the two losses that Li et al., NAACL 2024, divide). How that looks for responses that
-do not follow is known, too: it is measured on the same responses after the prompts of others.
-"""
+"""What to make of prompts and responses: probabilities of kinds, by texts and by a model."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
-from sklearn.isotonic import IsotonicRegression
 
 from chaffinch.core import kinds
 from chaffinch.core.findings import COLUMNS, Findings
 from chaffinch.core.types import Floats, Mask
 from chaffinch.diagnosis.prompt_faults import DAMAGES
+from chaffinch.diagnosis.response_losses import ResponseLosses, unrelated_responses
 from chaffinch.diagnosis.selection import Threshold, q_values
 
 CLASS = "response"
 """The one class of samples without labels."""
 
-LEAST_SAMPLES = 50
-LEAST_SEPARATION = 0.75
-"""AUROC of others' prompts against own ones below which a model tells too little to judge by."""
-
 _MEANING = (
     "These samples have no labels: a wrong label here is a response that does not follow from its "
     "prompt, and what is foreign is empty or damaged or stands in the test set."
 )
-
-_LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9)
-
-
-@dataclass(frozen=True, eq=False)
-class ResponseLosses:
-    """Mean losses of the tokens of N responses, in nats a token.
-
-    Attributes:
-        given: (N,) after their prompts.
-        alone: (N,) without a prompt.
-        shuffled: (N,) after the prompt of another sample.
-    """
-
-    given: Floats
-    alone: Floats
-    shuffled: Floats
-
-    @property
-    def misfit(self) -> Floats:
-        """(N,) loss after the prompt minus loss alone; higher = follows less from its prompt."""
-        found: Floats = (self.given - self.alone).astype(np.float64)
-        return found
 
 
 def judge_prompts(
@@ -73,7 +39,7 @@ def judge_prompts(
         that do not follow from their prompts, refuse or break off mislabelled.
     """
     blank = checks["empty_response"].to_numpy(np.bool_)
-    wrong, notes = _wrong(losses, blank)
+    wrong, notes = unrelated_responses(losses, blank)
     probabilities = _probabilities(checks, wrong)
     places = [kinds.place(name) for name in kinds.HARMFUL]
     suspicion: Floats = probabilities[:, places].sum(axis=1)
@@ -109,77 +75,6 @@ def judge_prompts(
     )
 
 
-def _wrong(losses: ResponseLosses | None, blank: Mask) -> tuple[Floats | None, tuple[str, ...]]:
-    """(N,) probability that a response does not follow from its prompt; None if not known."""
-    if losses is None:
-        return None, (
-            "No model was given, so only the texts were compared: whether a response follows from "
-            "its prompt was not judged, and no rate of wrong responses was estimated.",
-        )
-    here = ~blank
-    own, other = losses.misfit[here], (losses.shuffled - losses.alone)[here].astype(np.float64)
-    if len(own) < LEAST_SAMPLES:
-        return None, (
-            f"Fewer than {LEAST_SAMPLES} responses are too few to say how many do not follow from "
-            "their prompts; sort by prompt_misfit.",
-        )
-    separation = _auroc(own, other)
-    if separation < LEAST_SEPARATION:
-        return None, (
-            "The model finds the responses hardly more likely after their own prompts than after "
-            f"others' (AUROC {separation:.2f}), so none was judged by it: either it is too weak "
-            "or untrained for these data, or most responses do not depend on their prompts.",
-        )
-    wrong = np.zeros(len(blank))
-    wrong[here] = wrong_responses(own, other)
-    return wrong, ()
-
-
-def wrong_responses(own: Floats, other: Floats) -> Floats:
-    """How likely each misfit comes from a response that does not follow from its prompt.
-
-    The observed misfits are a mixture of those of right responses and of wrong ones, and the latter
-    look like those after others' prompts. The share of wrong ones is at most the ratio of both
-    counts above any bound (Blanchard et al., JMLR 2010); the density ratio is an isotonic
-    regression of where a misfit comes from, so the probability never falls with the misfit. Between
-    the middles of its steps it is drawn as a line: of few samples, a step would hold many that
-    their misfits tell apart.
-
-    Args:
-        own: (N,) misfits to the own prompts, higher = less fitting.
-        other: (K,) misfits to others' prompts.
-
-    Returns:
-        (N,) probabilities.
-    """
-    bounds = np.quantile(other, _LEVELS)
-    ratios = [
-        ((own >= bound).sum() + 1) / len(own) / max(float((other >= bound).mean()), 1e-12)
-        for bound in bounds
-    ]
-    share = min(1.0, *ratios)
-    values = np.concatenate([own, other])
-    origin = np.repeat([0.0, 1.0], [len(own), len(other)])
-    weights = np.repeat([1 / len(own), 1 / len(other)], [len(own), len(other)])
-    model = IsotonicRegression(out_of_bounds="clip").fit(values, origin, sample_weight=weights)
-    foreign = np.interp(own, *_middles(values, model.predict(values), weights))
-    found: Floats = np.minimum(1.0, share * foreign / np.maximum(1 - foreign, 1e-12))
-    return found
-
-
-def _middles(values: Floats, steps: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Mean value and height of each step of a step function."""
-    heights, place = np.unique(steps, return_inverse=True)
-    total = np.bincount(place, weights)
-    return np.bincount(place, weights * values) / total, heights
-
-
-def _auroc(own: Floats, other: Floats) -> float:
-    """The chance that a misfit to another's prompt is the larger one."""
-    ranks = rankdata(np.concatenate([own, other]))[len(own) :]
-    return float((ranks.mean() - (len(other) + 1) / 2) / len(own))
-
-
 def _probabilities(checks: pd.DataFrame, wrong: Floats | None) -> Floats:
     """(N, 9) of the kinds."""
     count = len(checks)
@@ -190,8 +85,9 @@ def _probabilities(checks: pd.DataFrame, wrong: Floats | None) -> Floats:
     contradiction = checks["contradiction"].to_numpy(np.float64)
     unrelated = np.maximum(checks["swapped"], np.where(damaged, 0.0, fault))
     if wrong is not None:  # a model tells which of two responses is the wrong one
-        contradiction = np.where(contradiction > 0, wrong, 0.0)
-        unrelated = np.maximum(unrelated, wrong)
+        known = ~np.isnan(wrong)
+        contradiction = np.where(known, np.where(contradiction > 0, wrong, 0.0), contradiction)
+        unrelated = np.where(known, np.fmax(wrong, np.where(damaged, 0.0, fault)), unrelated)
     contradicted = (contradiction > 0) & (contradiction >= unrelated)
     rest = 1 - foreign
     doubt = rest * np.maximum(contradiction, unrelated)

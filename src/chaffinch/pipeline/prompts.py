@@ -14,8 +14,6 @@ from chaffinch import report
 from chaffinch.core.errors import InputError
 from chaffinch.core.findings import Findings
 from chaffinch.core.labels import Labels
-from chaffinch.core.progress import track
-from chaffinch.core.randomness import stream
 from chaffinch.core.version import VERSION
 from chaffinch.data.arrow import frame_of, is_arrow_table
 from chaffinch.data.column import LABEL_NAMES
@@ -24,26 +22,22 @@ from chaffinch.data.prompt import Prompts, open_prompts
 from chaffinch.data.prompt_format import format_of
 from chaffinch.data.usable import SetAside, set_aside
 from chaffinch.diagnosis.prompt_check import check_prompts
-from chaffinch.diagnosis.prompt_judgement import CLASS, ResponseLosses, judge_prompts
+from chaffinch.diagnosis.prompt_judgement import CLASS, judge_prompts
 from chaffinch.models.language import LanguageModel, load_language_model
 from chaffinch.models.language.classification import check_causal, folder_digest
-from chaffinch.models.language.fit import ResponseFit
 from chaffinch.pipeline.aside import with_set_aside
 from chaffinch.pipeline.labelled import OF_PROMPTS
 from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.outcome import Stopwatch, findings_of
+from chaffinch.pipeline.prompt_losses import read_losses
 from chaffinch.pipeline.prompt_record import write_down, write_prompts
 from chaffinch.pipeline.recording import check_ledger
 from chaffinch.pipeline.resume import Plan, claim, finished, full_disk, nothing_left, publish
-from chaffinch.store import EvidenceFolder
 from chaffinch.store.lock import alone
 from chaffinch.store.mark import need_local
 from chaffinch.store.run import RunFolder
 
-LOSSES = "losses.npy"
-"""(3, N) losses of the responses: after their prompts, alone, and after others' prompts."""
-
-OWN_OPTIONS = ("prompt", "response", "lora")
+OWN_OPTIONS = ("prompt", "response", "lora", "chat_template")
 """Options for prompts and responses alone."""
 
 _USED = {
@@ -61,8 +55,7 @@ _USED = {
     "strict",
 }
 _DECIDE_NOTHING = {"out", "overwrite", "ledger", "strict"}
-_LENGTH, _BATCH = 512, 8
-_DRAWS = 50
+_LENGTH = 512
 
 
 @dataclass(frozen=True)
@@ -174,6 +167,8 @@ def _refuse_others(request: PromptRequest, options: ScanOptions) -> None:
         raise InputError(
             "--model, the model that the adapters belong to", "none", "Give its folder"
         )
+    if options.chat_template is not None and request.model is None:
+        raise InputError("--model, the model that reads by the template", "none", "Give its folder")
     if request.model is not None:
         check_causal(Path(request.model))
 
@@ -192,6 +187,7 @@ def _judged(
     watch: Stopwatch,
 ) -> tuple[Findings, LanguageModel | None]:
     model, losses = None, None
+    notes: tuple[str, ...] = ()
     aside = _set_aside(sets[0])
     if len(aside.faults) == len(sets[0]):
         aside.refuse(sets[0].source)
@@ -207,10 +203,10 @@ def _judged(
                 length=options.length or _LENGTH,
                 device=options.torch_device(),
             )
-            losses = _losses(model, train, options, folder / LOSSES)
+            losses, notes = read_losses(model, train, options, folder)
     with watch.stage("judging"):
         found = judge_prompts(checks, losses, options.threshold)
-        found = replace(found, notes=(*sets[0].notes, *found.notes))
+        found = replace(found, notes=(*sets[0].notes, *notes, *found.notes))
         return with_set_aside(found, aside), model
 
 
@@ -220,49 +216,6 @@ def _set_aside(data: Prompts) -> SetAside:
     known = data.faults
     found = {row: known[name] for row, name in enumerate(map(str, data.ids)) if name in known}
     return set_aside(data.ids, labels, found, allow_single=True)
-
-
-def _losses(
-    model: LanguageModel, train: Prompts, options: ScanOptions, file: Path
-) -> ResponseLosses:
-    """The losses in all contexts; what an interrupted scan had found is in ``file`` already."""
-    count = len(train)
-    store = EvidenceFolder(file.parent)
-    begun = store.holds(file.stem, (3, count))
-    kept: Any = store.array(file.stem, (3, count))
-    if not begun:
-        kept[:] = np.nan
-    fit = ResponseFit.of(model, train.prompts, train.responses)
-    contexts = (range(count), None, strangers(train.prompts, options.seed))
-    with track("reading responses", kept.size) as advance:
-        for row, prompts in zip(kept, contexts, strict=True):
-            fit.fill(row, prompts, options.batch_size or _BATCH, advance)
-            kept.flush()
-    if not np.isfinite(kept).all():
-        raise InputError(
-            "a model whose losses are finite",
-            f"{int((~np.isfinite(kept)).sum())} that are not",
-            "Check the model's weights",
-        )
-    given, alone, shuffled = np.array(kept)
-    return ResponseLosses(given, alone, shuffled)
-
-
-def strangers(prompts: tuple[str, ...], seed: int) -> list[int]:
-    """(N,) for each sample another one, with another prompt where there is any.
-
-    Every prompt is used once, but for those that are drawn anew because they are the same.
-    """
-    random = stream(seed, "prompts of others")
-    order = random.permutation(len(prompts))
-    other = np.empty(len(prompts), dtype=np.int64)
-    other[order] = np.roll(order, 1)
-    codes = pd.factorize(np.asarray(prompts, dtype=object))[0]
-    for _ in range(_DRAWS):
-        same = codes[other] == codes
-        other[same] = random.integers(len(prompts), size=int(same.sum()))
-    chosen: list[int] = other.tolist()
-    return chosen
 
 
 def _plan(
