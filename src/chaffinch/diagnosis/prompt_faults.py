@@ -49,7 +49,7 @@ _PROSE = 8
 _USUAL = 0.9
 _LEAST_REPEATED, _LABEL = 5, 20
 _AROUND = " .?!:\"'*#>-\u201c\u201d"
-_DEVIATIONS = 6.0
+_DEVIATIONS, _LEAST_SPREAD = 6.0, 0.4
 _LEAST_SAMPLES = 50
 _TRANSLATES = (
     "translat",
@@ -218,7 +218,7 @@ def _lengths(rows: list[int], responses: Sequence[str]) -> dict[int, str]:
     lengths = np.asarray([len(responses[row].split()) for row in rows])
     logs = np.log1p(lengths)
     middle = float(np.median(logs))
-    spread = max(1.4826 * float(np.median(abs(logs - middle))), 0.25)
+    spread = max(1.4826 * float(np.median(abs(logs - middle))), _LEAST_SPREAD)
     odd = np.flatnonzero(abs(logs - middle) > _DEVIATIONS * spread).tolist()
     usual = round(float(np.expm1(middle)))
     return {rows[at]: f"has {lengths[at]:,} words, others about {usual:,}" for at in odd}
