@@ -119,6 +119,23 @@ def test_swapped_responses():
     assert found["mismatch"][-8:].min() > found["mismatch"][:-8].max()
 
 
+def test_swapped_responses_where_many_prompts_have_the_same_subjects():
+    random = np.random.default_rng(1)
+    words = ["".join(random.choice(list("abcdefghij"), 6)) for _ in range(40)]
+    pairs = sorted({tuple(random.choice(words, 2, replace=False)) for _ in range(200)})
+    asked = [f"What sleeps in the {one} wood by the {two} lake?" for one, two in pairs]
+    given = [f"Among {one} trees and {two} reeds, the moths sleep." for one, two in pairs]
+    odd = random.choice(len(pairs), 12, replace=False)
+    for place, other in zip(odd, np.roll(odd, 1), strict=True):
+        one, two = pairs[other]
+        given[place] = f"Among {one} trees and {two} reeds, the moths sleep."
+    rows = list(zip(asked, given, strict=True))
+    found = check_prompts(open_prompts(pd.DataFrame(rows, columns=["prompt", "response"])))
+    wrong = np.isin(np.arange(len(rows)), odd)
+    assert (found["swapped"][wrong] > 0.5).mean() > 0.7
+    assert (found["swapped"][~wrong] > 0.5).mean() < 0.03
+
+
 def test_sums_are_not_taken_for_swapped():
     rows = [(f"What is {a} + {b}?", f"{a + b}") for a in range(2, 14) for b in range(2, 14)]
     found = check_prompts(open_prompts(pd.DataFrame(rows, columns=["prompt", "response"])))

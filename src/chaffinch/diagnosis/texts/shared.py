@@ -9,7 +9,7 @@ from chaffinch.diagnosis.texts.words import Words
 LEAST_TEXTS = 5
 """Fewer different texts with a run in common may be copies of one another."""
 
-SHORT_RUN, SHORT_SHARE = 4, 0.005
+SHORT_RUN, SHORT_SHARE = 4, 0.05
 """A run of four words is boilerplate where this share of all texts has it."""
 
 LONG_RUN = 12
