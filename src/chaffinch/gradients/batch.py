@@ -11,8 +11,8 @@ from torch.utils.data import default_collate
 from chaffinch.core.array import to_numpy
 from chaffinch.core.errors import InputError
 from chaffinch.core.option import whole
-from chaffinch.gradients.recorder import running
 from chaffinch.gradients.rows import as_tensor
+from chaffinch.models.forward import running
 
 Batch: TypeAlias = tuple[Any, Any]
 

@@ -21,8 +21,9 @@ from chaffinch.gradients.objective import Loss, objective_of
 from chaffinch.gradients.order import order_of_use
 from chaffinch.gradients.piece import Piece, materialise
 from chaffinch.gradients.plan import Plan
-from chaffinch.gradients.recorder import call, evaluating
+from chaffinch.gradients.recorder import evaluating
 from chaffinch.gradients.rules import rule_for
+from chaffinch.models.forward import forward
 
 Form: TypeAlias = Literal["auto", "factored", "dense"]
 
@@ -173,12 +174,12 @@ def _tried(plan: Plan, batch: Batch, positions: list[int]) -> Plan:
     found, losses = ruled_pieces(plan, x, y, positions)
     try:
         verdict = alone.compare(plan, (x, y), (found, losses), range(len(losses)))
-    except InputError:
-        raise
-    except ValueError as error:
+    except InputError as error:
+        if error.__cause__ is None:  # not what the model or the loss raised
+            raise
         raise InputError(
             "a model that runs on one sample",
-            f"{type(error).__name__}: {error}",
+            error.got,
             "Replace what needs several samples, such as batch norms without running statistics",
         ) from error
     if verdict.position is None:
@@ -194,8 +195,8 @@ def _takes_channels_last(model: nn.Module, x: Any) -> bool:
         return False
     try:
         with evaluating(model):
-            call(model, x.contiguous(memory_format=torch.channels_last))
-    except RuntimeError:  # such as a view across axes; the other format stands, or fails by itself
+            forward(model, x.contiguous(memory_format=torch.channels_last))
+    except InputError:  # such as a view across axes; the other format stands, or fails by itself
         return False
     return True
 

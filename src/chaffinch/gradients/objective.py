@@ -9,11 +9,13 @@ from torch import Tensor
 from torch._C._functorch import is_batchedtensor
 
 from chaffinch.core.errors import InputError
-from chaffinch.gradients.recorder import running
 from chaffinch.gradients.rows import widen
 from chaffinch.losses.loss import check_distributions
+from chaffinch.models.forward import running
 
 Loss: TypeAlias = Callable[[Any, Any], Tensor]
+
+_RUNS = "a loss that runs on outputs and targets"
 
 
 def cross_entropy(outputs: Any, targets: Tensor) -> Tensor:
@@ -60,6 +62,16 @@ def objective_of(loss: Loss | None) -> Loss:
     return cross_entropy if loss is None else loss
 
 
+def total_of(loss: Loss, outputs: Any, targets: Any) -> Tensor:
+    """The () sum of the losses of a batch.
+
+    Raises:
+        InputError: The loss raised an error, or returned no tensor.
+    """
+    with running(_RUNS):
+        return loss(outputs, targets).sum()
+
+
 def sample_losses(
     loss: Loss, outputs: Any, targets: Any, samples: int, positions: Sequence[int]
 ) -> Tensor:
@@ -75,7 +87,7 @@ def sample_losses(
     Raises:
         InputError: Not one loss a sample, or a loss that is not finite.
     """
-    with running("a loss that runs on outputs and targets"):
+    with running(_RUNS):
         losses = loss(outputs, targets)
     if not isinstance(losses, Tensor):
         raise InputError(

@@ -99,37 +99,6 @@ def _of_inference_mode(what: str) -> InputError:
     )
 
 
-def call(model: nn.Module, x: Any) -> Any:
-    """Call a model on a batch: a tensor, a tuple of arguments or a mapping of keywords."""
-    if isinstance(x, dict):
-        return model(**x)
-    return model(*x) if isinstance(x, tuple) else model(x)
-
-
-@contextmanager
-def running(what: str) -> Iterator[None]:
-    """Let what a user's model or loss raises be one clear error.
-
-    Args:
-        what: What was expected to run, for the message.
-
-    Raises:
-        InputError: It raised an error; that one is its cause.
-    """
-    try:
-        yield
-    except (InputError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:  # code of users raises whatever it likes
-        if "nference tensor" in str(error):  # `evaluating` says more
-            raise
-        raise InputError(
-            what,
-            f"{type(error).__name__}: {error}",
-            "Check that types and shapes of the data are what it takes, on one batch of them",
-        ) from error
-
-
 def _recomputes(module: nn.Module) -> bool:
     """Whether a module is a block of Transformers with gradient checkpointing switched on."""
     known = any(kind.__name__ == "GradientCheckpointingLayer" for kind in type(module).__mro__)

@@ -1,6 +1,5 @@
 """One model at several checkpoints, from paths, state dicts or models."""
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, final
@@ -11,6 +10,7 @@ from chaffinch.core.errors import InputError
 from chaffinch.gradients.layer import Layers
 from chaffinch.influence.task import Loss, Task
 from chaffinch.models.checkpoint import find_checkpoints, load_checkpoint
+from chaffinch.models.forward import copy_of
 
 Checkpoint: TypeAlias = str | Path | Mapping[str, Tensor] | nn.Module
 Checkpoints: TypeAlias = Checkpoint | Sequence[Checkpoint] | None
@@ -72,7 +72,7 @@ class CheckpointedTasks:
 def _loaded(model: nn.Module, checkpoint: Checkpoint) -> nn.Module:
     if isinstance(checkpoint, nn.Module):
         return checkpoint
-    fresh = copy.deepcopy(model)
+    fresh = copy_of(model)
     if isinstance(checkpoint, str | Path):
         load_checkpoint(fresh, Path(checkpoint))
         return fresh

@@ -10,11 +10,12 @@ from torch import Tensor
 from chaffinch.core.errors import InputError
 from chaffinch.gradients import GradientBlock
 from chaffinch.gradients.batch import batches
-from chaffinch.gradients.recorder import call, evaluating
+from chaffinch.gradients.recorder import evaluating
 from chaffinch.influence.bilinear import Embedded
 from chaffinch.influence.diagnostics import Diagnostics
 from chaffinch.influence.estimator import Influence, Targets, Tasks, at_least, estimator
 from chaffinch.influence.task import Task
+from chaffinch.models.forward import forward
 
 _RIDGE_SHARE = 1e-4
 
@@ -121,6 +122,6 @@ def _misses(task: Task) -> Tensor:
     parts = []
     for x, y in batches(task.data, task.model, task.batch_size):
         with evaluating(task.model), torch.no_grad():
-            loss = margin_loss(call(task.model, x), y)
+            loss = margin_loss(forward(task.model, x), y)
         parts.append(torch.sigmoid(loss))
     return torch.cat(parts)

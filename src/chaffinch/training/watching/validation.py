@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.option import real
 from chaffinch.core.randomness import stream
+from chaffinch.models.forward import forward
 from chaffinch.models.layers import InputListener, evaluation, is_linear
 from chaffinch.training.watching.measures import Head, head_gradient, measure, widened
 from chaffinch.training.watching.observer import ValidationRecord
@@ -112,9 +113,9 @@ class Validation:
     def _call(self, model: nn.Module, rows: Tensor) -> Tensor:
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
         if isinstance(self._x, dict):
-            found = model(**{key: values[rows].to(device) for key, values in self._x.items()})
+            found = forward(model, {k: values[rows].to(device) for k, values in self._x.items()})
         else:
-            found = model(self._x[rows].to(device))
+            found = forward(model, self._x[rows].to(device))
         logits: Tensor = getattr(found, "logits", found)
         return logits
 
