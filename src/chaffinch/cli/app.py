@@ -27,7 +27,7 @@ from chaffinch.cli import (
 from chaffinch.cli import ledger as ledger_command
 from chaffinch.cli.say import say
 from chaffinch.core.errors import ChaffinchError, InputError
-from chaffinch.core.place import check_path, check_run
+from chaffinch.core.place import check_model, check_paths, check_run
 
 app = typer.Typer(
     help="Chaffinch finds the chaff in your training data.",
@@ -136,8 +136,8 @@ def scan(
     ] = None,
 ) -> None:
     """Find the samples that do harm, say why, and write a report."""
-    check_path(data)
-    check_path(validation)
+    check_paths(data, validation, lora, embedder)
+    check_model(model)
     options: dict[str, Any] = {
         "checkpoints": checkpoints,
         "id_column": id_column,
@@ -222,6 +222,7 @@ def bench(
     ] = False,
 ) -> None:
     """Measure how well glitches are found, by Chaffinch and others, and write pages about it."""
+    check_paths(*(name for name in suites if name.endswith(".toml")))
     from chaffinch.bench.engine.plan import Choice, parse_only
     from chaffinch.bench.session import Session, default_cache
     from chaffinch.cli.bench import run_bench

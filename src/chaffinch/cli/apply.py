@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from chaffinch.cli.say import say, say_whether_known
-from chaffinch.core.place import check_run
+from chaffinch.core.place import check_paths, check_run
 
 
 def apply(
@@ -29,6 +29,7 @@ def apply(
 ) -> None:
     """Write a repaired copy of the data of a run; the data themselves are left as they are."""
     check_run(run)
+    check_paths(plan, data)
     from chaffinch.pipeline.repairing import apply_run, plan_of
     from chaffinch.store.run import RunFolder
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from chaffinch.cli.history import LEDGER
-from chaffinch.core.place import check_run
+from chaffinch.core.place import check_path, check_run
 
 
 def calibrate(
@@ -28,6 +28,7 @@ def calibrate(
 ) -> None:
     """List samples for people to check, and learn from their answers."""
     check_run(run)
+    check_path(answers)
     from chaffinch.pipeline import calibrate as job
     from chaffinch.pipeline.answers import answers_of
     from chaffinch.pipeline.check_file import TO_CHECK, read_check_file, write_check_file

@@ -7,7 +7,7 @@ import typer
 
 from chaffinch.cli.history import LEDGER
 from chaffinch.cli.say import say, say_whether_known
-from chaffinch.core.place import check_run
+from chaffinch.core.place import check_path, check_run
 
 
 def export(
@@ -36,6 +36,7 @@ def export(
 ) -> None:
     """Write the findings as a table or as labelling tasks with suggestions."""
     check_run(run)
+    check_path(data)
     from chaffinch.pipeline.exchange import export_run
 
     say_whether_known(run, ledger)

@@ -9,7 +9,7 @@ import typer
 from chaffinch.cli.history import LEDGER
 from chaffinch.cli.say import say
 from chaffinch.core.errors import InputError
-from chaffinch.core.place import check_run
+from chaffinch.core.place import check_paths, check_run
 
 
 def import_(
@@ -24,6 +24,7 @@ def import_(
 ) -> None:
     """Record what reviewers decided in another tool, and show where they disagree."""
     check_run(run)
+    check_paths(file, names)
     from chaffinch.cli.history import show
     from chaffinch.pipeline.exchange import import_decisions
     from chaffinch.pipeline.ledger import ledger_for, run_id

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from chaffinch.cli.say import say, say_whether_known
-from chaffinch.core.place import check_run
+from chaffinch.core.place import check_path, check_run
 
 
 def propose(
@@ -21,6 +21,7 @@ def propose(
 ) -> None:
     """Propose what to do about the findings; nothing is changed."""
     check_run(run)
+    check_path(policy if policy.endswith(".toml") else None)
     from chaffinch.pipeline.repairing import REPAIR, propose_run
     from chaffinch.store.run import RunFolder
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from chaffinch.cli.say import say, say_whether_known
-from chaffinch.core.place import check_run
+from chaffinch.core.place import check_paths, check_run
 
 
 def verify(
@@ -32,6 +32,7 @@ def verify(
 ) -> None:
     """Train on the data with the plan and without, and say whether it helps; status 1 if not."""
     check_run(run)
+    check_paths(plan, data, validation)
     from chaffinch.pipeline.repairing import PROPOSED, REDUCED, REPAIR, plan_of, verify_run
     from chaffinch.pipeline.verification.page import PAGE, headline, sentence
     from chaffinch.store.mark import mark

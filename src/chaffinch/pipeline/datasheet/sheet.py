@@ -18,21 +18,14 @@ from chaffinch.data.opening import columns_of
 from chaffinch.pipeline.datasheet.about import About
 from chaffinch.pipeline.history import history_of
 from chaffinch.pipeline.labelled import need_labels
-from chaffinch.pipeline.ledger import (
-    NONE,
-    is_run,
-    ledger_for,
-    ledger_near,
-    open_run_data,
-    opening_of,
-    run_id,
-)
+from chaffinch.pipeline.ledger import ledger_for, open_run_data, opening_of, run_id
 from chaffinch.pipeline.snapshot import files_of, location_of
 from chaffinch.store.content import Contents
 from chaffinch.store.decision import consensus
 from chaffinch.store.draft import delivered, free
 from chaffinch.store.ledger import Ledger, NoLedgerError
 from chaffinch.store.mark import need_local
+from chaffinch.store.nearby import NONE, is_run, ledger_near
 from chaffinch.store.run import RunFolder, RunRecord
 
 _MOST_PAIRS = 5
