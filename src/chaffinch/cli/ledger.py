@@ -9,7 +9,7 @@ import typer
 from chaffinch.cli.history import LEDGER, show
 from chaffinch.cli.say import say
 from chaffinch.core.errors import CheckFailedError, InputError
-from chaffinch.core.place import check_ledger, check_path
+from chaffinch.core.place import check_ledger, check_path, check_run
 
 if TYPE_CHECKING:
     from chaffinch.store.ledger import Ledger
@@ -32,6 +32,8 @@ def ledger(
     """Check the ledger, list its entries or decisions, or keep a version of data."""
     if action not in ACTIONS:
         raise InputError(f"one of {', '.join(ACTIONS)}", repr(action), "Choose one")
+    if subject is not None and action in ("decisions", "disagreements"):
+        check_run(subject)
     check_path(subject)
     if action != "keep":
         check_ledger(ledger)

@@ -19,6 +19,7 @@ from chaffinch.core.edit import ACTIONS, Edit
 from chaffinch.core.edit_row import COLUMNS, check_columns, edits_of, row_of, separator_of
 from chaffinch.core.errors import InputError
 from chaffinch.core.identity import digest
+from chaffinch.core.uneven import need_no_longer
 
 FORMAT = "chaffinch plan"
 VERSION = 1
@@ -206,7 +207,9 @@ class Plan:
             InputError: No such file, a column that is missing, or an impossible edit.
         """
         text = _read(Path(path))
-        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator_of(text))
+        separator = separator_of(text)
+        need_no_longer(text, separator, str(path))
+        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
         check_columns([str(name) for name in rows.fieldnames or ()], str(path))
         return cls(edits_of(list(rows)), policy=policy)
 

@@ -175,13 +175,13 @@ def _tried(plan: Plan, batch: Batch, positions: list[int]) -> Plan:
     try:
         verdict = alone.compare(plan, (x, y), (found, losses), range(len(losses)))
     except InputError as error:
-        if error.__cause__ is None:  # not what the model or the loss raised
+        if not isinstance(error.__cause__, ValueError):  # as batch norms raise
             raise
         raise InputError(
-            "a model that runs on one sample",
+            f"a model ({type(plan.model).__name__}) that runs on one sample",
             error.got,
             "Replace what needs several samples, such as batch norms without running statistics",
-        ) from error
+        ) from error.__cause__
     if verdict.position is None:
         return replace(plan, ruled=frozenset(found) - verdict.failing)
     if verdict.silent:  # such as a contrast of the samples of a batch: no sample has a loss

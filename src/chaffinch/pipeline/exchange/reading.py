@@ -11,6 +11,7 @@ from pathlib import Path
 from chaffinch.core.edit_row import separator_of
 from chaffinch.core.errors import InputError
 from chaffinch.core.labels import class_named
+from chaffinch.core.uneven import need_no_longer
 from chaffinch.data.column import few
 from chaffinch.data.written import find_separator, plain_text
 from chaffinch.pipeline.exchange import argilla, label_studio
@@ -142,6 +143,7 @@ def _read_csv(text: str) -> list[Answer]:
 
 def _answers(text: str) -> list[Answer]:
     separator = find_separator(text, separator_of(text))  # spreadsheets have those of the country
+    need_no_longer(text, separator, "the file of decisions")
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
     names = set(rows.fieldnames or ())
     if "id" not in names or not names & {"action", "label"}:
