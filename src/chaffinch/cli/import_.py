@@ -1,6 +1,5 @@
 """The command `import`: reviewers' decisions into the ledger."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 from chaffinch.cli.history import LEDGER
 from chaffinch.cli.say import say
 from chaffinch.core.errors import InputError
+from chaffinch.core.parsing import parse_json
 from chaffinch.core.place import check_paths, check_run
 
 
@@ -45,7 +45,7 @@ def _names(file: Path | None) -> dict[str, str]:
     if file is None:
         return {}
     try:
-        content = json.loads(file.read_text("utf-8"))
+        content = parse_json(file.read_text("utf-8"))
         return {str(key): str(value) for key, value in dict(content).items()}
     except (OSError, ValueError, TypeError) as error:
         raise InputError(

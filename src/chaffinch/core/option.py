@@ -1,4 +1,4 @@
-"""Options that are numbers, checked in one place; seeds among them."""
+"""Options that are numbers or several values, checked in one place; seeds among them."""
 
 import math
 import operator
@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from chaffinch.core.errors import InputError
+
+_LONGEST = 200
 
 
 def whole(name: str, value: Any, least: int = 0) -> int:
@@ -51,3 +53,26 @@ def real(name: str, value: Any, least: float = -math.inf, most: float = math.inf
         bound = f"in {least}..{most}" if most < math.inf else f">= {least}"
         raise InputError(f"{name} {bound}", repr(value), "Choose a value within the bounds")
     return number
+
+
+def listed(what: str, values: Any) -> list[Any]:
+    """The values of an option that takes several.
+
+    Args:
+        what: They are, for the message.
+        values: As they came.
+
+    Raises:
+        InputError: They cannot be iterated over.
+    """
+    try:
+        return list(values)
+    except Exception as error:  # objects of other libraries raise whatever they like
+        raise InputError(what, _shown(values), "Pass a list") from error
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)[:_LONGEST]
+    except Exception:  # as above
+        return f"a {type(value).__name__}"

@@ -19,6 +19,7 @@ from chaffinch.core.edit import ACTIONS, Edit
 from chaffinch.core.edit_row import COLUMNS, check_columns, edits_of, row_of, separator_of
 from chaffinch.core.errors import InputError
 from chaffinch.core.identity import digest
+from chaffinch.core.parsing import parse_json
 from chaffinch.core.uneven import need_no_longer
 
 FORMAT = "chaffinch plan"
@@ -164,7 +165,7 @@ class Plan:
         name = "a JSON text" if isinstance(text, str) else str(text)
         content = _read(text) if isinstance(text, Path) else text
         try:
-            record = json.loads(content)
+            record = parse_json(content)
             if not isinstance(record, dict) or record.get("format") != FORMAT:
                 raise ValueError("it is no plan")
             if record.get("version") != VERSION:

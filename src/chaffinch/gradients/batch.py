@@ -108,9 +108,9 @@ def _slice(part: Any, start: int, stop: int) -> Any:
         part = part.to_dense()
     with running("an array of inputs or targets"):
         rows = part[start:stop]
-    if isinstance(rows, Tensor):
-        return rows
-    array = to_numpy(rows)
+        if isinstance(rows, Tensor):
+            return rows
+        array = to_numpy(rows)
     if array.dtype.kind not in "fiub":
         raise InputError(
             "numbers as inputs, and codes of classes as targets",

@@ -1,12 +1,13 @@
 """One model at several checkpoints, from paths, state dicts or models."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
 from torch import Tensor, nn
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.option import listed
 from chaffinch.gradients.layer import Layers
 from chaffinch.influence.task import Loss, Task
 from chaffinch.models.checkpoint import find_checkpoints, load_checkpoint
@@ -49,11 +50,8 @@ class CheckpointedTasks:
             self._single = Task(model, *self._make)
             return
         alone = isinstance(checkpoints, str | Path | Mapping | nn.Module)
-        if not alone and not isinstance(checkpoints, Iterable):
-            raise InputError(
-                "paths, state dicts or models as checkpoints", repr(checkpoints), "Pass a list"
-            )
-        given: Any = [checkpoints] if alone else checkpoints
+        what = "paths, state dicts or models as checkpoints"
+        given: list[Any] = [checkpoints] if alone else listed(what, checkpoints)
         for one in given:
             self._given.extend(find_checkpoints(one) if isinstance(one, str) else [one])
         if not self._given:

@@ -4,7 +4,6 @@ A folder is written beside its final place and renamed when it is whole, so that
 ``run.json`` can be trusted to hold everything.
 """
 
-import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from chaffinch.core.basis import Basis
 from chaffinch.core.durable import draft_of, replace
 from chaffinch.core.errors import RunError
 from chaffinch.core.explanation import Explanation
+from chaffinch.core.parsing import parse_json
 
 FINDINGS = "findings.parquet"
 RECORD = "run.json"
@@ -252,7 +252,7 @@ class RunFolder:
     def gallery(self) -> list[Exhibit]:
         """Samples to look at, most suspicious first."""
         try:
-            items = json.loads((self.path / GALLERY).read_text("utf-8"))
+            items = parse_json((self.path / GALLERY).read_text("utf-8"))
             return [Exhibit.model_validate(item) for item in items]
         except (OSError, ValueError, TypeError) as error:
             raise RunError(
@@ -270,7 +270,7 @@ class RunFolder:
         if not file.is_file():
             return []
         try:
-            items = json.loads(file.read_text("utf-8"))
+            items = parse_json(file.read_text("utf-8"))
             return [Explanation.from_dict(item) for item in items]
         except (ValueError, TypeError, AttributeError) as error:
             raise RunError(

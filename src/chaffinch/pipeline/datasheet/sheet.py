@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from chaffinch.core.dataset import Dataset
+from chaffinch.core.durable import need_name
 from chaffinch.core.rate_range import RateRange
 from chaffinch.data import open_data
 from chaffinch.data.file import READERS, read_table, suffix_of
@@ -125,6 +126,7 @@ def write_sheet(sheet: Sheet, out: str | Path, *, overwrite: bool = False) -> tu
 
     need_local(out)
     stem = Path(out).expanduser()
+    need_name(stem)
     places = stem.with_name(f"{stem.name}.md"), stem.with_name(f"{stem.name}.json")
     for place in places:
         free(place, overwrite)
