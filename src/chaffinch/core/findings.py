@@ -12,6 +12,7 @@ from chaffinch.core.answers import frame, join
 from chaffinch.core.basis import Basis
 from chaffinch.core.calibrated import NOT_DRAWN, basis_of_table, changes, note, to_check
 from chaffinch.core.check_sample import weights_of
+from chaffinch.core.errors import InputError
 from chaffinch.core.judged import wrong_label
 from chaffinch.core.kinds import PROBABILITY_COLUMNS, SET_ASIDE
 from chaffinch.core.rate_range import CANNOT_TELL, RateRange
@@ -245,3 +246,15 @@ class Findings:
         if rate is not None:
             return f"{counted}; {rate.words})"
         return f"{counted}, about {self.estimated_errors:,.0f} wrong labels estimated)"
+
+
+def need_findings(findings: Any) -> None:
+    """Refuse what is no findings.
+
+    Raises:
+        InputError: It is something else.
+    """
+    if not isinstance(findings, Findings):
+        raise InputError(
+            "findings", f"a {type(findings).__name__}", "Pass what cf.scan or cf.judge returned"
+        )

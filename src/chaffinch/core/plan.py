@@ -229,6 +229,16 @@ class Plan:
         raise InputError("a plan in a .json or .csv file", repr(str(path)), "Check its ending")
 
 
+def need_plan(plan: Any) -> None:
+    """Refuse what is no plan.
+
+    Raises:
+        InputError: It is something else.
+    """
+    if not isinstance(plan, Plan):
+        raise InputError("a plan of repair", f"a {type(plan).__name__}", "Pass what propose gave")
+
+
 def _matches(edit: Edit, wanted: dict[str, Any]) -> bool:
     unknown = sorted(set(wanted) - {"ids", "kind", "action"})
     if unknown:

@@ -121,6 +121,8 @@ def need_name(names: Sequence[str], wanted: str, role: str, source: str) -> str:
     Raises:
         InputError: There is none of that name; the message gives the likeliest and all others.
     """
+    if not isinstance(wanted, str):
+        raise InputError(f"text as the name of the {role} column", repr(wanted), "Name it")
     if wanted in names:
         return wanted
     close = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)

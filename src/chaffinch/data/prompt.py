@@ -90,6 +90,9 @@ def open_prompts(
         InputError: No rows or no such column. A row without a prompt or a response has an empty
             one: in a CSV there is no other way to write it.
     """
+    for role, name in (("prompt", prompt), ("response", response), ("id", id_column)):
+        if name is not None and not isinstance(name, str):
+            raise InputError(f"text as the name of the {role} column", repr(name), "Name it")
     if is_arrow_table(data):
         data = frame_of(data)
     if isinstance(data, pd.DataFrame):

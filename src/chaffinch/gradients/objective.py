@@ -29,14 +29,7 @@ def cross_entropy(outputs: Any, targets: Tensor) -> Tensor:
         InputError: Outputs of another shape, codes outside 0..C-1, or rows of targets that are
             negative or do not sum to 1.
     """
-    logits = getattr(outputs, "logits", outputs)
-    if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[1] < 2:
-        shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise InputError(
-            "logits (N, C) of two or more classes from the model",
-            str(shape),
-            "Pass loss=, a function of outputs and targets that returns one loss a sample",
-        )
+    logits = logits_of(outputs)
     if targets.is_floating_point() and targets.shape == logits.shape:
         check_distributions(targets)
         return F.cross_entropy(widen(logits), widen(targets), reduction="none")
@@ -47,6 +40,22 @@ def cross_entropy(outputs: Any, targets: Tensor) -> Tensor:
             "Encode the labels as codes of the model's classes",
         )
     return F.cross_entropy(widen(logits), targets.long(), reduction="none")
+
+
+def logits_of(outputs: Any) -> Tensor:
+    """Logits (N, C), or those of an output that has some.
+
+    Raises:
+        InputError: Outputs of another kind or shape.
+    """
+    logits = getattr(outputs, "logits", outputs)
+    if isinstance(logits, Tensor) and logits.ndim == 2 and logits.shape[1] >= 2:
+        return logits
+    raise InputError(
+        "logits (N, C) of two or more classes from the model",
+        str(tuple(logits.shape)) if isinstance(logits, Tensor) else type(logits).__name__,
+        "Pass loss=, a function of outputs and targets that returns one loss a sample",
+    )
 
 
 def objective_of(loss: Loss | None) -> Loss:

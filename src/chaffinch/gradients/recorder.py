@@ -75,6 +75,8 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     modes = [(module, module.training) for module in model.modules()]
     if any(one.is_inference() for one in model.parameters()):
         raise _of_inference_mode("parameters")
+    if any(one.is_meta for one in model.parameters()):
+        raise InputError("a model with weights", "one on the meta device", "Load its weights")
     try:
         model.eval()
         for module, _ in modes:

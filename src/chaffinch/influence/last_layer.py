@@ -14,7 +14,7 @@ from chaffinch.gradients.batch import batches
 from chaffinch.gradients.recorder import evaluating, hooked
 from chaffinch.gradients.rows import Array, Index, as_tensor, pick, row_blocks, widen
 from chaffinch.losses.loss import check_distributions
-from chaffinch.models.forward import forward
+from chaffinch.models.forward import DIFFERENTIABLE, forward, running
 from chaffinch.models.layers import has_own_weight, is_linear
 
 
@@ -194,9 +194,10 @@ def _has_its_gradient(heard: _Pass, outputs: Tensor) -> bool:
     # Numbers of which none is another's multiple, so that nothing cancels.
     errors = torch.arange(1.0, outputs.numel() + 1, device=outputs.device).sqrt().view_as(outputs)
     parameters = list(layer.parameters())
-    found = torch.autograd.grad(
-        outputs, parameters, errors.to(outputs.dtype), retain_graph=True, allow_unused=True
-    )
+    with running(DIFFERENTIABLE):
+        found = torch.autograd.grad(
+            outputs, parameters, errors.to(outputs.dtype), retain_graph=True, allow_unused=True
+        )
     inputs = widen(heard.given.to_dense())
     errors = errors.to(inputs.dtype)
     expected = [errors.T @ inputs, errors.sum(0)][: len(parameters)]

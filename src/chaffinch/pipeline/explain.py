@@ -9,6 +9,7 @@ from chaffinch.core.evidence import Evidence
 from chaffinch.core.explanation import Explanation
 from chaffinch.core.findings import Findings
 from chaffinch.core.kinds import SET_ASIDE
+from chaffinch.core.option import listed
 from chaffinch.diagnosis.explanation import explain as explain_evidence
 from chaffinch.pipeline.labelled import need_labels
 from chaffinch.store import EvidenceFolder
@@ -42,9 +43,13 @@ def explain(
     need_labels(folder.record)
     evidence = EvidenceFolder(folder.path / EVIDENCE).load()
     table = folder.findings
-    wanted = [ids] if isinstance(ids, str) else None if ids is None else list(map(str, ids))
+    single = isinstance(ids, str)
+    wanted = (
+        None if ids is None else [str(one) for one in ([ids] if single else listed("ids", ids))]
+    )
     aside = table[table["kind"].isin(SET_ASIDE)]
-    unjudged = aside[aside["id"].astype(str).isin(wanted or ())]
+    asked = set(wanted or ())  # may hold what no column of Arrow can
+    unjudged = aside[[str(one) in asked for one in aside["id"]]]
     if len(unjudged):
         first = unjudged.iloc[0]
         raise InputError(

@@ -1,6 +1,5 @@
 """`forget`: make a trained model forget samples, without training it again."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
 
+from chaffinch.core.array import to_numpy
 from chaffinch.core.errors import InputError
+from chaffinch.core.option import listed
 from chaffinch.core.progress import Step, track
 from chaffinch.core.types import Mask
 from chaffinch.data import open_data
@@ -139,7 +140,7 @@ def dampen(model: nn.Module, whole: Importance, part: Importance, share: float) 
 
 
 def _mask(ids: Any, data: Any, count: int) -> Mask:
-    found = np.asarray(ids if isinstance(ids, np.ndarray | Sequence) else list(ids))
+    found = to_numpy(listed("positions or ids", ids))
     if found.dtype == np.bool_ and found.shape == (count,):
         return found
     mask = np.zeros(count, dtype=np.bool_)

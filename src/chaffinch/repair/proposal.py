@@ -9,7 +9,7 @@ import pandas as pd
 
 from chaffinch.core.edit import LEAVE_OUT, Edit
 from chaffinch.core.evidence import Evidence
-from chaffinch.core.findings import Findings
+from chaffinch.core.findings import Findings, need_findings
 from chaffinch.core.kinds import UNUSABLE
 from chaffinch.core.plan import Plan
 from chaffinch.repair.collection import regions
@@ -44,6 +44,7 @@ def propose(
     Raises:
         InputError: No such policy, or evidence on other samples.
     """
+    need_findings(findings)
     rules = find_policy(policy)  # refused before the second look, which takes a while
     judged = findings.judged
     plan = propose_from(Rows.of(judged, evidence), judged, rules, evidence, fingerprint)

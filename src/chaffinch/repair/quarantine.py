@@ -1,7 +1,8 @@
 """Quarantine and its end: samples come back that a later look clears."""
 
-from chaffinch.core.findings import Findings
-from chaffinch.core.plan import Plan
+from chaffinch.core.findings import Findings, need_findings
+from chaffinch.core.option import real
+from chaffinch.core.plan import Plan, need_plan
 
 
 def readmit(plan: Plan, findings: Findings, most_suspicion: float = 0.2) -> Plan:
@@ -17,7 +18,13 @@ def readmit(plan: Plan, findings: Findings, most_suspicion: float = 0.2) -> Plan
 
     Returns:
         The plan without the quarantine of these samples; its notes tell how many came back.
+
+    Raises:
+        InputError: Something else than a plan, findings and a number.
     """
+    need_plan(plan)
+    need_findings(findings)
+    most_suspicion = real("most_suspicion", most_suspicion)
     table = findings.table
     clear = ~table["flagged"] & (table["suspicion"] <= most_suspicion)
     cleared = {str(one) for one in table.loc[clear, "id"]}

@@ -4,6 +4,7 @@ A folder is written beside its final place and renamed when it is whole, so that
 ``run.json`` can be trusted to hold everything.
 """
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chaffinch.core.basis import Basis
 from chaffinch.core.durable import draft_of, replace
-from chaffinch.core.errors import RunError
+from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.explanation import Explanation
 from chaffinch.core.parsing import parse_json
 
@@ -162,11 +163,14 @@ class RunFolder:
 
     Raises:
         RunError: The folder is missing, unfinished or damaged.
+        InputError: Something else than a path.
     """
 
     def __init__(self, path: str | Path) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise InputError("the folder of a run", f"a {type(path).__name__}", "Pass its path")
         self.path = Path(path)
-        if not (self.path / RECORD).is_file():
+        if not os.path.isfile(self.path / RECORD):  # False, too, for names that cannot be
             partial = partial_folder(self.path)
             raise RunError(
                 f"a finished run in {self.path}",

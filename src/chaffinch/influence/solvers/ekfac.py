@@ -10,6 +10,7 @@ from chaffinch.core.errors import InputError
 from chaffinch.gradients import GradientBlock
 from chaffinch.gradients.batch import batches
 from chaffinch.gradients.factored import Factored
+from chaffinch.gradients.objective import logits_of
 from chaffinch.gradients.recorder import evaluating
 from chaffinch.influence.bilinear import Bilinear
 from chaffinch.influence.diagnostics import Diagnostics
@@ -171,7 +172,7 @@ def _relabelled(task: Task, seed: int) -> Any:
     for x, _y in batches(task.data, task.model, task.batch_size):
         with evaluating(task.model), torch.no_grad():
             outputs = forward(task.model, x)
-        logits = getattr(outputs, "logits", outputs)
+        logits = logits_of(outputs)
         probabilities.append(torch.softmax(logits.double(), 1).cpu())
     codes = _sample(torch.cat(probabilities), seed)
     if isinstance(task.data, tuple | list):

@@ -8,8 +8,9 @@ import numpy as np
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
-from chaffinch.core.findings import Findings
-from chaffinch.core.plan import Plan
+from chaffinch.core.findings import Findings, need_findings
+from chaffinch.core.option import listed
+from chaffinch.core.plan import Plan, need_plan
 from chaffinch.core.progress import Step, track
 from chaffinch.core.types import Floats
 from chaffinch.pipeline.model import ScanModel
@@ -95,6 +96,9 @@ def verify(
     here = {name: options.pop(name, default) for name, default in _HERE.items()}
     if not (isinstance(here["seeds"], int) and here["seeds"] >= 2):
         raise InputError("at least 2 seeds", repr(here["seeds"]), "Raise seeds (--seeds)")
+    need_plan(plan)
+    if here["findings"] is not None:
+        need_findings(here["findings"])
     request = prepare(data, label, model, validation, options)
     # Samples set aside train no model, with the plan or without it.
     mine = plan.without(ids=[str(request.aside.ids[row]) for row in request.aside.faults])
@@ -152,7 +156,7 @@ def _course(request: Request, plan: Plan, effect: Effect, here: dict[str, Any]) 
 def _groups(groups: Iterable[Any] | None, request: Request) -> Any:
     if groups is None:
         return None
-    named = np.asarray([str(one) for one in groups], dtype=np.str_)
+    named = np.asarray([str(one) for one in listed("names of groups", groups)], dtype=np.str_)
     used = request.aside.usable if request.validation is None else request.validation_used
     if len(named) != len(used):
         raise InputError(
