@@ -105,13 +105,19 @@ def prompts(draw: Draw, folder: Path) -> Call:
         except Exception:  # pandas itself cannot hold it
             return good
 
+    def frame() -> Any:
+        try:
+            return table(draw)
+        except Exception:  # pandas itself cannot hold it
+            return good
+
     data = draw.made(
         "data",
         {
             "hostile": hostile,
             "hostile again": hostile,
             "file": lambda: draw.made("file", file_makers(folder)),
-            "table": lambda: table(draw),
+            "table": frame,
             "rows": lambda: good[: draw.number(0, 3)],
             "junk": lambda: draw.one(JUNK),
             "list": lambda: good.to_dict("records"),

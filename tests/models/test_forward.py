@@ -74,7 +74,11 @@ def check(call, growth=1.0):
     ],
 )
 def test_models_that_fail_under_an_estimator(estimator, layers):
-    options = {"lissa": {"depth": 2}, "gex": {"members": 2, "steps": 2}}.get(estimator, {})
+    options = {
+        "lissa": {"depth": 2},
+        "gex": {"members": 2, "steps": 2},
+        "arnoldi": {"iterations": 4},
+    }.get(estimator, {})
     model = Flaky(hidden=layers == "last")
     assert check(lambda: cf.self_influence(model, (X, Y), estimator, layers, **options))
 
@@ -89,7 +93,7 @@ def test_models_that_fail_under_queries_capture_and_forgetting():
 
 def test_models_that_fail_in_a_scan():
     options = {"epochs": 1, "folds": 2, "canaries": False, "batch_size": 6}
-    assert check(lambda: cf.scan((X.numpy(), Y.numpy()), model=Flaky(), **options)) > 5
+    assert check(lambda: cf.scan((X.numpy(), Y.numpy()), model=Flaky(), **options)) > 3
 
 
 def test_models_that_fail_on_the_validation_samples_of_a_watch():

@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -302,6 +303,8 @@ def check_scalars(column: "pd.Series[Any]", what: str) -> None:
             raise _no_scalar(what, f"a {type(value).__name__}")
         if isinstance(value, complex):
             raise _no_scalar(what, "a complex number")
+        if isinstance(value, Decimal) and value.is_snan():  # no comparison takes it
+            raise _no_scalar(what, "a signalling NaN")
 
 
 def _no_scalar(what: str, got: str) -> InputError:

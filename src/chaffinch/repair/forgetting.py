@@ -140,7 +140,8 @@ def dampen(model: nn.Module, whole: Importance, part: Importance, share: float) 
 
 
 def _mask(ids: Any, data: Any, count: int) -> Mask:
-    found = to_numpy(listed("positions or ids", ids))
+    with running("positions or ids of samples", "Pass a list of them"):
+        found = to_numpy(listed("positions or ids", ids))
     if found.dtype == np.bool_ and found.shape == (count,):
         return found
     mask = np.zeros(count, dtype=np.bool_)

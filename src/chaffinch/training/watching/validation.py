@@ -119,7 +119,12 @@ class Validation:
         else:
             found = forward(model, self._x[rows].to(device))
         logits = getattr(found, "logits", found)
-        if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(rows):
+        if (
+            not isinstance(logits, Tensor)
+            or logits.is_meta
+            or logits.ndim != 2
+            or len(logits) != len(rows)
+        ):
             is_tensor = isinstance(logits, Tensor)
             raise InputError(
                 f"logits ({len(rows)}, C) of the validation samples from the model",
@@ -163,6 +168,8 @@ def _gather(samples: Any) -> tuple[Any, Any]:
 
 def _tensor(values: Any) -> Tensor:
     if isinstance(values, Tensor):
+        if values.is_meta:
+            raise InputError("validation samples", "a tensor without values", "Load them")
         return values if values.layout == torch.strided else values.to_dense()
     return torch.as_tensor(values)
 
