@@ -13,7 +13,7 @@ from chaffinch.core.fault import Fault
 from chaffinch.core.findings import Findings
 from chaffinch.core.kinds import UNREADABLE
 from chaffinch.core.label_variants import label_notes
-from chaffinch.core.option import real, whole
+from chaffinch.core.option import real, typed, whole
 from chaffinch.core.types import Floats, Mask
 from chaffinch.data.usable import set_aside
 from chaffinch.diagnosis.judgement import judge_evidence
@@ -68,6 +68,7 @@ def judge(
     threshold = Threshold(options.get("select", "f1"), real("fdr", options.get("fdr", 0.1)))
     assume: Assumption = options.get("assume", "auto")
     seed = whole("seed", options.get("seed", 0))
+    strict = typed("strict", bool, options.get("strict", False))
     given = JudgeInputs(labels, options.get("ids"))
     arrays = {
         "probabilities": given.outputs(probabilities, "probabilities"),
@@ -76,7 +77,7 @@ def judge(
     }
     told = given.labels
     aside = set_aside(given.ids, told, _not_finite(arrays, len(told)))
-    if options.get("strict") or len(aside.faults) == len(told):
+    if strict or len(aside.faults) == len(told):
         aside.refuse("the evidence")
     rows = aside.usable
     held_out, space, trained = (_judged(array, rows, name) for name, array in arrays.items())
