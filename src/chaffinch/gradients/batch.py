@@ -142,6 +142,8 @@ def _move(part: Any, device: torch.device, dtype: torch.dtype) -> Any:
         return tuple(_move(value, device, dtype) for value in part)
     if not isinstance(part, Tensor):
         return part
+    if part.is_meta and device.type != "meta":
+        raise InputError("inputs and targets with values", "a meta tensor", "Load the data")
     if part.is_inference():  # such tensors have no place in a backward pass
         with torch.inference_mode(False):
             part = part.clone()

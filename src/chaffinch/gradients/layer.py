@@ -96,7 +96,7 @@ def _trainable(model: nn.Module) -> list[Target]:
     return [
         Target(name, parameter, tuple(uses[id(parameter)]))
         for name, parameter in model.named_parameters()
-        if parameter.requires_grad
+        if parameter.requires_grad and parameter.numel()
     ]
 
 
@@ -157,6 +157,10 @@ def _matching(model: nn.Module, targets: list[Target], selectors: list[Selector]
         if isinstance(selector, str):
             hits = {id(m) for name, m in modules.items() if fnmatch.fnmatchcase(name, selector)}
             direct = {t.name for t in targets if fnmatch.fnmatchcase(t.name, selector)}
+        elif not isinstance(selector, type):
+            raise InputError(
+                "names, globs or types of layers", f"a {type(selector).__name__}", "Pass text"
+            )
         else:
             hits, direct = {id(m) for m in modules.values() if isinstance(m, selector)}, set()
         if not hits and not direct:

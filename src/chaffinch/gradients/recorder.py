@@ -70,9 +70,13 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     left for as long.
 
     Raises:
-        InputError: Parameters or buffers that were made in inference mode.
+        InputError: Parameters or buffers that were made in inference mode, or have no values.
     """
     modes = [(module, module.training) for module in model.modules()]
+    if any(isinstance(one, nn.UninitializedParameter) for one in model.parameters()):
+        raise InputError(
+            "a model whose parameters have shapes", "a lazy one that has not run", "Run it once"
+        )
     if any(one.is_inference() for one in model.parameters()):
         raise _of_inference_mode("parameters")
     if any(one.is_meta for one in model.parameters()):

@@ -138,7 +138,7 @@ def find_last_layer(model: nn.Module, data: Any) -> str | None:
         or shared with another layer: then its gradient is not that of the layer alone.
     """
     names = {module: name for name, module in model.named_modules()}
-    linear = [module for module in names if isinstance(module, nn.Linear)]
+    linear = [one for one in names if isinstance(one, nn.Linear) and one.in_features]
     x, _ = next(batches(data, model, 2, limit=2))
     with evaluating(model), _heard(linear) as passes:
         outputs = forward(model, x)
