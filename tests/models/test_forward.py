@@ -83,6 +83,7 @@ def test_models_that_fail_under_an_estimator(estimator, layers):
     assert check(lambda: cf.self_influence(model, (X, Y), estimator, layers, **options))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_models_that_fail_under_queries_capture_and_forgetting():
     model = Flaky()
@@ -91,6 +92,7 @@ def test_models_that_fail_under_queries_capture_and_forgetting():
     assert check(lambda: cf.forget(model, (X, Y), np.arange(N) < 3))
 
 
+@pytest.mark.slow
 def test_models_that_fail_in_a_scan():
     options = {"epochs": 1, "folds": 2, "canaries": False, "batch_size": 6}
     assert check(lambda: cf.scan((X.numpy(), Y.numpy()), model=Flaky(), **options)) > 3
@@ -169,7 +171,7 @@ def test_scripted_models_are_copied_and_trained():
         with torch.no_grad():
             next(made.parameters()).zero_()
         assert torch.equal(model(X), plain(X))
-        options = {"epochs": 2, "folds": 0, "canaries": False}
+        options = {"epochs": 1, "folds": 0, "canaries": False}
         found = cf.scan((X.numpy(), Y.numpy()), model=model, **options).table
         same = cf.scan((X.numpy(), Y.numpy()), model=plain, **options).table
         np.testing.assert_allclose(found["suspicion"], same["suspicion"], atol=0.05)
