@@ -15,7 +15,6 @@ from chaffinch.data import open_data
 from chaffinch.pipeline.history import history_of
 from chaffinch.pipeline.ledger import (
     ledger_for,
-    ledger_near,
     record_plan,
     record_repair,
     record_run,
@@ -25,6 +24,7 @@ from chaffinch.pipeline.ledger import (
 from chaffinch.pipeline.snapshot import location_of, snapshot
 from chaffinch.pipeline.version import version_at, versions_between
 from chaffinch.store.ledger import Ledger
+from chaffinch.store.nearby import ledger_near
 from chaffinch.store.version import difference, find, record, restore_version, rows_at, with_reasons
 
 QUICK = {"epochs": 2, "folds": 2}

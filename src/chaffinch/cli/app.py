@@ -28,7 +28,7 @@ from chaffinch.cli.command import OUT, register
 from chaffinch.cli.options import options_in_shell
 from chaffinch.cli.say import console, say
 from chaffinch.core.errors import ChaffinchError, InputError
-from chaffinch.core.place import check_path, check_run
+from chaffinch.core.place import check_model, check_paths, check_run
 from chaffinch.pipeline.scan_declaration import ScanDeclaration
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ def scan(
     **options: Any,
 ) -> Any:
     """Find the samples that do harm, say why, and write a report."""
-    check_path(data)
-    check_path(validation)
+    check_paths(data, validation, options["lora"], options["embedder"])
+    check_model(model)
     place = out or Path(Path(data).resolve().name.split(".")[0] + ".chaffinch")
     with _interruptible():
         run = chaffinch.scan(data, label, model, validation, out=place, **options)

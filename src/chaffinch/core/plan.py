@@ -20,6 +20,8 @@ from chaffinch.core.edit import ACTIONS, Edit
 from chaffinch.core.edit_row import COLUMNS, check_columns, edits_of, row_of, separator_of
 from chaffinch.core.errors import InputError
 from chaffinch.core.identity import digest
+from chaffinch.core.parsing import parse_json
+from chaffinch.core.uneven import need_no_longer
 
 FORMAT = "chaffinch plan"
 VERSION = 1
@@ -175,7 +177,7 @@ class Plan:
         name = "a JSON text" if isinstance(text, str) else str(text)
         content = _read(text) if isinstance(text, Path) else text
         try:
-            record = json.loads(content)
+            record = parse_json(content)
             if not isinstance(record, dict) or record.get("format") != FORMAT:
                 raise ValueError("it is no plan")
             if record.get("version") != VERSION:
@@ -218,7 +220,9 @@ class Plan:
             InputError: No such file, a column that is missing, or an impossible edit.
         """
         text = _read(Path(path))
-        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator_of(text))
+        separator = separator_of(text)
+        need_no_longer(text, separator, str(path))
+        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
         check_columns([str(name) for name in rows.fieldnames or ()], str(path))
         return cls(edits_of(list(rows)), policy=policy)
 
@@ -253,6 +257,16 @@ class ApplyKeywords(TypedDict, total=False):
     overwrite: bool
     weights: bool
     seed: int
+
+
+def need_plan(plan: Any) -> None:
+    """Refuse what is no plan.
+
+    Raises:
+        InputError: It is something else.
+    """
+    if not isinstance(plan, Plan):
+        raise InputError("a plan of repair", f"a {type(plan).__name__}", "Pass what propose gave")
 
 
 def _matches(edit: Edit, wanted: Mapping[str, Iterable[str] | str | None]) -> bool:

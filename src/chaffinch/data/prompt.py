@@ -107,6 +107,9 @@ def open_prompts(
         InputError: No rows, no such column, or none of these forms. A row without a prompt or a
             response has an empty one: in a CSV there is no other way to write it.
     """
+    for role, name in (("prompt", prompt), ("response", response), ("id", id_column)):
+        if name is not None and not isinstance(name, str):
+            raise InputError(f"text as the name of the {role} column", repr(name), "Name it")
     frame, source = _frame(data, tuple(name for name in (prompt, response, id_column) if name))
     if not len(frame):
         raise InputError(f"at least one row in {source}", "none", "Check the data")

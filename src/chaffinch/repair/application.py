@@ -15,7 +15,7 @@ from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.labels import Labels
 from chaffinch.core.option import whole
-from chaffinch.core.plan import ApplyKeywords, Plan
+from chaffinch.core.plan import ApplyKeywords, Plan, need_plan
 from chaffinch.data import ImageData, TableData, TensorData, TextData, open_data
 from chaffinch.data.column import Columns, choose_label, few
 from chaffinch.data.huggingface import is_huggingface
@@ -61,8 +61,7 @@ def apply(plan: Plan, data: Any, **options: Unpack[ApplyKeywords]) -> Any:
     unknown = sorted(set(options) - set(_OPTIONS))
     if unknown:
         raise InputError(f"the options {few(_OPTIONS)}", few(unknown), "Check the name")
-    if not isinstance(plan, Plan):
-        raise InputError("a plan of repair", f"a {type(plan).__name__}", "Pass what propose gave")
+    need_plan(plan)
     opening: dict[str, Any] = {name: options.get(name) for name in _OPENING}
     columns = columns_of(**{name: opening[name] for name in _COLUMNS})
     dataset = open_data(data, trainable=False, **opening)

@@ -9,7 +9,8 @@ import numpy as np
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.findings import Findings, HasFindings, findings_in
-from chaffinch.core.plan import Plan
+from chaffinch.core.option import listed
+from chaffinch.core.plan import Plan, need_plan
 from chaffinch.core.progress import Step, track
 from chaffinch.core.types import Floats
 from chaffinch.pipeline.keywords import ScanKeywords
@@ -102,6 +103,7 @@ def verify(
     """
     if not (isinstance(seeds, int) and seeds >= 2):
         raise InputError("at least 2 seeds", repr(seeds), "Raise seeds (--seeds)")
+    need_plan(plan)
     known = None if findings is None else findings_in(findings)
     request = prepare(data, label, model, validation, dict(options))
     # Samples set aside train no model, with the plan or without it.
@@ -165,7 +167,7 @@ def _course(
 def _groups(groups: Iterable[Any] | None, request: Request) -> Any:
     if groups is None:
         return None
-    named = np.asarray([str(one) for one in groups], dtype=np.str_)
+    named = np.asarray([str(one) for one in listed("names of groups", groups)], dtype=np.str_)
     used = request.aside.usable if request.validation is None else request.validation_used
     if len(named) != len(used):
         raise InputError(
