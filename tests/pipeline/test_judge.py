@@ -78,7 +78,7 @@ def test_columns_without_samples_are_classes_all_the_same():
         (
             lambda y, p: (y, p),
             {"sed": 1},
-            "options assume, fdr, ids, scorers, seed, select, strict, validation",
+            "options assume, fdr, groups, ids, scorers, seed, select, strict, validation",
         ),
         (lambda y, p: (y, p), {"scorers": ["aum"]}, "record 'logits'"),
     ],
