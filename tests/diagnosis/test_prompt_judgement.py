@@ -7,6 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from chaffinch.core.findings import COLUMNS
 from chaffinch.core.kinds import HARMFUL, PROBABILITY_COLUMNS
+from chaffinch.core.sample_name import PLACE_COLUMNS
 from chaffinch.data.prompt import open_prompts
 from chaffinch.diagnosis.prompt_check import check_prompts
 from chaffinch.diagnosis.prompt_judgement import judge_prompts
@@ -79,7 +80,10 @@ def checks():
 def test_texts_alone(checks):
     findings = judge_prompts(checks, None, Threshold())
     table = findings.table
-    assert tuple(table.columns) == (*COLUMNS, "response_mismatch")
+    assert tuple(table.columns) == (
+        *(name for name in COLUMNS if name not in PLACE_COLUMNS),
+        "response_mismatch",
+    )
     twin = ["conflicting_duplicate"] * 2
     assert table["kind"].tolist() == ["clean", "near_duplicate", *twin, "outlier", "outlier"]
     assert table["suspicion"].tolist() == [0, 0, 0.5, 0.5, 1, 1]

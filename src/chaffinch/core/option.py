@@ -1,14 +1,20 @@
 """Options that are numbers or several values, checked in one place; seeds among them."""
 
+import difflib
+import functools
+import inspect
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin
 
 import numpy as np
 
 from chaffinch.core.errors import InputError
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 _LONGEST = 200
 _LARGEST = 2**63
@@ -114,3 +120,26 @@ def _shown(value: Any) -> str:
         return repr(value)[:_LONGEST]
     except Exception:  # as above
         return f"a {type(value).__name__}"
+
+
+def options_checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Let a function refuse keyword arguments that it does not have, and name the likeliest.
+
+    Raises:
+        InputError: When the function is called with an unknown option.
+    """
+    known = list(inspect.signature(function).parameters)
+
+    @functools.wraps(function)
+    def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        unknown = [name for name in kwargs if name not in known]
+        if unknown:
+            near = difflib.get_close_matches(unknown[0], known, 1)
+            raise InputError(
+                f"options of {function.__name__} ({', '.join(known)})",
+                ", ".join(map(repr, unknown)),
+                f"Did you mean {near[0]!r}?" if near else "Check the spelling",
+            )
+        return function(*args, **kwargs)
+
+    return checked

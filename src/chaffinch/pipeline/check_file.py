@@ -10,8 +10,9 @@ import pandas as pd
 
 from chaffinch.core.edit_row import separator_of
 from chaffinch.core.errors import ChaffinchError, InputError
-from chaffinch.core.findings import Findings, with_places
+from chaffinch.core.findings import Findings
 from chaffinch.core.labels import class_named, class_names
+from chaffinch.core.sample_name import with_places
 from chaffinch.core.uneven import need_no_longer
 from chaffinch.data.column import few
 from chaffinch.data.written import find_separator, plain_text

@@ -17,8 +17,8 @@ from chaffinch.core.basis import Basis
 from chaffinch.core.durable import draft_of, replace
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.explanation import Explanation
-from chaffinch.core.findings import with_places
 from chaffinch.core.parsing import parse_json
+from chaffinch.core.sample_name import with_places
 
 FINDINGS = "findings.parquet"
 RECORD = "run.json"

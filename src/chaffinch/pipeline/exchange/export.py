@@ -12,8 +12,8 @@ import pandas as pd
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.durable import need_name
 from chaffinch.core.errors import InputError
-from chaffinch.core.findings import PLACE_COLUMNS
 from chaffinch.core.progress import track
+from chaffinch.core.sample_name import PLACE_COLUMNS
 from chaffinch.data import ImageData
 from chaffinch.pipeline.exchange import argilla, label_studio
 from chaffinch.pipeline.exchange.task import Task, plain, tasks
