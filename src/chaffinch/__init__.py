@@ -14,7 +14,7 @@ _HOMES = {
     "Edit": "chaffinch.core.edit",
     "Findings": "chaffinch.core.findings",
     "Ledger": "chaffinch.store.ledger",
-    "Plan": "chaffinch.core.plan",
+    "Plan": "chaffinch.repair.plan",
     "Run": "chaffinch.runs.run",
     "attribute": "chaffinch.influence",
     "attribute_prompts": "chaffinch.pipeline.attribute",
@@ -69,7 +69,6 @@ if TYPE_CHECKING:
     from chaffinch import corruptions, gradients, influence, losses, repair, scorers
     from chaffinch.core.edit import Edit
     from chaffinch.core.findings import Findings
-    from chaffinch.core.plan import Plan
     from chaffinch.data import open_data
     from chaffinch.data.prompt import open_prompts
     from chaffinch.diagnosis.prompt_check import check_prompts
@@ -79,6 +78,7 @@ if TYPE_CHECKING:
     from chaffinch.pipeline.explain import explain
     from chaffinch.pipeline.verification import verify
     from chaffinch.repair import forget, propose, readmit
+    from chaffinch.repair.plan import Plan
     from chaffinch.runs.judge import judge
     from chaffinch.runs.run import Run
     from chaffinch.runs.scan import scan

@@ -12,8 +12,8 @@ import pytest
 
 import chaffinch as cf
 from chaffinch.cli.app import main
-from chaffinch.core.plan import Plan
 from chaffinch.pipeline.ledger import record_run, run_id
+from chaffinch.repair.plan import Plan
 from chaffinch.store.decision import Decision
 
 

@@ -8,11 +8,11 @@ import pytest
 import chaffinch as cf
 from chaffinch.cli.app import main
 from chaffinch.core.errors import InputError, RunError
-from chaffinch.core.plan import Plan
 from chaffinch.pipeline.repairing import propose_run
 from chaffinch.pipeline.resume import publish
 from chaffinch.pipeline.verification.outcome import Outcome, Part
 from chaffinch.pipeline.verification.statistic import Interval
+from chaffinch.repair.plan import Plan
 from chaffinch.store.run import RunFolder, partial_folder
 
 QUICK = {"epochs": 1, "folds": 2, "fold_epochs": 1, "scorers": ["aum"], "canaries": False}

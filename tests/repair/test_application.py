@@ -17,8 +17,8 @@ from torch.utils.data import TensorDataset
 import chaffinch as cf
 from chaffinch.core.edit import Edit
 from chaffinch.core.errors import InputError
-from chaffinch.core.plan import Plan
 from chaffinch.repair.difference import difference, intended
+from chaffinch.repair.plan import Plan
 
 WORDS = np.array(["ant", "bee", "cow"], dtype=object)
 

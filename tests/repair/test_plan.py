@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from chaffinch.core.edit import ACTIONS, Edit
 from chaffinch.core.errors import InputError
-from chaffinch.core.plan import Plan
+from chaffinch.repair.plan import Plan
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1)
 

@@ -13,11 +13,11 @@ from sqlalchemy import select
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.edit import Edit
 from chaffinch.core.errors import RunError
-from chaffinch.core.plan import Plan
 from chaffinch.data import open_data
 from chaffinch.pipeline.repaired import repaired_rows
 from chaffinch.pipeline.run_data import data_of, opening_of
 from chaffinch.pipeline.snapshot import location_of, snapshot
+from chaffinch.repair.plan import Plan
 from chaffinch.store.ledger import FOLDER, Ledger, default_ledger
 from chaffinch.store.nearby import NONE
 from chaffinch.store.run import FINDINGS, RECORD, RunFolder, RunRecord

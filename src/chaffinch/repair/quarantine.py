@@ -2,7 +2,7 @@
 
 from chaffinch.core.findings import Findings, HasFindings, findings_in
 from chaffinch.core.option import real
-from chaffinch.core.plan import Plan, need_plan
+from chaffinch.repair.plan import Plan, need_plan
 
 
 def readmit(plan: Plan, findings: Findings | HasFindings, most_suspicion: float = 0.2) -> Plan:
