@@ -77,9 +77,9 @@ def test_conversations_that_lack_something():
     found = open_prompts(pd.DataFrame({"messages": turns}))
     assert found.responses == ("A small bird.", "", "A 'carp'.", "")
     assert found.notes[1:] == (
-        "1 conversations have turns behind the last one of the assistant, which were left out.",
-        "1 conversations have an empty turn of the assistant before the last one.",
-        "2 conversations have no turn of the assistant.",
+        "Conversations with turns behind the last one of the assistant, which were left out: 1.",
+        "Conversations with an empty turn of the assistant before the last one: 1.",
+        "Conversations without a turn of the assistant: 2.",
     )
     assert list(found.faults) == [str(found.ids[3])]  # no turn at all
     assert [turn.role for turn in found.chats[0]] == ["system", "user", "assistant"]
@@ -155,7 +155,7 @@ def test_texts_with_a_mark_before_the_response(before, mark, behind):
     assert found.notes == (f"Read 'text' as prompt and response, split at {mark!r}.",)
     broken = open_prompts(pd.DataFrame({"text": ["no mark", *texts]}))
     assert broken.prompts[0] == ""
-    assert broken.notes[1].startswith("1 texts have no")
+    assert broken.notes[1].startswith("Texts without")
 
 
 def test_preferences():

@@ -157,7 +157,9 @@ def test_sums_are_not_taken_for_swapped():
 )
 def test_refusals(response):
     assert refusal("how does a loom work", response)
-    assert not refusal("translate this for me", response)
+    assert refusal("write a poem on spring", response)
+    for task in ("translate this for me", "write a letter to a guest", "draft a polite excuse"):
+        assert not refusal(task, response)
 
 
 @pytest.mark.parametrize(
@@ -227,6 +229,15 @@ def test_translations_are_right_in_another_language():
         "Say it in German, how is the loom?",
     ):
         assert (check_prompts(table([(asked, german)]))["fault"] == "").all()
+
+
+def test_a_system_prompt_in_another_language_is_no_prompt_in_it():
+    system = "Eres un asistente amable de un banco y responde siempre con pocas palabras.\n\n"
+    base = table(count=60)
+    rows = [(system + p, r) for p, r in zip(base.prompts, base.responses, strict=True)]
+    rows.append((system + "Loom parts?", "The loom has a beam and a reed that the weaver moves."))
+    frame = pd.DataFrame(rows, columns=["prompt", "response"])
+    assert (check_prompts(open_prompts(frame))["fault"] == "").all()
 
 
 def test_time_is_spent_on_texts_not_on_pairs():

@@ -168,31 +168,6 @@ def test_columns_of_other_names_and_other_forms_of_data(asked, jsonl):
         pd.testing.assert_frame_equal(cf.scan(data, **columns).table, expected)
 
 
-def test_conversations_are_read_in_the_chat_template(asked, causal, tmp_path):
-    plain = asked[0]
-    chats = [
-        [{"role": "user", "content": p}, {"role": "assistant", "content": r}]
-        for p, r in plain[["prompt", "response"]].itertuples(index=False)
-    ]
-    place = tmp_path / "plain.jinja"
-    place.write_text("{% for m in messages %}{{ m.content }} {% endfor %}", "utf-8")
-    table = pd.DataFrame({"messages": chats, "source": "hand"})
-    found = cf.scan(table, model=causal, chat_template=str(place), length=12)
-    assert found.notes[:2] == (
-        "Read 'messages' as conversations; not read: 'source'.",
-        "The model read the samples in its chat template (--chat-template).",
-    )
-    untold = cf.scan(table, model=causal, chat_template="none", length=12)
-    assert not any("template" in note for note in untold.notes)
-    # This template is what plain texts look like, so the losses are those of plain texts.
-    np.testing.assert_allclose(
-        found.table["response_loss"], untold.table["response_loss"], atol=1e-5
-    )
-    short = cf.scan(plain, model=causal, length=6)
-    longer = sum(len(one.split()) + 1 > 6 for one in plain["prompt"])
-    assert f"{longer} of 120 samples have more than 6 tokens" in short.notes[1]
-
-
 def test_a_finished_run_is_not_done_again_and_an_interrupted_one_goes_on(
     causal, jsonl, tmp_path, monkeypatch
 ):

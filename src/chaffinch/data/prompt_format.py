@@ -174,13 +174,13 @@ def _of_chats(chats: Sequence[Chat], notes: tuple[str, ...]) -> PromptCells:
         for turns, _ in split
     )
     counts = {
-        "have turns behind the last one of the assistant, which were left out": behind,
-        "have an empty turn of the assistant before the last one": unsaid,
-        "have no turn of the assistant": sum(
+        "with turns behind the last one of the assistant, which were left out": behind,
+        "with an empty turn of the assistant before the last one": unsaid,
+        "without a turn of the assistant": sum(
             all(turn.role != "assistant" for turn in chat) for chat in chats
         ),
     }
-    more = tuple(f"{number:,} conversations {what}." for what, number in counts.items() if number)
+    more = tuple(f"Conversations {what}: {number:,}." for what, number in counts.items() if number)
     return PromptCells(
         tuple(text_of_chat(turns) for turns, _ in split),
         tuple(said for _, said in split),
@@ -246,7 +246,9 @@ def _marked(frame: pd.DataFrame, name: str) -> PromptCells:
     without = sum(not asked and bool(said) for asked, said in split)
     notes = [told(f"{name!r} as prompt and response, split at {marker.strip()!r}", frame, [name])]
     if without:
-        notes.append(f"{without:,} texts have no {marker.strip()!r} and therefore no prompt.")
+        notes.append(
+            f"Texts without {marker.strip()!r}, which therefore have no prompt: {without:,}."
+        )
     return PromptCells(tuple(p for p, _ in split), tuple(r for _, r in split), notes=tuple(notes))
 
 

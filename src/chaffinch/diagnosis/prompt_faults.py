@@ -129,7 +129,7 @@ def text_faults(
     looks: dict[str, Callable[[], dict[int, str]]] = {
         REFUSAL: lambda: _each(rows, lambda r: refusal(contents[r], responses[r]), "refuses ({})"),
         TRUNCATED: lambda: _truncated(rows, responses),
-        LANGUAGE: lambda: _languages(rows, prompts, responses),
+        LANGUAGE: lambda: _languages(rows, prompts, contents, responses),
         ENCODING: lambda: _each(rows, lambda r: damage(responses[r]), "holds {}"),
         MARKUP: lambda: _each(rows, lambda r: markup(prompts[r], responses[r]), "holds {}"),
         REPEATED: lambda: _repeated(rows, prompts, responses),
@@ -172,23 +172,25 @@ def _truncated(rows: list[int], responses: Sequence[str]) -> dict[int, str]:
     return told
 
 
-def _languages(rows: list[int], prompts: Sequence[str], responses: Sequence[str]) -> dict[int, str]:
+def _languages(
+    rows: list[int], prompts: Sequence[str], contents: Sequence[str], responses: Sequence[str]
+) -> dict[int, str]:
     told, asked_in, said_in = {}, {}, {}
     for row in rows:
         lower = prompts[row].lower()
-        if any(word in lower for word in (*_TRANSLATES, *_TONGUES)):
-            continue
-        # The text that is worked on may be in another language than the instruction before it.
-        parts = (prompts[row], *prompts[row].split("\n"))
-        asked_in[row] = {language_of(part) for part in parts} - {""}
-        said_in[row] = language_of(responses[row])
-    counts = Counter(language for spoken in asked_in.values() for language in spoken)
-    usual = {name for name, number in counts.items() if number >= _USUAL * counts.total()}
+        if not any(word in lower for word in (*_TRANSLATES, *_TONGUES)):
+            asked_in[row] = language_of(contents[row])
+            said_in[row] = language_of(responses[row])
+    counts = Counter(filter(None, asked_in.values()))
+    usual = [name for name, number in counts.items() if number >= _USUAL * counts.total()]
     for row, language in said_in.items():
         # A prompt of few words tells no language; it is taken for the one of nearly all others.
-        spoken = asked_in[row] or usual
-        if language and spoken and language not in spoken:
-            told[row] = f"is in {language}, its prompt in {' and '.join(sorted(spoken))}"
+        asked = asked_in[row] or next(iter(usual), "")
+        if not language or not asked or language == asked:
+            continue
+        # The instruction may be in another language than the text that is worked on.
+        if language not in map(language_of, (prompts[row], *prompts[row].split("\n"))):
+            told[row] = f"is in {language}, its prompt in {asked}"
     return told
 
 

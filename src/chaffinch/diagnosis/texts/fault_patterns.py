@@ -28,9 +28,10 @@ _REFUSALS = re.compile(
     re.IGNORECASE,
 )
 _POLITE_TASK = re.compile(
-    r"\b(?:e-?mail|letter|message|reply|declin\w*|refus\w*|apolog\w*|sorry|excuse|dialogue|"
-    r"conversation|story|scene|script|translat\w*|rewrite|rephrase|paraphras\w*|classif\w*)\b",
-    re.IGNORECASE,
+    r"\b(?:write|draft|compose|create|send|generate|prepare|give)\b.{0,60}\b(?:e-?mail|letter|message|"
+    r"note|apolog\w*|reply|refus\w*|declin\w*|dialogue|conversation|scene|script|excuse)\b"
+    r"|\b(?:translate|translation|rewrite|rephrase|paraphrase|classify|classification|role-?play)\b",
+    re.IGNORECASE | re.DOTALL,
 )
 _BEGINNING = 300
 

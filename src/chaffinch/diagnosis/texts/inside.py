@@ -13,7 +13,8 @@ LEAST_WORDS = 4
 """A shorter text may stand in another by chance."""
 
 _RUN = 8
-_TRIED = 50
+_TRIED = 8
+"""Where more texts begin with the same run, that is a template, and none of them is bare."""
 
 
 def inside(texts: NearTexts, inner: Mask, outer: Mask) -> Iterator[tuple[int, int]]:
@@ -40,11 +41,12 @@ def inside(texts: NearTexts, inner: Mask, outer: Mask) -> Iterator[tuple[int, in
         by_begin: dict[int, list[int]] = defaultdict(list)
         for text in those.tolist():
             by_begin[int(hashes[words.starts[text]])].append(text)
-        begins = np.asarray([*by_begin], dtype=np.uint64)
+        bare = {begin: some for begin, some in by_begin.items() if len(some) <= _TRIED}
+        begins = np.asarray([*bare], dtype=np.uint64)
         for place in np.flatnonzero(np.isin(hashes, begins)).tolist():
             holder = int(np.searchsorted(words.starts, place, side="right")) - 1
             if outer[holder]:
-                tried = by_begin[int(hashes[place])][:_TRIED]
+                tried = bare[int(hashes[place])]
                 held = next((one for one in tried if _stands(texts, one, holder, place)), None)
                 if held is not None:
                     yield holder, held

@@ -9,6 +9,7 @@ _LEAST_WORDS, _LEAST_HITS = 6, 3
 _AHEAD = 1.5
 _LEAST_LETTERS = 8
 _MOST = 0.6
+_READ = 2000
 _LANGUAGES: dict[str, tuple[str, ...]] = {
     word: tuple(name for name, small in SMALL_WORDS.items() if word in small)
     for words in SMALL_WORDS.values()
@@ -36,8 +37,11 @@ def language_of(text: str) -> str:
 
 def _script(text: str) -> str:
     """The script of most letters; Chinese and Japanese are told apart by kana."""
+    if text.isascii():
+        letters = sum(map(str.isalpha, text[:_READ]))
+        return "LATIN" if letters >= _LEAST_LETTERS else ""
     counts: Counter[str] = Counter()
-    for sign in text[:2000]:
+    for sign in text[:_READ]:
         if sign.isalpha():
             counts["LATIN" if sign.isascii() else unicodedata.name(sign, "?").split()[0]] += 1
     total = sum(counts.values())
