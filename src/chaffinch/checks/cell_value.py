@@ -1,0 +1,180 @@
+"""Cells that are missing, and numbers far outside."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2_contingency
+
+from chaffinch.checks.registry import Finding, register
+from chaffinch.checks.subject import Subject
+from chaffinch.checks.tail import clipped
+from chaffinch.checks.vectors import is_number
+from chaffinch.core.types import Codes, Floats, Mask
+
+_MUCH = 0.05
+_RARE_GAP = 0.5
+_LEVEL = 1e-3
+_EFFECT = 0.1
+_LEAST_VALUES = 20
+_REACH = 10.0
+_PLACEHOLDERS = frozenset(
+    ("?", "-", "--", "n/a", "na", "nan", "none", "null", "unknown", "missing", "#n/a", "nil")
+)
+
+
+@register(
+    "null",
+    "samples",
+    ("frame",),
+    remedy="Find out why; fill the values in, or let the model know that they are missing",
+    basis="Datalab's issue of that name: share of the cells that are missing",
+)
+def null(subject: Subject) -> Finding:
+    """Rows of which most cells are missing."""
+    lacking = lacking_cells(_frame(subject))
+    shares = lacking.mean(axis=1)
+    usual = float(np.median(shares))
+    return Finding("", "medium", (shares >= _RARE_GAP) & (shares > usual), clipped(shares))
+
+
+@register(
+    "missing_values",
+    "columns",
+    ("frame",),
+    remedy="Find out why; fill the values in, or drop the columns that are nearly empty",
+    basis="More than 5 % of a column; words such as ? and N/A count as missing",
+)
+def missing_values(subject: Subject) -> Finding:
+    """Columns of which many cells are missing."""
+    frame = _frame(subject)
+    shares = lacking_cells(frame).mean(axis=0)
+    worst = np.argsort(-shares, kind="stable")
+    told = [f"{frame.columns[one]} ({shares[one]:.0%})" for one in worst if shares[one] > _MUCH]
+    return Finding("", "medium" if shares.max(initial=0) >= 0.5 else "low", names=told)
+
+
+@register(
+    "missing_by_class",
+    "columns",
+    ("frame", "labels"),
+    remedy="Find out how the values got lost; a model will learn the gap instead of the value",
+    basis="Chi-squared test by column with Holm's correction; Cramer's V of at least 0.1",
+)
+def missing_by_class(subject: Subject) -> Finding:
+    """Columns whose gaps depend on the label."""
+    frame, codes = _frame(subject), subject.labels.codes
+    known = codes >= 0
+    lacking = lacking_cells(frame)[known]
+    found = dependent_gaps(lacking, codes[known])
+    names = [f"{frame.columns[column]} (V {effect:.2f})" for column, effect in found]
+    strong = any(effect >= 0.3 for _, effect in found)
+    return Finding("", "high" if strong else "medium", names=names)
+
+
+@register(
+    "extreme_values",
+    "samples",
+    ("frame",),
+    remedy="Look for wrong units, lost decimal signs and codes for missing values such as 999",
+    basis="More than 10 interquartile ranges outside, also by logarithm; rare in the column",
+)
+def extreme_values(subject: Subject) -> Finding:
+    """Numbers far outside the others of their column."""
+    frame = _frame(subject)
+    flagged, scores = np.zeros(len(frame), np.bool_), np.zeros(len(frame))
+    names = []
+    for name in frame.columns:
+        if not is_number(frame[name]):
+            continue
+        outside, own = extreme(frame[name].to_numpy(np.float64, na_value=np.nan))
+        scores = np.maximum(scores, own)
+        if outside.any():
+            names.append(f"{name} ({int(outside.sum()):,})")
+            flagged |= outside
+    return Finding("", "medium", flagged, scores, names=names)
+
+
+def extreme(values: Floats) -> tuple[Mask, Floats]:
+    """Flags and scores of numbers that lie far outside, (N,) with NaN for missing ones.
+
+    A long tail is no issue: the number must also lie far outside by its logarithm, and the next
+    one must be far from it. A column in which half of the numbers are equal (counts, amounts that
+    are mostly zero) is measured by those that differ.
+
+    Returns:
+        Flags, and scores: 0 within the quartiles, 1/2 at the limit.
+    """
+    finite = np.isfinite(values)
+    known = values[finite]
+    common = np.median(known) if len(known) else 0.0
+    spread = known[known != common] if len(known) and np.mean(known == common) >= 0.5 else known
+    scores = np.zeros(len(values))
+    if len(np.unique(spread)) < _LEAST_VALUES:
+        return np.zeros(len(values), np.bool_), scores
+    away = np.minimum(_distance(values, spread), _distance(_symlog(values), _symlog(spread)))
+    away = np.where(finite, away, np.where(np.isinf(values), np.inf, 0))
+    scores = clipped(1 - np.exp2(-away / _REACH))
+    return (away > _REACH) & _is_rare(values, away), scores
+
+
+def dependent_gaps(lacking: Mask, codes: Codes) -> list[tuple[int, float]]:
+    """Columns whose missing cells depend on the class, with Cramer's V, the strongest first.
+
+    Args:
+        lacking: (N, I) which cells are missing.
+        codes: (N,) classes.
+    """
+    tested = []
+    for column in np.flatnonzero(lacking.any(axis=0) & ~lacking.all(axis=0)).tolist():
+        counts = pd.crosstab(codes, lacking[:, column]).to_numpy()
+        statistic, p_value, _, _ = chi2_contingency(counts)
+        tested.append((float(p_value), column, float(np.sqrt(statistic / len(codes)))))
+    tested.sort()
+    found = []
+    for place, (p_value, column, effect) in enumerate(tested):
+        if p_value * (len(tested) - place) > _LEVEL:
+            break
+        if effect >= _EFFECT:
+            found.append((column, effect))
+    return sorted(found, key=lambda pair: -pair[1])
+
+
+def lacking_cells(frame: pd.DataFrame) -> Mask:
+    """(N, I) which cells are missing, words that stand for it included."""
+    if not len(frame.columns):
+        return np.zeros((len(frame), 0), np.bool_)
+    return np.stack([_lacking(frame[name]) for name in frame.columns], axis=1)
+
+
+def _lacking(column: "pd.Series[Any]") -> Mask:
+    lacking = column.isna().to_numpy(np.bool_)
+    if getattr(column.dtype, "kind", "O") in "OT":
+        codes, levels = pd.factorize(column)
+        stands = [
+            isinstance(one, str) and (one.strip().casefold() in _PLACEHOLDERS or not one.strip())
+            for one in levels
+        ]
+        lacking |= np.asarray([*stands, True], np.bool_)[codes]
+    return np.asarray(lacking, np.bool_)
+
+
+def _distance(values: Floats, known: Floats) -> Floats:
+    """How many interquartile ranges of the known values each lies outside their quartiles."""
+    first, third = np.quantile(known, [0.25, 0.75])
+    outside = np.maximum(np.maximum(first - values, values - third), 0)
+    away: Floats = np.nan_to_num(outside / max(third - first, 1e-12), posinf=np.inf)
+    return away
+
+
+def _symlog(values: Floats) -> Floats:
+    logarithms: Floats = np.sign(values) * np.log1p(np.abs(values))
+    return logarithms
+
+
+def _is_rare(values: Floats, away: Floats) -> bool:
+    return bool(np.mean(away > _REACH) <= 0.01)
+
+
+def _frame(subject: Subject) -> pd.DataFrame:
+    return pd.DataFrame() if subject.frame is None else subject.frame

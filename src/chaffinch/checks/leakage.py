@@ -1,0 +1,105 @@
+"""Columns that tell the label by themselves, so that nothing else has to be learned."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedKFold
+from sklearn.tree import DecisionTreeClassifier
+
+from chaffinch.checks.column import is_identifier
+from chaffinch.checks.registry import Finding, register
+from chaffinch.checks.subject import Subject
+from chaffinch.checks.vectors import is_number
+from chaffinch.core.types import Codes, Floats
+
+_MOST_ROWS = 10_000
+_NEARLY_ALL = 0.95
+_LEAST_ROWS = 40
+_FOLDS = 3
+_RELATED = 0.2
+
+
+@register(
+    "label_leakage",
+    "columns",
+    ("frame", "labels"),
+    remedy="Leave out what is not known before the label is",
+    basis="Cross-validated balanced accuracy of a tree on the column alone; Kaufman et al. 2012",
+)
+def label_leakage(subject: Subject) -> Finding:
+    """Columns that tell the label by themselves."""
+    frame = pd.DataFrame() if subject.frame is None else subject.frame
+    rows = _drawn(subject)
+    codes = subject.labels.codes[rows]
+    found = []
+    for name in frame.columns:
+        column = frame[name].iloc[rows]
+        gain = label_gain(column, codes, subject.seed)
+        least = _RELATED if is_identifier(frame[name]) else _NEARLY_ALL
+        if gain >= least:
+            found.append((gain, str(name)))
+    found.sort(reverse=True)
+    return Finding("", "high", names=[f"{name} ({gain:.0%})" for gain, name in found])
+
+
+def label_gain(column: "pd.Series[Any]", codes: Codes, seed: int) -> float:
+    """How well one column predicts the label: 0 as good as guessing, 1 always right.
+
+    Balanced accuracy on held-out folds, less that of guessing, as a share of what is possible.
+
+    Args:
+        column: (N,) cells.
+        codes: (N,) classes; those of fewer than three samples are left out.
+        seed: Draws the folds.
+    """
+    counts = np.bincount(codes)
+    kept = counts[codes] >= _FOLDS
+    codes = codes[kept]
+    if len(codes) < _LEAST_ROWS or len(np.unique(codes)) < 2:
+        return 0.0
+    values = _numbers(column[kept])
+    predicted = np.empty_like(codes)
+    folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed % 2**32)
+    for train, test in folds.split(values, codes):
+        known = values[train], codes[train]
+        told = _by_level(values[train, 0], codes[train]) if _is_listed(column) else None
+        if told is not None:
+            predicted[test] = [told.get(one, -1) for one in values[test, 0].tolist()]
+            continue
+        tree = DecisionTreeClassifier(max_leaf_nodes=256, class_weight="balanced", random_state=0)
+        predicted[test] = tree.fit(*known).predict(values[test])
+    hits = pd.Series(predicted == codes).groupby(codes).mean()
+    chance = 1 / len(hits)
+    return float((hits.mean() - chance) / (1 - chance))
+
+
+def _by_level(levels: Floats, codes: Codes) -> dict[float, int]:
+    """For each level of a column, the class that it holds the largest share of."""
+    table = pd.crosstab(levels, codes)
+    shares = table / table.sum(axis=0)
+    return dict(zip(shares.index.tolist(), shares.idxmax(axis=1).tolist(), strict=True))
+
+
+def _is_listed(column: "pd.Series[Any]") -> bool:
+    return not is_number(column) and not pd.api.types.is_datetime64_any_dtype(column)
+
+
+def _numbers(column: "pd.Series[Any]") -> Floats:
+    """(N, 1) cells as numbers: levels by their codes, moments by their time."""
+    if _is_listed(column):
+        return pd.factorize(column.astype(str))[0][:, None].astype(np.float64)
+    if not is_number(column):
+        column = pd.Series(column.to_numpy("datetime64[s]").astype(np.int64))
+    values = column.to_numpy(np.float64, na_value=np.nan)
+    finite = np.isfinite(values)
+    lowest = float(values[finite].min()) if finite.any() else 0.0
+    # A gap may tell the label too: it gets a value of its own.
+    filled: Floats = np.where(finite, values, lowest - 1 - abs(lowest))
+    return np.asarray(filled[:, None].astype(np.float32), np.float64)
+
+
+def _drawn(subject: Subject) -> Codes:
+    known = np.flatnonzero(subject.labels.known)
+    random = np.random.default_rng(subject.seed)
+    return np.sort(random.permutation(known)[:_MOST_ROWS])
