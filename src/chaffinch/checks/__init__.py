@@ -6,11 +6,16 @@ Importing a module registers its checks.
 from chaffinch.checks import (
     cell_value,
     column,
+    drift,
     duplicates,
     fault,
     image,
     label,
     leakage,
+    order,
+    personal,
+    spurious,
+    text,
 )
 from chaffinch.checks.registry import CHECKS, Check, Finding
 from chaffinch.checks.result import CheckResult
@@ -24,9 +29,14 @@ __all__ = [
     "check",
     "cell_value",
     "column",
+    "drift",
     "duplicates",
     "fault",
     "image",
     "label",
     "leakage",
+    "order",
+    "personal",
+    "spurious",
+    "text",
 ]

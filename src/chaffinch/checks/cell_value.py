@@ -1,11 +1,10 @@
 """Cells that are missing, and numbers far outside."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2_contingency
 
+from chaffinch.checks.label import merged_codes
 from chaffinch.checks.registry import Finding, register
 from chaffinch.checks.subject import Subject
 from chaffinch.checks.tail import clipped
@@ -18,9 +17,6 @@ _LEVEL = 1e-3
 _EFFECT = 0.1
 _LEAST_VALUES = 20
 _REACH = 10.0
-_PLACEHOLDERS = frozenset(
-    ("?", "-", "--", "n/a", "na", "nan", "none", "null", "unknown", "missing", "#n/a", "nil")
-)
 
 
 @register(
@@ -32,8 +28,7 @@ _PLACEHOLDERS = frozenset(
 )
 def null(subject: Subject) -> Finding:
     """Rows of which most cells are missing."""
-    lacking = lacking_cells(_frame(subject))
-    shares = lacking.mean(axis=1)
+    shares = subject.cells.lacking.mean(axis=1)
     usual = float(np.median(shares))
     return Finding("", "medium", (shares >= _RARE_GAP) & (shares > usual), clipped(shares))
 
@@ -47,10 +42,10 @@ def null(subject: Subject) -> Finding:
 )
 def missing_values(subject: Subject) -> Finding:
     """Columns of which many cells are missing."""
-    frame = _frame(subject)
-    shares = lacking_cells(frame).mean(axis=0)
+    names = subject.cells.names
+    shares = subject.cells.lacking.mean(axis=0)
     worst = np.argsort(-shares, kind="stable")
-    told = [f"{frame.columns[one]} ({shares[one]:.0%})" for one in worst if shares[one] > _MUCH]
+    told = [f"{names[one]} ({shares[one]:.0%})" for one in worst if shares[one] > _MUCH]
     return Finding("", "medium" if shares.max(initial=0) >= 0.5 else "low", names=told)
 
 
@@ -63,11 +58,10 @@ def missing_values(subject: Subject) -> Finding:
 )
 def missing_by_class(subject: Subject) -> Finding:
     """Columns whose gaps depend on the label."""
-    frame, codes = _frame(subject), subject.labels.codes
+    cells, codes = subject.cells, merged_codes(subject.labels)
     known = codes >= 0
-    lacking = lacking_cells(frame)[known]
-    found = dependent_gaps(lacking, codes[known])
-    names = [f"{frame.columns[column]} (V {effect:.2f})" for column, effect in found]
+    found = dependent_gaps(cells.lacking[known], codes[known])
+    names = [f"{cells.names[column]} (V {effect:.2f})" for column, effect in found]
     strong = any(effect >= 0.3 for _, effect in found)
     return Finding("", "high" if strong else "medium", names=names)
 
@@ -81,7 +75,7 @@ def missing_by_class(subject: Subject) -> Finding:
 )
 def extreme_values(subject: Subject) -> Finding:
     """Numbers far outside the others of their column."""
-    frame = _frame(subject)
+    frame = subject.cells.frame
     flagged, scores = np.zeros(len(frame), np.bool_), np.zeros(len(frame))
     names = []
     for name in frame.columns:
@@ -140,25 +134,6 @@ def dependent_gaps(lacking: Mask, codes: Codes) -> list[tuple[int, float]]:
     return sorted(found, key=lambda pair: -pair[1])
 
 
-def lacking_cells(frame: pd.DataFrame) -> Mask:
-    """(N, I) which cells are missing, words that stand for it included."""
-    if not len(frame.columns):
-        return np.zeros((len(frame), 0), np.bool_)
-    return np.stack([_lacking(frame[name]) for name in frame.columns], axis=1)
-
-
-def _lacking(column: "pd.Series[Any]") -> Mask:
-    lacking = column.isna().to_numpy(np.bool_)
-    if getattr(column.dtype, "kind", "O") in "OT":
-        codes, levels = pd.factorize(column)
-        stands = [
-            isinstance(one, str) and (one.strip().casefold() in _PLACEHOLDERS or not one.strip())
-            for one in levels
-        ]
-        lacking |= np.asarray([*stands, True], np.bool_)[codes]
-    return np.asarray(lacking, np.bool_)
-
-
 def _distance(values: Floats, known: Floats) -> Floats:
     """How many interquartile ranges of the known values each lies outside their quartiles."""
     first, third = np.quantile(known, [0.25, 0.75])
@@ -175,6 +150,3 @@ def _symlog(values: Floats) -> Floats:
 def _is_rare(values: Floats, away: Floats) -> bool:
     return bool(np.mean(away > _REACH) <= 0.01)
 
-
-def _frame(subject: Subject) -> pd.DataFrame:
-    return pd.DataFrame() if subject.frame is None else subject.frame

@@ -3,18 +3,12 @@
 from collections import defaultdict
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
+from chaffinch.checks.cells import Cells
+from chaffinch.checks.identifier import is_identifier
 from chaffinch.checks.registry import Finding, register
 from chaffinch.checks.subject import Subject
-from chaffinch.checks.vectors import is_number
-from chaffinch.data.cell import words_of
 
-_LEAST_ROWS = 20
 _NEARLY = 0.999
-_UNIQUE = 0.99
-_LONGEST_KEY = 64
 
 
 @register(
@@ -26,7 +20,7 @@ _LONGEST_KEY = 64
 )
 def identifiers(subject: Subject) -> Finding:
     """Columns that only name the row."""
-    frame = _frame(subject)
+    frame = subject.cells.frame
     found = [str(name) for name in frame.columns if is_identifier(frame[name])]
     return Finding("", "low", names=found)
 
@@ -40,10 +34,8 @@ def identifiers(subject: Subject) -> Finding:
 )
 def constant_columns(subject: Subject) -> Finding:
     """Columns of a single value."""
-    frame = _frame(subject)
-    if len(frame) < 2:
-        return Finding()
-    found = [str(name) for name in frame.columns if commonest(frame[name]) == 1]
+    shares = commonest(subject.cells)
+    found = [name for name, share in shares.items() if share == 1 and len(subject) > 1]
     return Finding("", "low", names=found)
 
 
@@ -56,8 +48,7 @@ def constant_columns(subject: Subject) -> Finding:
 )
 def near_constant_columns(subject: Subject) -> Finding:
     """Columns of almost a single value."""
-    frame = _frame(subject)
-    shares = {str(name): commonest(frame[name]) for name in frame.columns}
+    shares = commonest(subject.cells)
     found = [name for name, share in shares.items() if _NEARLY < share < 1]
     return Finding("", "low", names=sorted(found, key=lambda name: -shares[name]))
 
@@ -71,66 +62,29 @@ def near_constant_columns(subject: Subject) -> Finding:
 )
 def duplicate_columns(subject: Subject) -> Finding:
     """Columns that hold the same as another."""
-    groups = equal_columns(_frame(subject))
+    groups = equal_columns(subject.cells)
     return Finding("", "low", names=[" = ".join(map(str, group)) for group in groups])
 
 
-def is_identifier(column: "pd.Series[Any]") -> bool:
-    """Whether a column is a running number or a key that is different in nearly every row.
-
-    Running numbers are whole ones that go up or down by a constant step; keys are texts without
-    spaces of at most 64 letters, not dates, and not all letters alone.
-    """
-    known = column.dropna()
-    if len(known) < max(_LEAST_ROWS, _UNIQUE * len(column)):
-        return False
-    if is_number(known):
-        values = known.to_numpy(np.float64)
-        if not np.array_equal(values, np.rint(values)):
-            return False
-        ordered = np.sort(values)
-        steps = np.diff(ordered)
-        # Shuffled running numbers too: all different, and hardly a gap between them.
-        return bool(steps.min() >= 1 and ordered[-1] - ordered[0] <= 1.1 * steps.min() * len(values))
-    if getattr(known.dtype, "kind", "O") not in "OT" or known.nunique() < _UNIQUE * len(column):
-        return False
-    texts = known.astype(str)
-    key = texts.str.fullmatch(r"(?=.*\d)[\w.:/#@+-]+") & (texts.str.len() <= _LONGEST_KEY)
-    return bool(key.mean() >= _UNIQUE) and not _is_measured(texts)
+def commonest(cells: Cells) -> dict[str, float]:
+    """By column, the share of the rows with the commonest value; a missing cell is a value."""
+    return {
+        name: float(cells.shares(place).max(initial=0)) for place, name in enumerate(cells.names)
+    }
 
 
-def commonest(column: "pd.Series[Any]") -> float:
-    """Share of the rows with the commonest value; a missing cell is a value."""
-    if not len(column):
-        return 0.0
-    counts = np.unique(words_of(column), return_counts=True)[1]
-    return float(counts.max() / len(column))
-
-
-def equal_columns(frame: pd.DataFrame) -> list[list[str]]:
+def equal_columns(cells: Cells) -> list[list[str]]:
     """Groups of columns that part the rows alike, so that one follows from the other.
 
-    Cells may be written in other ways (codes and names of the same levels). Constant columns, and
-    columns that are different in every row, are in no group unless their cells are equal.
+    Cells may be written in other ways (codes and names of the same levels). Constant columns are
+    in no group, nor are columns that are different in most rows unless their cells are equal.
     """
-    alike: dict[bytes, list[str]] = defaultdict(list)
-    for name in frame.columns:
-        words = words_of(frame[name])
-        codes, uniques = pd.factorize(words)
-        if len(uniques) == 1:
-            continue
-        told = codes if len(uniques) < len(words) / 2 else words
-        alike[told.astype(np.uint64).tobytes()].append(str(name))
+    alike: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+    for place, name in enumerate(cells.names):
+        count = len(cells.levels[place])
+        if count > 1:
+            # Codes count up in the order of the rows: equal ones are the same partition.
+            varied = count >= len(cells.codes) / 2
+            content = tuple(map(str, cells.levels[place])) if varied else ()
+            alike[cells.codes[:, place].tobytes(), content].append(name)
     return [group for group in alike.values() if len(group) > 1]
-
-
-def _is_measured(texts: "pd.Series[Any]") -> bool:
-    """Whether texts are numbers or moments, which are measured and no keys."""
-    sample = texts.iloc[:200]
-    numbers = pd.to_numeric(sample, errors="coerce").notna().mean()
-    looks = sample.str.fullmatch(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?").mean()
-    return bool(looks > _UNIQUE or (numbers > _UNIQUE and sample.str.contains(r"\.").any()))
-
-
-def _frame(subject: Subject) -> pd.DataFrame:
-    return pd.DataFrame() if subject.frame is None else subject.frame

@@ -23,6 +23,7 @@ from chaffinch.data.picture import Span, fit, shallow
 
 _WORKING_SIDE = 256
 _THUMBNAIL = 16
+_LEAST_SIDE = 16
 _CHUNK = 250
 _LEAST_PARALLEL = 4_000
 _WEIGHTS = np.asarray([0.299, 0.587, 0.114], np.float32)
@@ -179,9 +180,9 @@ def blur_of(gray: NDArray[Any], width: int = 9) -> float:
         width: Of the filter, in pixels; narrower for images that are hardly larger.
 
     Returns:
-        The blur; 0 for an image without differences or of fewer than 4 pixels a side.
+        The blur; 0 for an image without differences or of fewer than 16 pixels a side.
     """
-    if min(gray.shape) < 4:
+    if min(gray.shape) < _LEAST_SIDE:
         return 0.0
     image = gray.astype(np.float32, copy=False)
     return max(_blur_along(image, width), _blur_along(image.T, width))

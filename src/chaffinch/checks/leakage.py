@@ -7,7 +7,8 @@ import pandas as pd
 from sklearn.model_selection import StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier
 
-from chaffinch.checks.column import is_identifier
+from chaffinch.checks.identifier import is_identifier
+from chaffinch.checks.label import merged_codes
 from chaffinch.checks.registry import Finding, register
 from chaffinch.checks.subject import Subject
 from chaffinch.checks.vectors import is_number
@@ -31,7 +32,7 @@ def label_leakage(subject: Subject) -> Finding:
     """Columns that tell the label by themselves."""
     frame = pd.DataFrame() if subject.frame is None else subject.frame
     rows = _drawn(subject)
-    codes = subject.labels.codes[rows]
+    codes = merged_codes(subject.labels)[rows]
     found = []
     for name in frame.columns:
         column = frame[name].iloc[rows]

@@ -28,7 +28,7 @@ class Finding:
         scores: (N,) in 0..1, higher is worse; where it is an issue of samples.
         groups: (N,) which samples belong together (copies of one another); -1 for none.
         names: Columns or classes that have the issue, the worst first.
-        counted: How many have the issue, where neither samples nor names are counted.
+        counted: How many have the issue, where that is neither the number of flags nor of names.
     """
 
     message: str = ""
@@ -42,9 +42,11 @@ class Finding:
     @property
     def count(self) -> int:
         """How many samples, columns or classes have the issue; 0 where there is none."""
+        if self.counted:
+            return int(self.counted)
         if self.flagged is not None:
             return int(np.count_nonzero(self.flagged))
-        return len(self.names) or self.counted
+        return len(self.names)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from chaffinch.checks.cells import Cells
+from chaffinch.checks.identifier import is_identifier
 from chaffinch.checks.neighbour import groups_of, near_pairs, scale_of
 from chaffinch.checks.vectors import is_number
 from chaffinch.core.types import Codes, Floats
-from chaffinch.data.cell import words_of
 
 Words = NDArray[np.uint64]
 
@@ -20,16 +21,20 @@ _WIDTHS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 _MANY_CONTINUOUS = 8
 
 
-def is_surprising(frame: pd.DataFrame) -> bool:
+def is_surprising(codes: Codes) -> bool:
     """Whether equal rows are no mere coincidence of columns that take few values.
 
     Of the pairs that agree in all columns but the most varied one, a share of about ``c`` (that of
     pairs equal in this column at all) is expected to agree in it too by chance.
+
+    Args:
+        codes: (N, I) levels of the cells.
     """
-    words = words_of_frame(frame)
-    shares = [_equal_share(words[:, column]) for column in range(words.shape[1])]
+    if not codes.shape[1]:
+        return False
+    shares = [_equal_share(codes[:, column]) for column in range(codes.shape[1])]
     varied = int(np.argmin(shares))
-    hashes = _hashes(words)
+    hashes = _hashes(codes)
     whole = hashes.sum(axis=1, dtype=np.uint64)
     equal = _count_pairs(whole)
     but_one = _count_pairs(whole - hashes[:, varied]) - equal
@@ -37,37 +42,38 @@ def is_surprising(frame: pd.DataFrame) -> bool:
     return equal > _FACTOR * expected
 
 
-def near_rows(frame: pd.DataFrame, vectors: Floats | None, seed: int) -> Codes:
+def near_rows(cells: Cells, vectors: Floats | None, seed: int) -> Codes:
     """(N,) group of rows that differ only in how text is written or a little in numbers; else -1.
 
     Texts are compared without case, spaces at the ends and repeated ones; numbers of many values
     by a grid, whose cells are as wide as chance lets no rows share one. Rows of many such numbers
-    are also compared as vectors, see `near_pairs`.
+    are also compared as vectors, see `near_pairs`. Columns that only name the row are left out:
+    the same row under another key is a copy.
 
     Args:
-        frame: N x I cells.
+        cells: N x I cells.
         vectors: (N, K) description of the rows.
         seed: Draws the reference set.
     """
-    if not len(frame.columns):
+    frame = cells.frame
+    told = [place for place, name in enumerate(frame.columns) if not is_identifier(frame[name])]
+    if not told:
         return np.full(len(frame), -1, np.int64)
-    continuous = [name for name in frame.columns if _is_continuous(frame[name])]
-    plain = {name: _plain(frame[name]) for name in frame.columns if name not in continuous}
-    numbers = np.stack([_scaled(frame[name]) for name in continuous], axis=1) if continuous else None
-    exact = _hashes(words_of_frame(frame)).sum(axis=1, dtype=np.uint64)
-    rest = pd.DataFrame(plain, index=frame.index)
-    base = _hashes(words_of_frame(rest)).sum(axis=1, dtype=np.uint64) if plain else exact * 0
-    keys = [base] if numbers is None else _grid_keys(base, numbers, _count_pairs(exact))
+    continuous = [place for place in told if _is_continuous(frame.iloc[:, place])]
+    plain = [_plain(cells, place) for place in told if place not in continuous]
+    exact = _hashes(cells.codes).sum(axis=1, dtype=np.uint64)
+    base = exact * np.uint64(0)
+    if plain:
+        base = _hashes(np.stack(plain, axis=1)).sum(axis=1, dtype=np.uint64)
+    keys = [base]
+    if continuous:
+        numbers = np.stack([_scaled(frame.iloc[:, place]) for place in continuous], axis=1)
+        keys = _grid_keys(base, numbers, _count_pairs(exact))
     links = [_chains(key) for key in keys]
     if vectors is not None and len(continuous) >= _MANY_CONTINUOUS:
         links.append(near_pairs(vectors, scale_of(vectors, seed).limit(len(vectors)), seed))
     pairs = np.concatenate([np.empty((0, 2), np.int64), *links])
     return _of_different(groups_of(pairs, len(frame)), exact)
-
-
-def words_of_frame(frame: pd.DataFrame) -> Words:
-    """(N, I) one word a cell; equal cells have equal words."""
-    return np.stack([words_of(frame[name]) for name in frame.columns], axis=1)
 
 
 def _grid_keys(base: Words, numbers: Floats, equal: int) -> list[Words]:
@@ -86,7 +92,7 @@ def _cells(base: Words, numbers: Floats, width: float, shift: float) -> Words:
     places = np.floor(numbers / width + shift)
     found = np.nan_to_num(places, nan=-(2.0**52), posinf=2.0**53, neginf=-(2.0**53))
     cells = np.clip(found, -(2.0**62), 2.0**62).astype(np.int64)
-    keys: Words = base + _hashes(cells.view(np.uint64)).sum(axis=1, dtype=np.uint64)
+    keys: Words = base + _hashes(cells).sum(axis=1, dtype=np.uint64)
     return keys
 
 
@@ -123,18 +129,21 @@ def _scaled(column: "pd.Series[Any]") -> Floats:
     return scaled
 
 
-def _plain(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    if is_number(column) or getattr(column.dtype, "kind", "O") not in "OT":
-        return column
-    text = column.astype(object)
-    return text.map(lambda one: " ".join(one.split()).casefold() if isinstance(one, str) else one)
+def _plain(cells: Cells, place: int) -> Codes:
+    """(N,) codes of a column in which texts that are written in other ways are equal."""
+    levels = cells.levels[place]
+    if getattr(cells.frame.dtypes.iloc[place], "kind", "O") not in "OT":
+        return cells.codes[:, place]
+    texts = [" ".join(one.split()).casefold() if isinstance(one, str) else one for one in levels]
+    merged: Codes = pd.factorize(pd.Series(texts, dtype=object), use_na_sentinel=False)[0]
+    return merged[cells.codes[:, place]]
 
 
-def _hashes(words: Words) -> Words:
+def _hashes(codes: Codes) -> Words:
     """(N, I) hashes of cells that differ from column to column; their sum is one of the row."""
     random = np.random.default_rng(0)
-    odd = random.integers(1, 2**63, size=words.shape[1], dtype=np.uint64) | np.uint64(1)
-    mixed = words * odd + odd
+    odd = random.integers(1, 2**63, size=codes.shape[1], dtype=np.uint64) | np.uint64(1)
+    mixed = codes.astype(np.int64).view(np.uint64) * odd + odd
     mixed ^= mixed >> np.uint64(31)
     mixed *= np.uint64(0x9E3779B97F4A7C15)
     mixed ^= mixed >> np.uint64(29)
@@ -146,9 +155,8 @@ def _count_pairs(keys: Words) -> int:
     return int((counts * (counts - 1) // 2).sum())
 
 
-def _equal_share(words: Words) -> float:
+def _equal_share(codes: Codes) -> float:
     """How likely two rows drawn at random have an equal cell."""
-    counts = np.unique(words, return_counts=True)[1]
-    return float(((counts / len(words)) ** 2).sum())
+    return float(((np.bincount(codes) / len(codes)) ** 2).sum())
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from chaffinch.checks.cells import Cells
 from chaffinch.checks.image_property import ImageProperties, measure_images
 from chaffinch.checks.neighbour import equal_groups
 from chaffinch.checks.row_copy import is_surprising, near_rows
@@ -83,6 +84,11 @@ class Subject:
         return measure_images(self.images or ())
 
     @cached_property
+    def cells(self) -> Cells:
+        """The columns as codes; none where there is no table."""
+        return Cells.of(pd.DataFrame(index=range(len(self))) if self.frame is None else self.frame)
+
+    @cached_property
     def vectors(self) -> Floats | None:
         """(N, K) float32 description of the samples, in which alike ones are near.
 
@@ -105,7 +111,7 @@ class Subject:
         keys = np.asarray(self.digests, dtype=object).astype(np.str_)
         groups = equal_groups(keys)
         groups[~self.usable] = -1
-        if self.modality == "table" and self.frame is not None and not is_surprising(self.frame):
+        if self.modality == "table" and not is_surprising(self.cells.codes):
             groups[:] = -1
         return groups
 
@@ -113,8 +119,7 @@ class Subject:
     def near_copies(self) -> Codes:
         """(N,) group of samples of nearly the same content, equal ones among them; -1 for none."""
         if self.modality == "table":
-            frame = pd.DataFrame() if self.frame is None else self.frame
-            return near_rows(frame, self.vectors, self.seed)
+            return near_rows(self.cells, self.vectors, self.seed)
         if self.texts is not None:
             return near_texts(self.texts, self.vectors, self.seed)
         return near_vectors(self.vectors, self.seed)

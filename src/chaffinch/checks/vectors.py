@@ -46,9 +46,9 @@ def vectors_of_frame(frame: pd.DataFrame) -> Floats | None:
         column = frame[name]
         if is_number(column):
             ranks = column.rank(pct=True).to_numpy(np.float64, na_value=np.nan)
-            parts.append(np.nan_to_num(2 * ranks - 1 - np.nanmean([1 / max(len(ranks), 1)])))
+            parts.append(np.nan_to_num(2 * ranks - 1 - 1 / len(ranks)))
             continue
-        codes = pd.factorize(column.astype(str))[0]
+        codes = pd.factorize(column.astype(str), use_na_sentinel=False)[0]
         counts = np.bincount(codes)
         common = np.argsort(-counts, kind="stable")[:_MOST_LEVELS]
         common = common[(counts[common] > 1) & (counts[common] < len(codes))]
