@@ -18,6 +18,7 @@ _HOMES = {
     "attribute": "chaffinch.influence",
     "attribute_prompts": "chaffinch.pipeline.attribute",
     "calibrate": "chaffinch.pipeline.calibrate",
+    "check": "chaffinch.checks.run",
     "check_prompts": "chaffinch.diagnosis.prompt_check",
     "open_prompts": "chaffinch.data.prompt",
     "explain": "chaffinch.pipeline.explain",
@@ -43,6 +44,7 @@ __all__ = [
     "attribute_prompts",
     "bench",
     "calibrate",
+    "check",
     "check_prompts",
     "explain",
     "forget",
@@ -65,6 +67,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from chaffinch import bench, gradients, influence, losses, repair, scorers
+    from chaffinch.checks.run import check
     from chaffinch.core.edit import Edit
     from chaffinch.core.findings import Findings
     from chaffinch.core.plan import Plan

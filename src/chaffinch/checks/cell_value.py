@@ -103,13 +103,13 @@ def extreme(values: Floats) -> tuple[Mask, Floats]:
     known = values[finite]
     common = np.median(known) if len(known) else 0.0
     spread = known[known != common] if len(known) and np.mean(known == common) >= 0.5 else known
-    scores = np.zeros(len(values))
+    scores: Floats = np.zeros(len(values))
     if len(np.unique(spread)) < _LEAST_VALUES:
         return np.zeros(len(values), np.bool_), scores
     away = np.minimum(_distance(values, spread), _distance(_symlog(values), _symlog(spread)))
     away = np.where(finite, away, np.where(np.isinf(values), np.inf, 0))
     scores = clipped(1 - np.exp2(-away / _REACH))
-    return (away > _REACH) & _is_rare(values, away), scores
+    return (away > _REACH) & _is_rare(away), scores
 
 
 def dependent_gaps(lacking: Mask, codes: Codes) -> list[tuple[int, float]]:
@@ -147,6 +147,5 @@ def _symlog(values: Floats) -> Floats:
     return logarithms
 
 
-def _is_rare(values: Floats, away: Floats) -> bool:
+def _is_rare(away: Floats) -> bool:
     return bool(np.mean(away > _REACH) <= 0.01)
-

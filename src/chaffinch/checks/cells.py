@@ -36,7 +36,7 @@ class Cells:
         count = len(frame.columns)
         codes = np.zeros((len(frame), count), np.int64)
         lacking = np.zeros((len(frame), count), np.bool_)
-        levels = []
+        levels: list[Any] = []
         for place, name in enumerate(frame.columns):
             codes[:, place], unique = pd.factorize(frame[name], use_na_sentinel=False)
             missing = np.asarray(pd.isna(unique), np.bool_)

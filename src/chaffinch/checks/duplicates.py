@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from chaffinch.checks.registry import Finding, register
+from chaffinch.checks.neighbour import groups_of
+from chaffinch.checks.registry import Finding, Severity, register
 from chaffinch.checks.subject import Subject
 from chaffinch.core.types import Codes
 
@@ -96,8 +97,6 @@ def spanning(groups: Codes, kinds: Codes) -> Codes:
 
 def joint(first: Codes, second: Codes) -> Codes:
     """Groups joined wherever they share a sample; (N,) numbers, -1 for samples in neither."""
-    from chaffinch.checks.neighbour import groups_of
-
     links = []
     for groups in (first, second):
         linked = np.flatnonzero(groups >= 0)
@@ -119,5 +118,5 @@ def _copies(groups: Codes) -> Finding:
     flagged = groups >= 0
     count = len(np.unique(groups[flagged]))
     told = f"{count:,} group{'s' * (count != 1)}" if count else ""
-    severity = "medium" if flagged.mean() >= 0.01 else "low"
+    severity: Severity = "medium" if flagged.mean() >= 0.01 else "low"
     return Finding(told, severity, flagged, flagged.astype(np.float64), groups)

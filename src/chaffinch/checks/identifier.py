@@ -28,7 +28,9 @@ def is_identifier(column: "pd.Series[Any]") -> bool:
         ordered = np.sort(values)
         steps = np.diff(ordered)
         # Shuffled running numbers too: all different, and hardly a gap between them.
-        return bool(steps.min() >= 1 and ordered[-1] - ordered[0] <= 1.1 * steps.min() * len(values))
+        return bool(
+            steps.min() >= 1 and ordered[-1] - ordered[0] <= 1.1 * steps.min() * len(values)
+        )
     if getattr(known.dtype, "kind", "O") not in "OT" or known.nunique() < _UNIQUE * len(column):
         return False
     texts = known.astype(str)

@@ -24,7 +24,13 @@ _COLOURLESS = 1 / 255
 _RARE = 0.1
 
 
-@register("dark", "samples", ("images",), remedy="Look at them; take the picture again, brighten it or drop it", basis=_BASIS)
+@register(
+    "dark",
+    "samples",
+    ("images",),
+    remedy="Look at them; take the picture again, brighten it or drop it",
+    basis=_BASIS,
+)
 def dark(subject: Subject) -> Finding:
     """Images that are nearly black."""
     return _found(subject, *dark_images(subject.properties["high"]))
@@ -35,7 +41,13 @@ def dark_images(high: Floats) -> tuple[Mask, Floats]:
     return (high < _DARK) & beyond(high, "low"), clipped(1 - high)
 
 
-@register("light", "samples", ("images",), remedy="Look at them; take the picture again, darken it or drop it", basis=_BASIS)
+@register(
+    "light",
+    "samples",
+    ("images",),
+    remedy="Look at them; take the picture again, darken it or drop it",
+    basis=_BASIS,
+)
 def light(subject: Subject) -> Finding:
     """Images that are nearly white."""
     return _found(subject, *light_images(subject.properties["low"]))
@@ -46,7 +58,13 @@ def light_images(low: Floats) -> tuple[Mask, Floats]:
     return (low > _LIGHT) & beyond(low, "high"), clipped(low)
 
 
-@register("blurry", "samples", ("images",), remedy="Look at them; drop those that people cannot tell either", basis="Crete et al. 2007; Tukey's outer fences within the data set")
+@register(
+    "blurry",
+    "samples",
+    ("images",),
+    remedy="Look at them; drop those that people cannot tell either",
+    basis="Crete et al. 2007; Tukey's outer fences within the data set",
+)
 def blurry(subject: Subject) -> Finding:
     """Images that are out of focus."""
     properties = subject.properties
@@ -62,7 +80,13 @@ def blurry_images(blur: Floats, entropy: Floats) -> tuple[Mask, Floats]:
     return (told > _BLURRED) & beyond(sharpness, "low", 1.5), clipped(told)
 
 
-@register("odd_size", "samples", ("images",), remedy="Check where they come from; they may be thumbnails or scans among photographs", basis=_BASIS)
+@register(
+    "odd_size",
+    "samples",
+    ("images",),
+    remedy="Check where they come from; they may be thumbnails or scans among photographs",
+    basis=_BASIS,
+)
 def odd_size(subject: Subject) -> Finding:
     """Images much larger or smaller than the others."""
     properties = subject.properties
@@ -72,7 +96,13 @@ def odd_size(subject: Subject) -> Finding:
     return _found(subject, flagged, scores, "low")
 
 
-@register("odd_aspect_ratio", "samples", ("images",), remedy="Crop them to what the label names, or drop them", basis=_BASIS)
+@register(
+    "odd_aspect_ratio",
+    "samples",
+    ("images",),
+    remedy="Crop them to what the label names, or drop them",
+    basis=_BASIS,
+)
 def odd_aspect_ratio(subject: Subject) -> Finding:
     """Images much longer or wider than the others."""
     properties = subject.properties
@@ -99,7 +129,13 @@ def odd_logarithms(values: Floats, factor: float) -> tuple[Mask, Floats]:
     return outside & (away >= np.log(factor) - 1e-9), clipped(1 - np.exp2(-away / np.log(factor)))
 
 
-@register("low_information", "samples", ("images",), remedy="Drop blank images; they teach nothing", basis=_BASIS)
+@register(
+    "low_information",
+    "samples",
+    ("images",),
+    remedy="Drop blank images; they teach nothing",
+    basis=_BASIS,
+)
 def low_information(subject: Subject) -> Finding:
     """Images that are blank or nearly so."""
     flagged, scores = poor_images(subject.properties["entropy"])
@@ -112,7 +148,13 @@ def poor_images(entropy: Floats) -> tuple[Mask, Floats]:
     return (share < _BLANK) | ((share < _POOR) & beyond(share, "low")), clipped(1 - share)
 
 
-@register("grayscale", "samples", ("images",), remedy="Check where they come from; make all images gray if colour does not matter", basis=_BASIS)
+@register(
+    "grayscale",
+    "samples",
+    ("images",),
+    remedy="Check where they come from; make all images gray if colour does not matter",
+    basis=_BASIS,
+)
 def grayscale(subject: Subject) -> Finding:
     """Gray images among coloured ones."""
     flagged, scores = gray_images(subject.properties["chroma"])

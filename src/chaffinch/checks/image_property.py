@@ -77,16 +77,20 @@ def measure_images(parts: Sequence[ImageData]) -> ImageProperties:
     jobs: list[tuple[list[Item], Span | None, int]] = []
     for part in parts:
         store: Any = part.store
-        items = [b"" if str(name) in part.faults else store[row] for row, name in _named(part)]
-        for start in range(0, len(items), _CHUNK):
-            jobs.append((items[start : start + _CHUNK], part.span, part.max_pixels))
+        names = map(str, part.ids)
+        items = [b"" if name in part.faults else store[row] for row, name in enumerate(names)]
+        jobs += [
+            (items[start : start + _CHUNK], part.span, part.max_pixels)
+            for start in range(0, len(items), _CHUNK)
+        ]
     total = sum(len(job[0]) for job in jobs)
     found: list[Measured] = []
     with track("looking at images", total) as advance:
         for job, measured in zip(jobs, _run(jobs, total), strict=True):
             found.append(measured)
             advance(len(job[0]))
-    faults, start = {}, 0
+    faults: dict[int, Fault] = {}
+    start = 0
     for values, _, broken in found:
         faults |= {start + row: Fault(UNREADABLE, reason) for row, reason in broken.items()}
         start += len(values)
@@ -97,13 +101,7 @@ def measure_images(parts: Sequence[ImageData]) -> ImageProperties:
     )
 
 
-def _named(part: ImageData) -> Iterator[tuple[int, Any]]:
-    return enumerate(part.ids)
-
-
-def _run(
-    jobs: Sequence[tuple[list[Item], Span | None, int]], total: int
-) -> Iterator[Measured]:
+def _run(jobs: Sequence[tuple[list[Item], Span | None, int]], total: int) -> Iterator[Measured]:
     workers = min(os.cpu_count() or 1, len(jobs))
     if total < _LEAST_PARALLEL or workers < 2:
         yield from (measure_chunk(*job) for job in jobs)

@@ -21,22 +21,22 @@ _WORDS = {
     "mais ou du je ne cette être été plus très mon ma c'est j'ai aux ont",
     "Spanish": "el los las y es una que por con para del se como más pero su muy está yo mi al "
     "también fue ha son este esta cuando sin hay porque puedo tengo cómo qué",
-    "Italian": "il gli che di è una per non sono della con nel si dei anche come più ma alla questo "
-    "questa mi ho ha delle lo perché molto stato era mio mia",
+    "Italian": "il gli che di è una per non sono della con nel si dei anche come più ma alla "
+    "questo questa mi ho ha delle lo perché molto stato era mio mia",
     "Portuguese": "o os as um uma que não para com do da em por é se mais dos como foi ao ele ela "
     "são você muito eu meu minha está mas também isso pelo pela",
-    "Dutch": "het een van en ik niet dat zijn voor met op aan er ook maar als bij nog wel deze naar "
-    "wordt heeft mijn hebben werd kan geen je hij",
-    "Swedish": "och att det som är på av för inte jag med har till om ett den han var så kan från "
-    "vi men mycket eller hur min",
-    "Danish": "og det er at på som ikke jeg af til har med den der for han var sig men også kan fra "
-    "meget hvad hvordan min blev",
+    "Dutch": "het een van en ik niet dat zijn voor met op aan er ook maar als bij nog wel deze "
+    "naar wordt heeft mijn hebben werd kan geen je hij",
+    "Swedish": "och att det som är på av för inte jag med har till om ett den han var så kan "
+    "från vi men mycket eller hur min",
+    "Danish": "og det er at på som ikke jeg af til har med den der for han var sig men også kan "
+    "fra meget hvad hvordan min blev",
     "Polish": "nie się na jest że do to jak ale po co czy tak od ja za przez są mnie był był była "
     "bardzo tylko może już dla jestem",
     "Czech": "je se na že to jsem není jak ale za by co pro jsou který která byl byla tak ve si "
     "velmi také jako už",
-    "Turkish": "bir ve bu için çok ne ile da de değil ben gibi daha var ama olarak kadar olan nasıl "
-    "benim sonra",
+    "Turkish": "bir ve bu için çok ne ile da de değil ben gibi daha var ama olarak kadar olan "
+    "nasıl benim sonra",  # noqa: RUF001 - it is Turkish
     "Indonesian": "yang dan di ini itu untuk dengan tidak dari dalam akan pada saya adalah ke ada "
     "bisa atau juga sudah kami",
     "Finnish": "ja on ei se että oli hän mutta kun niin ovat minä myös tai kuin mitä sen joka ole "
@@ -79,7 +79,9 @@ def other_language(texts: Sequence[str]) -> tuple[Mask, list[str]]:
     best = hits.argmax(axis=1)
     told = hits.max(axis=1) >= _LEAST_WORDS
     unique = (hits == hits.max(axis=1, keepdims=True)).sum(axis=1) == 1
-    names = [LANGUAGES[one] if known else "" for one, known in zip(best, told & unique, strict=True)]
+    names = [
+        LANGUAGES[one] if known else "" for one, known in zip(best, told & unique, strict=True)
+    ]
     home = [LANGUAGES.index(one) for one in _common(names)]
     foreign = np.ones(len(short), np.bool_)
     if home:
@@ -126,5 +128,3 @@ def _common(names: Sequence[str]) -> list[str]:
     counts = Counter(filter(None, names))
     total = sum(counts.values())
     return [name for name, count in counts.items() if count >= _COMMON * total]
-
-

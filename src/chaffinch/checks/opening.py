@@ -1,4 +1,4 @@
-"""From what the user passes to the data under check: any data that a scan takes, labels optional."""
+"""From what the user passes to the data under check: as for a scan, with labels optional."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,7 @@ import pandas as pd
 from chaffinch.checks.subject import Subject
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
+from chaffinch.core.fault import Fault
 from chaffinch.core.labels import Labels
 from chaffinch.core.place import need_path
 from chaffinch.data.array import read_npz
@@ -110,7 +111,7 @@ def gather(parts: Mapping[str, Opened], seed: int = 0) -> Subject:
     codes, names = _splits(parts)
     values = np.concatenate([np.asarray(one.labels.values, object) for one in sets])
     offsets = np.cumsum([0, *(len(one) for one in sets)])
-    faults = {}
+    faults: dict[int, Fault] = {}
     for start, one in zip(offsets, sets, strict=False):
         known = getattr(one, "faults", {})
         place = {str(name): row for row, name in enumerate(one.ids)} if known else {}
@@ -255,9 +256,7 @@ def _split_column(frame: pd.DataFrame, wanted: Wanted, source: str) -> str | Non
     )
 
 
-def _with_label(
-    frame: pd.DataFrame, wanted: Wanted, source: str
-) -> tuple[Columns, pd.DataFrame]:
+def _with_label(frame: pd.DataFrame, wanted: Wanted, source: str) -> tuple[Columns, pd.DataFrame]:
     """The columns to use, with one of missing labels where there is none of labels."""
     label = usual_label(list(frame.columns), wanted.label)
     if label is None and wanted.label is not None:

@@ -17,7 +17,9 @@ _LEAST_DIGITS = 7
 _DIGIT = re.compile(r"\d")
 _MOST_LETTERS = 20_000
 
-_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})*\.[A-Za-z]{2,24}(?![\w-])")
+_EMAIL = re.compile(
+    r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})*\.[A-Za-z]{2,24}(?![\w-])"
+)
 _CARD = re.compile(r"(?<![\d.-])\d(?:[ -]?\d){12,18}(?![\d.-])")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
 _PHONE = re.compile(
@@ -87,9 +89,7 @@ def has_email(text: str) -> bool:
 
 def has_phone(text: str) -> bool:
     """Whether a text holds a telephone number: with a country code, or as North America has it."""
-    return any(
-        7 <= sum(map(str.isdigit, found[0])) <= 15 for found in _PHONE.finditer(text)
-    )
+    return any(7 <= sum(map(str.isdigit, found[0])) <= 15 for found in _PHONE.finditer(text))
 
 
 def has_card(text: str) -> bool:

@@ -1,7 +1,7 @@
 """What checks of a data set found."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -41,9 +41,13 @@ class CheckResult:
     notes: tuple[str, ...] = ()
 
     @property
+    def _names(self) -> list[str]:
+        return list(map(str, self.table))
+
+    @property
     def flagged(self) -> pd.DataFrame:
         """The rows of the table that have any issue."""
-        names = [name for name in self.table if self._is_flag(name)]
+        names = [name for name in self._names if self._is_flag(name)]
         return self.table[self.table[names].any(axis=1)]
 
     def samples(self, issue: str) -> pd.DataFrame:
@@ -54,7 +58,7 @@ class CheckResult:
         """
         flag = f"check_{issue}"
         if flag not in self.table:
-            known = [name.removeprefix("check_") for name in self.table if self._is_flag(name)]
+            known = [name.removeprefix("check_") for name in self._names if self._is_flag(name)]
             raise InputError(
                 "the name of an issue of samples that was looked for",
                 repr(issue),
@@ -78,13 +82,11 @@ class CheckResult:
             return head + "no issue found."
         kinds = "issue" if len(self.issues) == 1 else "issues"
         lines = [head + f"{len(self.issues)} {kinds} found."]
-        for one in self.issues.itertuples():
-            lines.append(f"{one.severity:<7}{one.issue}: {counted(one.count, one.unit)}.")
-            lines.append(f"       {one.description}.")
-            told = [*one.names[:_MOST_NAMED], *one.examples[:_MOST_EXAMPLES]]
-            if told:
-                lines.append(f"       Such as {', '.join(told)}.")
-            lines.append(f"       {one.remedy}.")
+        for one in self.issues.to_dict("records"):
+            lines.append(f"{one['severity']:<7}{one['issue']}: {told_count(one)}.")
+            lines.append(f"       {one['description']}.")
+            lines += [f"       Such as {told}." for told in [told_names(one)] if told]
+            lines.append(f"       {one['remedy']}.")
         return clean("\n".join(lines))
 
     def __str__(self) -> str:
@@ -129,12 +131,19 @@ class CheckResult:
         return name.startswith("check_") and not name.endswith(("_score", "_group"))
 
 
-def counted(count: int, unit: str) -> str:
-    """A count with its unit: ``1 sample``, ``2 classes``."""
+def told_count(issue: Mapping[Hashable, Any]) -> str:
+    """The count of a row of the issues with its unit: ``1 sample``, ``2 classes``."""
+    count, unit = int(issue["count"]), str(issue["unit"])
     if unit == "data set":
         return "the data set"
     singular = {"samples": "sample", "columns": "column", "classes": "class"}[unit]
     return f"{count:,} {singular if count == 1 else unit}"
+
+
+def told_names(issue: Mapping[Hashable, Any]) -> str:
+    """The first columns, classes and samples of a row of the issues, with commas between."""
+    told = [*issue["names"][:_MOST_NAMED], *issue["examples"][:_MOST_EXAMPLES]]
+    return ", ".join(" ".join(clean(one).split()) for one in told)
 
 
 def result_of(

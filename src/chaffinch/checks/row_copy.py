@@ -158,5 +158,3 @@ def _count_pairs(keys: Words) -> int:
 def _equal_share(codes: Codes) -> float:
     """How likely two rows drawn at random have an equal cell."""
     return float(((np.bincount(codes) / len(codes)) ** 2).sum())
-
-

@@ -66,6 +66,24 @@ def check_subject(subject: Subject) -> CheckResult:
     return result_of(found, table, subject.notes)
 
 
+def named_splits(text: str, data: str) -> Any:
+    """What a text of the command line means: a column, or paths with commas between.
+
+    Args:
+        text: A name, a path, or several with commas between; also as ``NAME=PATH``.
+        data: The path of the data.
+    """
+    items = [item.strip() for item in text.split(",") if item.strip()]
+    if not items:
+        raise InputError("a column or paths for --splits", repr(text), "Name at least one")
+    if all("=" in item for item in items):
+        return dict(item.split("=", 1) for item in items)
+    (first, *others) = items
+    if others or Path(first).exists() or (Path(data) / first).exists():
+        return items
+    return first
+
+
 def _parts(data: Any, splits: Any) -> dict[str, Any]:
     """The data sets by name of their split."""
     if isinstance(data, Mapping) and data and all(map(_is_set, data.values())):

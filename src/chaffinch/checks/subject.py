@@ -75,7 +75,7 @@ class Subject:
         if what == "order":
             return self.ordered and len(self) >= _LEAST
         if what == "vectors":
-            return self.vectors is not None and np.count_nonzero(self.usable) >= _LEAST
+            return self.vectors is not None and int(np.count_nonzero(self.usable)) >= _LEAST
         return what in ("samples", "faults") or getattr(self, what) is not None
 
     @cached_property

@@ -14,7 +14,9 @@ from chaffinch.core.types import Floats, Mask
 
 _REPLACEMENT = re.compile("[\N{REPLACEMENT CHARACTER}\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x9f]")
 _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|nbsp|#\d{2,5});|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}")
-_SUSPECT = re.compile("[\u00c2-\u00f4][\u0080-\u00bf\u20ac\u201a-\u203a\u0152-\u0178\u02c6\u02dc\u2122]")
+_SUSPECT = re.compile(
+    "[\u00c2-\u00f4][\u0080-\u00bf\u20ac\u201a-\u203a\u0152-\u0178\u02c6\u02dc\u2122]"
+)
 _MOST_COMMON = 0.1
 _LENGTH_FACTOR = 4.0
 _LEAST_PART = 20
@@ -72,7 +74,7 @@ def boilerplate(subject: Subject) -> Finding:
     "samples",
     ("texts",),
     remedy="Look at them; they may be headings, cut off, or several texts in one",
-    basis="Tukey's outer fences of the logarithm, and at least four times or a fourth of the median",
+    basis="Tukey's outer fences of the logarithm, and a factor of four from the median",
 )
 def odd_length(subject: Subject) -> Finding:
     """Texts far shorter or longer than the rest."""
@@ -87,8 +89,8 @@ def damage_of(text: str) -> int:
     Replacement and control characters; pairs that UTF-8 gives when it is read as Latin-1 or
     cp1252, where reading them the right way round works; entities and escapes left in.
     """
-    count = 0 if text.isascii() and "&" not in text and "\\" not in text else len(
-        _ENTITY.findall(text)
+    count = (
+        0 if text.isascii() and "&" not in text and "\\" not in text else len(_ENTITY.findall(text))
     )
     if _REPLACEMENT.search(text):
         count += len(_REPLACEMENT.findall(text))
@@ -120,8 +122,7 @@ def shared_parts(texts: Sequence[str]) -> tuple[Floats, list[str]]:
         else (that is a duplicate); and the parts, the commonest first.
     """
     split = [
-        [part for one in _PARTS.split(text) if len(part := " ".join(one.split()))]
-        for text in texts
+        [part for one in _PARTS.split(text) if len(part := " ".join(one.split()))] for text in texts
     ]
     whole = [" ".join(parts) for parts in split]
     seen: dict[str, set[int]] = {}

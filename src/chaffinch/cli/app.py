@@ -15,6 +15,7 @@ from chaffinch.cli import (
     apply,
     attribute,
     calibrate,
+    check,
     datasheet,
     explain,
     export,
@@ -254,6 +255,7 @@ def estimators() -> None:
 
 # In the order of the help.
 app.command("scan")(scan)
+app.command("check")(check.check)
 app.command("report")(report)
 app.command("explain")(explain.explain)
 app.command("review")(review.review)
