@@ -17,6 +17,8 @@ _LEVEL = 1e-3
 _EFFECT = 0.1
 _LEAST_VALUES = 20
 _REACH = 10.0
+_REACH_OF_LOGARITHM = 4.0
+_RARE = 0.01
 
 
 @register(
@@ -71,7 +73,7 @@ def missing_by_class(subject: Subject) -> Finding:
     "samples",
     ("frame",),
     remedy="Look for wrong units, lost decimal signs and codes for missing values such as 999",
-    basis="More than 10 interquartile ranges outside, also by logarithm; rare in the column",
+    basis="More than 10 interquartile ranges outside, and 4 by logarithm; rare in the column",
 )
 def extreme_values(subject: Subject) -> Finding:
     """Numbers far outside the others of their column."""
@@ -92,8 +94,7 @@ def extreme_values(subject: Subject) -> Finding:
 def extreme(values: Floats) -> tuple[Mask, Floats]:
     """Flags and scores of numbers that lie far outside, (N,) with NaN for missing ones.
 
-    A long tail is no issue: the number must also lie far outside by its logarithm, and the next
-    one must be far from it. A column in which half of the numbers are equal (counts, amounts that
+    A long tail is no issue: the number must also lie far outside by its logarithm. A column in which half of the numbers are equal (counts, amounts that
     are mostly zero) is measured by those that differ.
 
     Returns:
@@ -106,10 +107,11 @@ def extreme(values: Floats) -> tuple[Mask, Floats]:
     scores: Floats = np.zeros(len(values))
     if len(np.unique(spread)) < _LEAST_VALUES:
         return np.zeros(len(values), np.bool_), scores
-    away = np.minimum(_distance(values, spread), _distance(_symlog(values), _symlog(spread)))
+    linear = _distance(values, spread) / _REACH
+    away = np.minimum(linear, _distance(_symlog(values), _symlog(spread)) / _REACH_OF_LOGARITHM)
     away = np.where(finite, away, np.where(np.isinf(values), np.inf, 0))
-    scores = clipped(1 - np.exp2(-away / _REACH))
-    return (away > _REACH) & _is_rare(away), scores
+    scores = clipped(1 - np.exp2(-away))
+    return (away > 1) & bool(np.mean(away > 1) <= _RARE), scores
 
 
 def dependent_gaps(lacking: Mask, codes: Codes) -> list[tuple[int, float]]:
@@ -145,7 +147,3 @@ def _distance(values: Floats, known: Floats) -> Floats:
 def _symlog(values: Floats) -> Floats:
     logarithms: Floats = np.sign(values) * np.log1p(np.abs(values))
     return logarithms
-
-
-def _is_rare(away: Floats) -> bool:
-    return bool(np.mean(away > _REACH) <= 0.01)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2_contingency, ks_2samp
+from scipy.stats import chi2_contingency, ks_2samp, norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
@@ -119,8 +119,6 @@ def classifier_test(one: Floats, other: Floats, seed: int) -> tuple[float, float
     auroc = float(roc_auc_score(side, scores))
     counts = np.bincount(side)
     spread = np.sqrt((len(side) + 1) / (12 * counts[0] * counts[1]))
-    from scipy.stats import norm
-
     return max(auroc, 0.5), float(norm.sf((auroc - 0.5) / spread))
 
 

@@ -1,6 +1,7 @@
 """What images look like: size, brightness, sharpness, information, colour; each decoded once."""
 
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +26,8 @@ _WORKING_SIDE = 256
 _THUMBNAIL = 16
 _LEAST_SIDE = 16
 _CHUNK = 250
-_LEAST_PARALLEL = 4_000
+_TRIAL = 2.0  # seconds in this process before others are thought of
+_WORTH = 20.0  # seconds of work left that are worth starting processes for
 _WEIGHTS = np.asarray([0.299, 0.587, 0.114], np.float32)
 
 FIELDS = ("height", "width", "mean", "low", "high", "entropy", "blur", "chroma", "r", "g", "b")
@@ -69,7 +71,7 @@ class ImageProperties:
 
 
 def measure_images(parts: Sequence[ImageData]) -> ImageProperties:
-    """Decode and measure the images of all parts, large sets in several processes.
+    """Decode and measure the images of all parts, much work in several processes.
 
     Args:
         parts: The images; those with a fault are left out.
@@ -102,8 +104,14 @@ def measure_images(parts: Sequence[ImageData]) -> ImageProperties:
 
 
 def _run(jobs: Sequence[tuple[list[Item], Span | None, int]], total: int) -> Iterator[Measured]:
+    jobs = list(jobs)
+    began = time.perf_counter()
+    while jobs and time.perf_counter() - began < _TRIAL:
+        yield measure_chunk(*jobs.pop(0))
     workers = min(os.cpu_count() or 1, len(jobs))
-    if total < _LEAST_PARALLEL or workers < 2:
+    done = total - sum(len(job[0]) for job in jobs)
+    spent = time.perf_counter() - began
+    if workers < 2 or spent * (total - done) < _WORTH * done:
         yield from (measure_chunk(*job) for job in jobs)
         return
     # loky's processes do not import the user's main module again, as those of `spawn` would.

@@ -96,7 +96,7 @@ def has_card(text: str) -> bool:
     """Whether a text holds a card number: 13 to 19 digits of a known issuer, with its checksum."""
     for found in _CARD.finditer(text):
         digits = re.sub(r"\D", "", found[0])
-        if digits[0] in "3456" and luhn(digits) and len(set(digits)) > 2:
+        if digits[0] in "3456" and luhn(digits) and len(set(digits)) > 1:
             return True
     return False
 

@@ -184,7 +184,9 @@ def _row(check: Check, finding: Finding, table: pd.DataFrame) -> dict[str, Any]:
     if finding.flagged is not None:
         flagged = np.flatnonzero(finding.flagged)
         scores = np.ones(len(flagged)) if finding.scores is None else finding.scores[flagged]
-        worst = flagged[np.argsort(-scores, kind="stable")[:_MOST_EXAMPLES]]
+        # Of copies a whole group, else the worst.
+        order = -scores if finding.groups is None else finding.groups[flagged]
+        worst = flagged[np.argsort(order, kind="stable")[:_MOST_EXAMPLES]]
         examples = [str(table["source"].iloc[row]) for row in worst]
     share = finding.count / len(table) if finding.flagged is not None else np.nan
     told = f"{check.summary}: {finding.message}" if finding.message else check.summary

@@ -17,6 +17,7 @@ Words = NDArray[np.uint64]
 _FACTOR = 3.0
 _CONTINUOUS_SHARE = 0.05
 _CONTINUOUS_LEAST = 100
+_LEAST_VALUES = 20
 _WIDTHS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 _MANY_CONTINUOUS = 8
 
@@ -117,8 +118,13 @@ def _of_different(groups: Codes, exact: Words) -> Codes:
 def _is_continuous(column: "pd.Series[Any]") -> bool:
     if not is_number(column):
         return False
+    different = int(column.nunique())
+    values = column.to_numpy(np.float64, na_value=np.nan)
+    finite = values[np.isfinite(values)]
+    if different > _LEAST_VALUES and not np.array_equal(finite, np.rint(finite)):
+        return True
     least = max(_CONTINUOUS_LEAST, _CONTINUOUS_SHARE * len(column))
-    return int(column.nunique()) > min(least, len(column) / 2)
+    return different > min(least, len(column) / 2)
 
 
 def _scaled(column: "pd.Series[Any]") -> Floats:

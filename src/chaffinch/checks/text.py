@@ -14,10 +14,16 @@ from chaffinch.core.types import Floats, Mask
 
 _REPLACEMENT = re.compile("[\N{REPLACEMENT CHARACTER}\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x9f]")
 _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|nbsp|#\d{2,5});|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}")
+# Each byte as Latin-1 and as cp1252 show it; the second leaves five bytes out.
+_BYTE_OF = {chr(byte): byte for byte in range(0x80, 0x100)} | {
+    bytes([byte]).decode("cp1252"): byte
+    for byte in range(0x80, 0xA0)
+    if byte not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+}
+_TAIL = "[" + "".join(re.escape(one) for one, byte in _BYTE_OF.items() if byte < 0xC0) + "]"
 _SUSPECT = re.compile(
-    "[\u00c2-\u00f4][\u0080-\u00bf\u20ac\u201a-\u203a\u0152-\u0178\u02c6\u02dc\u2122]"
+    f"[\u00c2-\u00df]{_TAIL}|[\u00e0-\u00ef]{_TAIL}{{2}}|[\u00f0-\u00f4]{_TAIL}{{3}}"
 )
-_MOST_COMMON = 0.1
 _LENGTH_FACTOR = 4.0
 _LEAST_PART = 20
 _LEAST_SHARED = 0.005
@@ -143,11 +149,9 @@ def shared_parts(texts: Sequence[str]) -> tuple[Floats, list[str]]:
 
 
 def _is_double(found: "re.Match[str]") -> bool:
-    """Whether two characters are one that was read by the wrong encoding."""
-    for encoding in ("cp1252", "latin-1"):
-        try:
-            found[0].encode(encoding).decode("utf-8")
-        except UnicodeError:
-            continue
-        return True
-    return False
+    """Whether some characters are one that was read by the wrong encoding."""
+    try:
+        bytes(_BYTE_OF[one] for one in found[0]).decode("utf-8")
+    except UnicodeError:
+        return False
+    return True
