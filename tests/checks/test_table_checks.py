@@ -48,9 +48,7 @@ def plant(frame, kind):
     if kind == "extreme_values":
         return frame.assign(age=[9_999, *frame["age"][1:]])
     if kind == "label_variants":
-        return frame.assign(
-            label=["Yes " if frame["label"][0] == "yes" else "No "] + list(frame["label"][1:])
-        )
+        return frame.assign(label=[f"{frame['label'][0].title()} ", *frame["label"][1:]])
     if kind == "rare_classes":
         return frame.assign(label=["maybe", "maybe", *frame["label"][2:]])
     if kind == "class_imbalance":

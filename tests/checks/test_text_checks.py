@@ -11,10 +11,10 @@ from chaffinch.checks.language import other_language, script_of
 from chaffinch.checks.personal import has_account, has_card, has_email, has_phone, luhn
 from chaffinch.checks.text import damage_of, odd_lengths, shared_parts
 
-WORDS = (
+COMMON = (
     "the a cat dog house river that was with and for they had seen before it in bright old "
     "window garden child walks slowly because of his her blue train at night which is not far"
-).split()
+)
 FOREIGN = {
     "German": "ich habe nicht gewusst, dass der Zug mit den Kindern und dem Hund fährt",
     "French": "je ne sais pas dans quelle maison elle est avec les enfants et le chien",
@@ -28,7 +28,7 @@ SOUND = ("Café was closed", "it's late", "Tom & Jerry", "R&D; done", "C:\\users
 
 def sentences(count, seed=0):
     random = np.random.default_rng(seed)
-    return [" ".join(random.choice(WORDS, random.integers(7, 16))) for _ in range(count)]
+    return [" ".join(random.choice(COMMON.split(), random.integers(7, 16))) for _ in range(count)]
 
 
 def check(texts):

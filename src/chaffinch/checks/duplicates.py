@@ -18,7 +18,7 @@ from chaffinch.core.types import Codes
 )
 def exact_duplicates(subject: Subject) -> Finding:
     """Samples of exactly the same content."""
-    return _copies(subject.exact_copies)
+    return _copies(subject.exact_copies.copy())
 
 
 @register(
@@ -91,7 +91,7 @@ def spanning(groups: Codes, kinds: Codes) -> Codes:
     if len(linked):
         several = pd.Series(kinds[linked]).groupby(groups[linked]).transform("nunique").to_numpy()
         wide = linked[several > 1]
-        kept[wide] = np.unique(groups[wide], return_inverse=True)[1]
+        kept[wide] = pd.factorize(groups[wide])[0]
     return kept
 
 
@@ -116,7 +116,8 @@ def _near(subject: Subject) -> Codes:
 
 def _copies(groups: Codes) -> Finding:
     flagged = groups >= 0
-    count = len(np.unique(groups[flagged]))
+    groups[flagged] = pd.factorize(groups[flagged])[0]  # in the order of their first samples
+    count = int(groups.max(initial=-1)) + 1
     told = f"{count:,} group{'s' * (count != 1)}" if count else ""
     severity: Severity = "medium" if flagged.mean() >= 0.01 else "low"
     return Finding(told, severity, flagged, flagged.astype(np.float64), groups)
