@@ -19,6 +19,7 @@ _LEAST_VALUES = 20
 _REACH = 10.0
 _REACH_OF_LOGARITHM = 4.0
 _RARE = 0.01
+_NORMAL_RATIO = 2.44
 
 
 @register(
@@ -94,8 +95,10 @@ def extreme_values(subject: Subject) -> Finding:
 def extreme(values: Floats) -> tuple[Mask, Floats]:
     """Flags and scores of numbers that lie far outside, (N,) with NaN for missing ones.
 
-    A long tail is no issue: the number must also lie far outside by its logarithm. A column in which half of the numbers are equal (counts, amounts that
-    are mostly zero) is measured by those that differ.
+    A long tail is no issue: the number must also lie far outside by its logarithm. A column in
+    which half of the numbers are equal (counts, amounts that are mostly zero) is measured by those
+    that differ. Where numbers crowd in the middle, the range of all but the outer twentieths
+    stands for that between the quartiles, at the ratio that both have in a normal distribution.
 
     Returns:
         Flags, and scores: 0 within the quartiles, 1/2 at the limit.
@@ -138,9 +141,10 @@ def dependent_gaps(lacking: Mask, codes: Codes) -> list[tuple[int, float]]:
 
 def _distance(values: Floats, known: Floats) -> Floats:
     """How many interquartile ranges of the known values each lies outside their quartiles."""
-    first, third = np.quantile(known, [0.25, 0.75])
+    low, first, third, high = np.quantile(known, [0.05, 0.25, 0.75, 0.95])
     outside = np.maximum(np.maximum(first - values, values - third), 0)
-    away: Floats = np.nan_to_num(outside / max(third - first, 1e-12), posinf=np.inf)
+    spread = max(third - first, (high - low) / _NORMAL_RATIO, 1e-12)
+    away: Floats = np.nan_to_num(outside / spread, posinf=np.inf)
     return away
 
 

@@ -23,7 +23,7 @@ _FALSE_RATE = 1e-4
 _NEAREST = 1 / 3
 _MOST_DIMENSIONS = 20.0
 _BLOCK = 1_024
-_TABLES = 20
+_TABLES = 30
 _REACH = 12
 
 
@@ -112,7 +112,7 @@ def near_pairs(vectors: Floats, limit: Floats, seed: int, most_exact: int = MOST
         return np.empty((0, 2), np.int64)
     small = _principal(vectors, seed)
     exact = len(vectors) <= most_exact
-    candidates = _all_pairs(small, limit) if exact else _hashed_pairs(small, seed)
+    candidates = _all_pairs(small, limit) if exact else _hashed_pairs(small, limit, seed)
     return _within(vectors, candidates, limit)
 
 
@@ -171,7 +171,7 @@ def _all_pairs(vectors: Floats, limit: Floats) -> Pairs:
     return np.concatenate(found)
 
 
-def _hashed_pairs(vectors: Floats, seed: int) -> Pairs:
+def _hashed_pairs(vectors: Floats, limit: Floats, seed: int) -> Pairs:
     random = np.random.default_rng(seed)
     count, size = vectors.shape
     bits = max(1, math.ceil(math.log2(max(count / 8, 2))))
@@ -186,7 +186,8 @@ def _hashed_pairs(vectors: Floats, seed: int) -> Pairs:
         for step in range(1, _REACH + 1):
             one, other = order[:-step], order[step:]
             same = keys[one] == keys[other]
-            found.append(np.sort(np.stack([one[same], other[same]], axis=1), axis=1))
+            pairs = np.sort(np.stack([one[same], other[same]], axis=1), axis=1)
+            found.append(_within(vectors, pairs, limit))  # a projection is never farther
     return np.unique(np.concatenate(found), axis=0)
 
 
@@ -194,7 +195,7 @@ def _within(vectors: Floats, pairs: Pairs, limit: Floats) -> Pairs:
     kept = []
     for start in range(0, len(pairs), 100_000):
         part = pairs[start : start + 100_000]
-        gaps = vectors[part[:, 0]].astype(np.float64) - vectors[part[:, 1]]
-        distances = np.sqrt((gaps**2).sum(axis=1))
+        gaps = vectors[part[:, 0]] - vectors[part[:, 1]]
+        distances = np.sqrt(np.einsum("ij,ij->i", gaps, gaps))
         kept.append(part[distances <= np.minimum(limit[part[:, 0]], limit[part[:, 1]])])
     return np.concatenate(kept).astype(np.int64) if kept else np.empty((0, 2), np.int64)
