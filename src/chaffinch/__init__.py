@@ -19,6 +19,7 @@ _HOMES = {
     "attribute": "chaffinch.influence",
     "attribute_prompts": "chaffinch.pipeline.attribute",
     "calibrate": "chaffinch.pipeline.calibrate",
+    "check": "chaffinch.checks.run",
     "check_prompts": "chaffinch.diagnosis.prompt_check",
     "open_prompts": "chaffinch.data.prompt",
     "explain": "chaffinch.pipeline.explain",
@@ -44,6 +45,7 @@ __all__ = [
     "attribute",
     "attribute_prompts",
     "calibrate",
+    "check",
     "check_prompts",
     "corruptions",
     "explain",
@@ -67,6 +69,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from chaffinch import corruptions, gradients, influence, losses, repair, scorers
+    from chaffinch.checks.run import check
     from chaffinch.core.edit import Edit
     from chaffinch.core.findings import Findings
     from chaffinch.data import open_data

@@ -14,6 +14,7 @@ from chaffinch.cli import (
     apply,
     attribute,
     calibrate,
+    check,
     datasheet,
     explain,
     export,
@@ -139,6 +140,7 @@ def estimators() -> Any:
 
 # In the order of the help.
 register(app, "scan", scan, options_in_shell(ScanDeclaration, "out"))
+register(app, "check", check.check)
 register(app, "report", report)
 register(app, "explain", explain.explain)
 register(app, "review", review.review)
