@@ -39,6 +39,7 @@ _CASES = (
     "scan data.csv --model folder/nowhere",
     "scan data.csv --lora nowhere",
     "scan data.csv --embedder nowhere",
+    "check data.cvs",
     "report rnu",
     "explain rnu",
     "review rnu",
