@@ -20,7 +20,8 @@ _SIZE_FACTOR = 1.5
 _RATIO_FACTOR = 2.0
 _POOR = 0.3
 _BLANK = 0.02
-_COLOURLESS = 1 / 255
+_COLOURLESS = 3 / 255  # what the compression of a gray picture may leave
+_COLOURED = 0.2
 _RARE = 0.1
 
 
@@ -157,17 +158,17 @@ def poor_images(entropy: Floats) -> tuple[Mask, Floats]:
 )
 def grayscale(subject: Subject) -> Finding:
     """Gray images among coloured ones."""
-    flagged, scores = gray_images(subject.properties["chroma"])
+    flagged, scores = gray_images(subject.properties["colour"])
     return _found(subject, flagged, scores, "low")
 
 
-def gray_images(chroma: Floats) -> tuple[Mask, Floats]:
-    """Flags and scores by mean spread between the channels, (N,) in 0..1.
+def gray_images(colour: Floats) -> tuple[Mask, Floats]:
+    """Flags and scores by the 99th percentile of the spread between the channels, (N,) in 0..1.
 
     Where more than a tenth of the images are gray, that is how the set is.
     """
-    gray = chroma < _COLOURLESS
-    scores = clipped(1 - chroma / 0.1)
+    gray = colour <= _COLOURLESS
+    scores = clipped(1 - colour / _COLOURED)
     return gray if gray.mean() <= _RARE else np.zeros(len(gray), np.bool_), scores
 
 

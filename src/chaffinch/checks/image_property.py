@@ -30,7 +30,10 @@ _TRIAL = 2.0  # seconds in this process before others are thought of
 _WORTH = 20.0  # seconds of work left that are worth starting processes for
 _WEIGHTS = np.asarray([0.299, 0.587, 0.114], np.float32)
 
-FIELDS = ("height", "width", "mean", "low", "high", "entropy", "blur", "chroma", "r", "g", "b")
+FIELDS = (
+    *("height", "width", "mean", "low", "high", "entropy", "blur"),
+    *("chroma", "colour", "r", "g", "b"),
+)
 """What is measured of each image, in the order of the columns."""
 
 Item = Encoded | NDArray[Any]
@@ -42,11 +45,12 @@ class ImageProperties:
     """Properties of N images.
 
     Attributes:
-        values: (N, 11) the `FIELDS`; NaN where an image cannot be decoded. ``height`` and
+        values: (N, 12) the `FIELDS`; NaN where an image cannot be decoded. ``height`` and
             ``width`` in pixels; ``mean``, ``low`` and ``high`` are the mean and the 5th and 99th
             percentile of luminance, 0 black to 1 white; ``entropy`` of the luminance in bits, at
-            most 8; ``blur`` as `blur_of`; ``chroma`` the mean spread between the channels and
-            ``r``, ``g``, ``b`` their means, 0 to 1.
+            most 8; ``blur`` as `blur_of`; ``chroma`` and ``colour`` the mean and the 99th
+            percentile of the spread between the channels and ``r``, ``g``, ``b`` their means, 0
+            to 1.
         thumbnails: (N, 16, 16, 3) uint8.
         faults: Why images cannot be decoded, by position.
     """
@@ -123,7 +127,7 @@ def measure_chunk(items: Sequence[Item], span: Span | None, max_pixels: int) -> 
     """Measure some images.
 
     Returns:
-        (n, 11) `FIELDS`, (n, 16, 16, 3) thumbnails, and why images could not be decoded.
+        (n, 12) `FIELDS`, (n, 16, 16, 3) thumbnails, and why images could not be decoded.
     """
     values = np.full((len(items), len(FIELDS)), np.nan)
     thumbnails = np.zeros((len(items), _THUMBNAIL, _THUMBNAIL, 3), np.uint8)
@@ -168,10 +172,12 @@ def measure(pixels: NDArray[np.uint8]) -> tuple[float, ...]:
     low, high = (float(np.searchsorted(below, share)) / 255 for share in (0.05, 0.99))
     present = shares[shares > 0]
     entropy = max(0.0, float(-(present * np.log2(present)).sum()))
-    chroma = float((pixels.max(axis=2) - pixels.min(axis=2)).mean()) / 255
+    spreads = np.bincount((pixels.max(axis=2) - pixels.min(axis=2)).ravel(), minlength=256)
+    chroma = float(spreads @ np.arange(256)) / spreads.sum() / 255
+    colour = float(np.searchsorted(np.cumsum(spreads), 0.99 * spreads.sum())) / 255
     means = (float(one) / 255 for one in colours.mean(axis=(0, 1)))
     mean = float(gray.mean()) / 255
-    return mean, low, high, entropy, blur_of(gray), chroma, *means
+    return mean, low, high, entropy, blur_of(gray), chroma, colour, *means
 
 
 def blur_of(gray: NDArray[Any], width: int = 9) -> float:

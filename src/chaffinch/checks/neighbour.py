@@ -137,9 +137,11 @@ def equal_groups(keys: NDArray[np.generic]) -> Codes:
 
 
 def _squares(block: Floats, chosen: Floats, norms: Floats) -> Floats:
-    own = np.square(block, dtype=np.float64).sum(axis=1)
-    squares: Floats = own[:, None] + norms[None, :] - 2.0 * (block @ chosen.T)
-    return np.maximum(squares, 0)
+    squares: Floats = block @ chosen.T
+    squares *= -2
+    squares += norms.astype(squares.dtype)
+    squares += np.square(block).sum(axis=1)[:, None]
+    return np.maximum(squares, 0, out=squares)
 
 
 def _nothing(norms: Floats) -> float:
