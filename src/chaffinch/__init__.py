@@ -14,11 +14,12 @@ _HOMES = {
     "Edit": "chaffinch.core.edit",
     "Findings": "chaffinch.core.findings",
     "Ledger": "chaffinch.store.ledger",
-    "Plan": "chaffinch.core.plan",
+    "Plan": "chaffinch.repair.plan",
     "Run": "chaffinch.runs.run",
     "attribute": "chaffinch.influence",
     "attribute_prompts": "chaffinch.pipeline.attribute",
     "calibrate": "chaffinch.pipeline.calibrate",
+    "check": "chaffinch.checks.run",
     "check_prompts": "chaffinch.diagnosis.prompt_check",
     "open_prompts": "chaffinch.data.prompt",
     "encode": "chaffinch.encoders",
@@ -45,6 +46,7 @@ __all__ = [
     "attribute",
     "attribute_prompts",
     "calibrate",
+    "check",
     "check_prompts",
     "corruptions",
     "encode",
@@ -69,9 +71,9 @@ __all__ = [
 
 if TYPE_CHECKING:
     from chaffinch import corruptions, gradients, influence, losses, repair, scorers
+    from chaffinch.checks.run import check
     from chaffinch.core.edit import Edit
     from chaffinch.core.findings import Findings
-    from chaffinch.core.plan import Plan
     from chaffinch.data import open_data
     from chaffinch.data.prompt import open_prompts
     from chaffinch.diagnosis.prompt_check import check_prompts
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
     from chaffinch.pipeline.explain import explain
     from chaffinch.pipeline.verification import verify
     from chaffinch.repair import forget, propose, readmit
+    from chaffinch.repair.plan import Plan
     from chaffinch.runs.judge import judge
     from chaffinch.runs.run import Run
     from chaffinch.runs.scan import scan

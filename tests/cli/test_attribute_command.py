@@ -30,6 +30,9 @@ def test_json_lines_and_a_table(monkeypatch, tmp_path):
         return FOUND
 
     monkeypatch.setattr("chaffinch.pipeline.attribute.attribute_prompts", attribute_prompts)
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.b.jsonl", "q.csv", "l"):
+        (tmp_path / name).touch()
     words = ["attribute", "a.b.jsonl", "--model", "m", "--query", "q.csv", "--lora", "l"]
     done = CliRunner().invoke(app, [*words, "--json", "--sketch", "0"])
     assert json.loads(done.stdout) == json.loads(json.dumps(FOUND.lines()[0]))
@@ -46,7 +49,10 @@ def test_json_lines_and_a_table(monkeypatch, tmp_path):
     assert "answers.html" in shown
 
 
-def test_training_data_need_a_model():
+def test_training_data_need_a_model(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in ("data.jsonl", "q.csv"):
+        (tmp_path / name).touch()
     done = CliRunner().invoke(app, ["attribute", "data.jsonl", "--query", "q.csv"])
     assert isinstance(done.exception, InputError)
     assert "--model" in str(done.exception)

@@ -86,7 +86,10 @@ def test_the_default_run_folder_is_named_after_the_data(monkeypatch, capsys, csv
         (("scan", "nothing.csv"), "file or folder that exists"),
         (("scan", "data.csv", "--label", "anser"), "Did you mean 'answer'"),
         (("scan", "data.csv", "--label", "answer", "--scorers", "aun"), "Did you mean 'aum'"),
-        (("scan", "data.csv", "--label", "answer", "--model", "net.py:make"), "file at net.py"),
+        (
+            ("scan", "data.csv", "--label", "answer", "--model", "net.py:make"),
+            "got 'net.py'",
+        ),
         (("scan", "data.csv", "--label", "answer", "--model", "net"), "MODULE:FACTORY"),
         (("report", "nowhere"), "finished run in nowhere"),
         (("scan", "data.csv", "--no-such-option"), "No such option"),

@@ -12,8 +12,8 @@ import pytest
 
 import chaffinch as cf
 from chaffinch.cli.app import main
-from chaffinch.core.plan import Plan
 from chaffinch.pipeline.ledger import record_run, run_id
+from chaffinch.repair.plan import Plan
 from chaffinch.store.decision import Decision
 
 
@@ -143,7 +143,7 @@ def test_decisions_come_back_and_disagreements_are_shown(workplace, type_in):
         ("import run data.csv --from csv --ledger none", "a ledger for the decisions"),
         ("import run data.csv --from csv --names data.csv", "a JSON file such as"),
         ("export run --to word", "a format among"),
-        ("datasheet run --about gone.toml", "TOML file"),
+        ("datasheet run --about gone.toml", "file or folder that exists; got 'gone.toml'"),
         ("scan data.csv --out other --ledger mysql://x/y", "postgresql://USER@HOST/DATABASE"),
     ],
 )
@@ -211,8 +211,8 @@ def test_a_run_remembers_what_an_emptied_ledger_does_not(workplace, type_in):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("ledger check gone", "a run or data that are there; got 'gone'"),
-        ("ledger log gone", "a run or data that are there; got 'gone'"),
+        ("ledger check gone", "a file or folder that exists; got 'gone'"),
+        ("ledger log gone", "a file or folder that exists; got 'gone'"),
         ("ledger check --head abc", "a hash of 64 digits"),
         ("ledger keep run", "Name the data that were scanned"),
         ("ledger keep clean.csv --ledger none", "got 'none'"),
@@ -310,7 +310,7 @@ def test_decisions_outlive_a_change_of_the_runs_files_and_that_is_said(workplace
 
 def test_a_ledger_that_does_not_know_the_run_is_named(workplace, type_in, monkeypatch, capsys):
     shutil.rmtree(workplace / ".chaffinch")
-    monkeypatch.setattr("chaffinch.review.visit.serve", lambda *_, **__: None)
+    monkeypatch.setattr("chaffinch.review.server.serve", lambda *_, **__: None)
     monkeypatch.setattr("chaffinch.runs.repairs.verify_run", lambda *_, **__: 1 / 0)
     assert "does not exist yet" in type_in("propose run")[2]
     for line in ("propose run", "review run", "apply run --out c.csv", "export run --to csv"):

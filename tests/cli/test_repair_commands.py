@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from chaffinch.cli.app import main
-from chaffinch.core.plan import Plan
 from chaffinch.corruptions import uniform_flips
+from chaffinch.repair.plan import Plan
 
 
 @pytest.fixture(scope="module")

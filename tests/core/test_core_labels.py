@@ -90,3 +90,10 @@ def test_one_class_that_occurs_among_several():
 
 def test_a_class_without_samples_can_be_learned_around():
     Labels(np.asarray([0, 0, 2, 2]), np.arange(3)).check_trainable()
+
+
+def test_numbers_beyond_64_bits_are_text():
+    labels = Labels.of([2**70, 3, -(2**70), 3])
+    assert labels.names == sorted([str(2**70), "3", str(-(2**70))])
+    assert labels.values.tolist() == [str(2**70), "3", str(-(2**70)), "3"]
+    assert Labels.of([2**63 - 1, -(2**63)]).classes.tolist() == [-(2**63), 2**63 - 1]

@@ -160,7 +160,13 @@ def test_whole_numbers_with_empty_cells_keep_their_ids(tmp_path):
         ("t.jsonl", b"", r"at least one row in t\.jsonl; got none"),
         ("t.csv", b"a,a,label\n1,2,3\n", "different name for every column .* 'a' more than once"),
         ("t.csv", b"a,label\n1,x,2\n", r"as many cells as the header \(2\) in t\.csv"),
-        ("t.csv", b"a,label\n1,x\n1,x,2\n", r"as many cells as the header .* line 3, saw 3"),
+        ("t.csv", b"a,label\n1,x\n1,x,2\n", r"as many cells .* in 1 row \(line 3 has 3 cells\)"),
+        (
+            "t.csv",
+            b'a,label\n1,"x\n"\n\n1,x,\n' + b"1,x,2,3\n" * 4,
+            r"in 5 rows \(line 5 has 3 cells, line 6 has 4 cells, line 7 has 4 cells, \.\.\.\)",
+        ),
+        ("t.csv", b'a,label\n1,"x\n', r"rows of cells in t\.csv; .* close all quotes"),
         ("t.csv", b"label\nx\ny\n", "at least one column of features .* got none beside the label"),
         ("t.csv", b"a,label\n\x83e\x83L\x83X\x83g,x\n", r"text in UTF-8 in t\.csv.*--encoding"),
         ("t.csv", b"a,label\ninf,x\n-inf,x\n", r"finite numbers .* in t\.csv; .* every row"),
@@ -177,6 +183,21 @@ def test_unusable_files_are_refused(tmp_path, name, content, words):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=words):
         open_data(tmp_path / name)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_rows_shorter_than_the_header_are_named(tmp_path, encoding):
+    text = "label,a,b\n" + "x,1,2\ny,2,1\n" * 5 + "x\n\n   \ny,2\n" + 'x,"1\n",\n' + "y,1\n"
+    (tmp_path / "t.csv").write_bytes(text.encode(encoding))
+    data = open_data(tmp_path / "t.csv", trainable=False)
+    assert len(data) == 14
+    (note,) = [note for note in data.notes if "fewer cells" in note]
+    assert "header (3) in 3 rows (line 12 has 1 cell, line 15 has 2 cells, line 18 has" in note
+
+
+def test_empty_cells_at_the_end_of_rows_are_no_short_rows(tmp_path):
+    (tmp_path / "t.csv").write_text("label,a,b\n" + "x,1,2\ny,2,\n" * 5)
+    assert not [note for note in open_data(tmp_path / "t.csv").notes if "fewer" in note]
 
 
 def test_a_missing_path_and_other_objects_are_refused(tmp_path):

@@ -6,10 +6,10 @@ import pytest
 
 import chaffinch as cf
 from chaffinch.core.errors import InputError
-from chaffinch.core.plan import Plan
 from chaffinch.data import open_data
 from chaffinch.data.written import Written, decode, find_separator
 from chaffinch.repair.csv_rows import CsvRows
+from chaffinch.repair.plan import Plan
 
 ROWS = [("Zürich", "1,5", "a"), ("Köln", "-2,25", "b"), ("Łódź", "3", "a"), ("Bern", "4,5", "b")]
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32")

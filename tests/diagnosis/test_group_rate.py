@@ -274,10 +274,13 @@ def test_groups_that_say_nothing_are_refused(groups, words):
 
 def test_a_series_of_groups_is_matched_by_its_index():
     random = np.random.default_rng(0)
-    labels = pd.Series(np.arange(60) % 3, index=[f"s{number}" for number in range(60)])
-    probabilities = np.full((60, 3), 0.1) + 0.7 * np.eye(3)[labels]
-    groups = pd.Series(random.integers(0, 3, 60), index=labels.index, name="annotator")
-    first = cf.judge(labels, probabilities, groups=groups)
-    other = cf.judge(labels, probabilities, groups=groups.sample(frac=1, random_state=0))
+    truth = np.arange(90) % 3
+    people = np.repeat([0, 1, 2], 30)
+    labels = np.where((people == 1) & (random.random(90) < 0.5), (truth + 1) % 3, truth)
+    given = pd.Series(labels, index=[f"s{number}" for number in range(90)])
+    probabilities = np.full((90, 3), 0.02) + 0.94 * np.eye(3)[truth]
+    groups = pd.Series(people, index=given.index, name="annotator")
+    first = cf.judge(given, probabilities, groups=groups)
+    other = cf.judge(given, probabilities, groups=groups.sample(frac=1, random_state=0))
     pd.testing.assert_frame_equal(first.rates, other.rates)
-    assert "annotator" in first.notes[0]
+    assert "annotator 1: about" in " ".join(first.notes)

@@ -244,7 +244,7 @@ def test_findings_say_when_they_cannot_tell():
     found = cf.judge(given_labels, known, scorers=[])
     assert found.table["flagged"].mean() < 0.01
     assert found.details["cannot_tell"]
-    assert repr(found).startswith(f"Findings({SIZE:,} samples, ")
+    assert repr(found.findings).startswith(f"Findings({SIZE:,} samples, ")
     assert "cannot tell how many labels are wrong: " in repr(found)
     assert found.notes[-1] == CANNOT_TELL
     low, high = found.details["rate_range"]

@@ -7,12 +7,14 @@ from sklearn.metrics import roc_auc_score
 
 from chaffinch.core.findings import COLUMNS
 from chaffinch.core.kinds import HARMFUL, PROBABILITY_COLUMNS
+from chaffinch.core.sample_name import PLACE_COLUMNS
 from chaffinch.data.prompt import open_prompts
 from chaffinch.diagnosis.prompt_check import check_prompts
-from chaffinch.diagnosis.prompt_judgement import (
+from chaffinch.diagnosis.prompt_judgement import judge_prompts
+from chaffinch.diagnosis.response_losses import (
     ResponseLosses,
     _auroc,
-    judge_prompts,
+    unrelated_responses,
     wrong_responses,
 )
 from chaffinch.diagnosis.selection import Threshold
@@ -78,7 +80,10 @@ def checks():
 def test_texts_alone(checks):
     findings = judge_prompts(checks, None, Threshold())
     table = findings.table
-    assert tuple(table.columns) == (*COLUMNS, "response_mismatch")
+    assert tuple(table.columns) == (
+        *(name for name in COLUMNS if name not in PLACE_COLUMNS),
+        "response_mismatch",
+    )
     twin = ["conflicting_duplicate"] * 2
     assert table["kind"].tolist() == ["clean", "near_duplicate", *twin, "outlier", "outlier"]
     assert table["suspicion"].tolist() == [0, 0, 0.5, 0.5, 1, 1]
@@ -90,16 +95,17 @@ def test_texts_alone(checks):
     assert table["why"].tolist() == [
         "",
         f"Prompt and response are nearly those of {ids[0]}.",
-        f"Nearly the same prompt has another response in {ids[3]}.",
-        f"Nearly the same prompt has another response in {ids[2]}.",
+        f"The response to nearly the same prompt in {ids[3]} says otherwise.",
+        f"The response to nearly the same prompt in {ids[2]} says otherwise.",
         "Its response is empty.",
-        f"Its prompt is nearly the test prompt {ids[5]}.",
+        f"Its prompt is that of the test sample {ids[5]}.",
     ]
     assert findings.notes[1] == (
-        "Found in the texts: 1 empty response, 1 near-duplicate of earlier samples, 2 with "
-        "nearly the prompt of another sample and another response, 1 with a prompt of the test set."
+        "Found in the texts: 1 empty response, 1 near-duplicate of earlier samples, 2 with a "
+        "response that another one to nearly the same prompt contradicts, 1 with a prompt of the "
+        "test set."
     )
-    assert "no rate of wrong responses was estimated" in findings.notes[2]
+    assert "was judged by their words alone" in findings.notes[2]
 
 
 def _many(count):
@@ -110,8 +116,15 @@ def _many(count):
             "empty_response": [row == 0 for row in range(count)],
             "duplicate_of": none,
             "contradicts": ["", "2", "1", *none[3:]],
+            "contradiction": [0, 0.5, 0.5, *[0.0] * (count - 3)],
             "mismatch": np.zeros(count),
+            "swapped_with": none,
+            "swapped": np.zeros(count),
             "test_prompt": none,
+            "leak": np.zeros(count),
+            "fault": none,
+            "fault_evidence": none,
+            "fault_chance": np.zeros(count),
         }
     )
 
@@ -159,3 +172,64 @@ def test_where_a_model_tells_too_little_none_is_judged_by_it(count, gap, note):
     assert findings.table["suspicion"].tolist() == [1, 0.5, 0.5, *[0] * (count - 3)]
     assert note in findings.notes[-1]
     np.testing.assert_allclose(findings.table["prompt_misfit"], own)
+
+
+def test_other_faults_and_what_is_likelier():
+    checks = _many(8).assign(contradiction=0.0, contradicts="")
+    told = {
+        3: ("refusal", "refuses (I cannot help)", 0.8),
+        4: ("encoding, refusal", "holds damage; refuses (no)", 0.8),
+        5: ("personal_data", "holds what looks like an e-mail address", 0.0),
+    }
+    for row, (name, evidence, chance) in told.items():
+        checks.loc[row, ["fault", "fault_evidence"]] = name, evidence
+        checks.loc[row, "fault_chance"] = chance
+    checks.loc[6, ["swapped_with", "swapped"]] = "7", 0.7
+    checks.loc[7, ["test_prompt", "leak"]] = "t", 0.95
+    table = judge_prompts(checks, None, Threshold()).table
+    kinds = ["mislabelled", "outlier", "clean", "mislabelled", "outlier"]
+    assert table["kind"].tolist()[3:] == kinds
+    np.testing.assert_allclose(table["suspicion"][3:], [0.8, 0.8, 0, 0.7, 0.95])
+    assert table["flagged"].tolist()[3:] == [True, True, False, True, True]
+    assert table["why"].tolist()[3:] == [
+        "Its response refuses (I cannot help).",
+        "Its response holds damage; its response refuses (no).",
+        "Its response holds what looks like an e-mail address.",
+        "Its response takes rare words from the prompt of 7 and hardly any from its own.",
+        "Its prompt is nearly that of the test sample t.",
+    ]
+
+
+def test_short_responses_are_measured_against_short_ones():
+    random = np.random.default_rng(3)
+    short = np.arange(600) < 300
+    wrong = random.random(600) < 0.08
+    wrong &= ~short  # the short ones are all right
+    # The mean of one token varies far more than that of many.
+    spread, gap = np.where(short, 1.5, 0.3), np.where(short, -2.0, -3.0)
+    own = random.normal(np.where(wrong, 0.0, gap), spread)
+    other = random.normal(0, spread)
+    base = _losses(own, other)
+    fair = ResponseLosses(base.given, base.alone, base.shuffled, np.where(short, 1, 40))
+    told = {
+        name: unrelated_responses(losses, np.zeros(600, bool))[0]
+        for name, losses in (("one", base), ("apart", fair))
+    }
+    assert told["apart"][short].mean() < 0.6 * told["one"][short].mean()
+    assert roc_auc_score(wrong, told["apart"]) > roc_auc_score(wrong, told["one"])
+
+
+def test_short_labels_that_do_not_depend_on_prompts_are_not_judged():
+    random = np.random.default_rng(4)
+    short = np.arange(400) < 150
+    own = np.where(short, random.normal(size=400), random.normal(-4, 1, 400))
+    losses = _losses(own, random.normal(size=400))
+    losses = ResponseLosses(losses.given, losses.alone, losses.shuffled, np.where(short, 2, 30))
+    found, notes = unrelated_responses(losses, np.zeros(400, bool))
+    assert np.isnan(found[short]).all()
+    assert not np.isnan(found[~short]).any()
+    assert notes[0].startswith("The model finds the responses of 1 to 3 tokens hardly more likely")
+    table = judge_prompts(
+        _many(400).assign(contradiction=0.0, swapped=np.where(short, 0.7, 0.0)), losses, Threshold()
+    ).table
+    assert (table["suspicion"][1:150] == 0.7).all()

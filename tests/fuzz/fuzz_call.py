@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from chaffinch.core.errors import ChaffinchError
 from chaffinch.core.findings import Findings
@@ -62,6 +63,8 @@ def fault_of(call: Callable[[], Any]) -> str:
         return f"no end after {SECONDS} s: {_where(error)}"
     except Exception as error:  # whatever comes, it is what is looked for
         return f"{type(error).__name__}: {str(error)[:200]}\n    at {_where(error)}"
+    if isinstance(made, torch.Tensor):
+        return "" if bool(torch.isfinite(made).all()) else f"values that are not finite: {made[:5]}"
     return unsound(made) if isinstance(made, Findings) else ""
 
 

@@ -40,7 +40,7 @@ def run_command(words: list[str]) -> None:
     out = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True)
     err = io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace", write_through=True)
     status: Any = 0
-    served = mock.patch("chaffinch.review.visit.serve")  # it would wait for people
+    served = mock.patch("chaffinch.review.server.serve")  # it would wait for people
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), served:
         before, sys.argv = sys.argv, ["chaffinch", *words]
         try:

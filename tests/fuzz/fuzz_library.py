@@ -139,6 +139,44 @@ def containers(draw: Draw, folder: Path) -> dict[str, Call]:
     }  # fmt: skip
 
 
+class Later(nn.Module):
+    """A model that is well for some passes, and then is not; its copies count on."""
+
+    passes = 0
+
+    def __init__(self, after: int, error: Callable[[], Any]) -> None:
+        super().__init__()
+        self.layer, self.error = nn.Linear(K, C), error
+        type(self).passes = after
+
+    def forward(self, x: Any) -> Any:
+        type(self).passes -= 1
+        return self.layer(x) if type(self).passes >= 0 else self.error()
+
+
+class Moody(nn.Module):
+    """A model that answers otherwise in training."""
+
+    def __init__(self, answer: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.layer, self.answer = nn.Linear(K, C), answer
+
+    def forward(self, x: Any) -> Any:
+        return self.answer(self.layer(x)) if self.training else self.layer(x)
+
+
+class NoWayBack(torch.autograd.Function):
+    """A function whose backward pass fails."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *_: Any) -> Any:
+        raise KeyError("no way back")
+
+
 class Answers(nn.Module):
     """A model whose answers are of one's own making."""
 
@@ -156,6 +194,7 @@ def model_makers() -> dict[str, Call]:
     def fail(_x: Any) -> Any:
         raise RuntimeError("this model does not work")
 
+    later: dict[str, Call] = {}
     made: dict[str, Callable[[Any], Any]] = {
         "tuple": lambda x: (x, x), "dict": lambda x: {"logits": x}, "one output": lambda x: x[:, :1],
         "sum": lambda x: x.sum(), "mean": lambda x: x.mean(1), "nan": lambda x: x * float("nan"),
@@ -165,7 +204,28 @@ def model_makers() -> dict[str, Call]:
         "3-d": lambda x: x[:, None], "two classes": lambda x: x[:, :2], "batch": lambda x: x - x.mean(0),
         "complex": lambda x: x * 1j, "sorted": lambda x: x.sort(0).values, "huge": lambda x: x * 1e30,
     }  # fmt: skip
+
+    def wrong(kind: type[Exception]) -> Any:
+        raise kind("later")
+
+    for after in (0, 1, 3, 8, 20):
+        for kind in (RuntimeError, KeyError, AssertionError, StopIteration):
+            later[f"{kind.__name__} after {after}"] = lambda a=after, k=kind: Later(
+                a, lambda: wrong(k)
+            )
+        later[f"NaN after {after}"] = lambda a=after: Later(a, lambda: torch.full((N, C), np.nan))
+    moody = ("tuple", "sum", "detached", "nan", "long", "none", "raises", "first row", "half")
     return {
+        **later,
+        **{f"moody {name}": lambda f=made[name]: Moody(f) for name in moody},
+        "no way back": lambda: Answers(NoWayBack.apply),
+        "generator inside": lambda: _with_generator(),
+        "shared": lambda: nn.Sequential(*[nn.Linear(K, K)] * 2),
+        "scripted deep": lambda: torch.jit.script(nn.Sequential(nn.Linear(K, 4), nn.Linear(4, C))),
+        "compiled": lambda: nn.Sequential(nn.Linear(K, 4), nn.Dropout(), nn.Linear(4, C)).train(),
+        "no bias": lambda: nn.Linear(K, C, bias=False),
+        "zero wide": lambda: nn.Sequential(nn.Linear(K, 0), nn.Linear(0, C)),
+        "attention": lambda: nn.MultiheadAttention(K, 1),
         "good": lambda: nn.Linear(K, C),
         "deep": lambda: nn.Sequential(nn.Linear(K, 4), nn.ReLU(), nn.Linear(4, C)),
         **{f"answers {name}": lambda f=answer: Answers(f) for name, answer in made.items()},
@@ -186,6 +246,12 @@ def model_makers() -> dict[str, Call]:
         "abstract": lambda: nn.Module(),
         "scripted": lambda: torch.jit.trace(nn.Linear(K, C), torch.zeros(2, K)),
     }
+
+
+def _with_generator() -> nn.Module:
+    model = nn.Linear(K, C)
+    model.lines = (line for line in "abc")
+    return model
 
 
 def _filled(value: float) -> nn.Module:
@@ -339,8 +405,6 @@ def self_influence(draw: Draw, folder: Path) -> Call:
             "loss": _LOSSES,
             "checkpoints": ([model], [], "nothing*", {"a": 1}, [{}], ["nowhere.pt"]),
             "damping": (1.0, 0.0, -1.0, 1e308, "auto"),
-            "batch_size": (1, 5),
-            "seed": (1, -1),
             "nonsense": (1,),
         }
     )

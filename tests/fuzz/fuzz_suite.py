@@ -8,10 +8,11 @@ from typing import Any
 
 import fuzz_commands
 import fuzz_library
+import fuzz_more
 from fuzz_call import Failure, fault_of
 from fuzz_draw import Draw
 
-TARGETS = {**fuzz_library.TARGETS, **fuzz_commands.COMMANDS}
+TARGETS = {**fuzz_library.TARGETS, **fuzz_more.MORE, **fuzz_commands.COMMANDS}
 
 
 def made(target: str, seed: int, folder: Path) -> tuple[Draw, Callable[[], Any]]:

@@ -4,6 +4,7 @@ import scipy.sparse as sp
 import torch
 from torch import nn
 
+from chaffinch.core.errors import InputError
 from chaffinch.models.defaults import MLP, BagOfTerms, SmallResNet
 from chaffinch.models.inputs import SparseInputs
 from chaffinch.models.layers import InputListener, evaluation, last_linear
@@ -90,8 +91,9 @@ def test_hooks_come_off_and_modes_come_back_after_an_error():
 
     model = Own(Broken())
     model.body.eval()
-    with pytest.raises(KeyError):
+    with pytest.raises(InputError, match=r"\(Own\).*KeyError: 'inside'") as told:
         last_linear(model, BATCH)
+    assert isinstance(told.value.__cause__, KeyError)
     with pytest.raises(KeyError), InputListener(model.head):
         model(BATCH)
     assert hooks(model) == 0

@@ -9,13 +9,13 @@ from insects import insects
 
 import chaffinch as cf
 from chaffinch.core.errors import InputError, RunError
-from chaffinch.core.plan import Plan
 from chaffinch.pipeline.answers import answers_of
 from chaffinch.pipeline.calibrate import samples_to_check
 from chaffinch.pipeline.history import history_of
 from chaffinch.pipeline.ledger import ledger_for, run_id
 from chaffinch.pipeline.outcome import findings_of
 from chaffinch.pipeline.repairing import propose_run
+from chaffinch.repair.plan import Plan
 from chaffinch.store.decision import Decision
 from chaffinch.store.run import RunFolder
 

@@ -41,6 +41,12 @@ def test_what_cannot_be_read_says_what_to_do(findings, tmp_path):
         read_check_file(file, findings)
 
 
+def test_rows_with_more_cells_than_columns_are_named(findings, tmp_path):
+    (tmp_path / "answers.csv").write_text("id,right_label\na\nb,Brot, sicher\nc,Brot\n")
+    with pytest.raises(InputError, match=r"more in 1 row \(line 3 has 3 cells\)"):
+        read_check_file(tmp_path / "answers.csv", findings)
+
+
 def test_a_label_written_otherwise_is_asked_about(findings, tmp_path):
     (tmp_path / "answers.csv").write_text("id,right_label\nb,brot\n")
     with pytest.raises(InputError, match=r"such as 'brot'\. Did you mean 'Brot'\?"):

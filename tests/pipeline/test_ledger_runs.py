@@ -10,12 +10,10 @@ from PIL import Image
 import chaffinch as cf
 from chaffinch.core.edit import Edit
 from chaffinch.core.errors import InputError
-from chaffinch.core.plan import Plan
 from chaffinch.data import open_data
 from chaffinch.pipeline.history import history_of
 from chaffinch.pipeline.ledger import (
     ledger_for,
-    ledger_near,
     record_plan,
     record_repair,
     record_run,
@@ -24,7 +22,9 @@ from chaffinch.pipeline.ledger import (
 )
 from chaffinch.pipeline.snapshot import location_of, snapshot
 from chaffinch.pipeline.version import version_at, versions_between
+from chaffinch.repair.plan import Plan
 from chaffinch.store.ledger import Ledger
+from chaffinch.store.nearby import ledger_near
 from chaffinch.store.version import difference, find, record, restore_version, rows_at, with_reasons
 
 QUICK = {"epochs": 2, "folds": 2}

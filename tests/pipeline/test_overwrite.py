@@ -8,9 +8,11 @@ import pytest
 import chaffinch as cf
 from chaffinch.cli.app import main
 from chaffinch.core.errors import InputError, RunError
-from chaffinch.core.plan import Plan
 from chaffinch.pipeline.repairing import propose_run
 from chaffinch.pipeline.resume import publish
+from chaffinch.pipeline.verification.outcome import Outcome, Part
+from chaffinch.pipeline.verification.statistic import Interval
+from chaffinch.repair.plan import Plan
 from chaffinch.store.run import RunFolder, partial_folder
 
 QUICK = {"epochs": 1, "folds": 2, "fold_epochs": 1, "scorers": ["aum"], "canaries": False}
@@ -167,12 +169,10 @@ def test_a_verification_of_another_plan_leaves_that_of_the_run(run, monkeypatch)
     before = (run / "repair.json").read_bytes()
     reduced = Plan(policy="reduced")
 
-    class Found:
-        withheld, passes, plan = ("outlier",), True, reduced
-
-    monkeypatch.setattr("chaffinch.pipeline.repairing.verify_run", lambda *_, **__: Found)
-    for name in ("headline", "sentence"):
-        monkeypatch.setattr(f"chaffinch.pipeline.verification.page.{name}", lambda _: "")
+    gain = Interval(0.01, 0.005, 0.015)
+    parts = (Part("outlier", 1, gain, None, withheld=True),)
+    found = Outcome("helps", gain, None, {}, parts, reduced, 2, 2, "clean samples")
+    monkeypatch.setattr("chaffinch.pipeline.verifying.verify_for", lambda *_, **__: found)
     assert command(monkeypatch, "verify", run, "--plan", run.parent / "other.json") == 0
     assert (run / "repair.json").read_bytes() == before
     assert Plan.read(run / "repair-reduced.json") == reduced

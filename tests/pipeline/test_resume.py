@@ -222,7 +222,7 @@ def test_a_full_disk_is_said_and_work_is_kept(csv, tmp_path, monkeypatch, whole)
 
     out = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr("chaffinch.pipeline.scan.write_outcome", full)
+        patch.setattr("chaffinch.pipeline.keeping.write_result", full)
         with pytest.raises(InputError, match=r"free disk space.*full disk.*goes on"):
             cf.scan(csv, out=out, **OPTIONS)
     assert not out.exists()

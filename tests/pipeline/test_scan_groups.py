@@ -11,8 +11,8 @@ import chaffinch as cf
 from chaffinch.cli.app import app
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.data import open_data
-from chaffinch.pipeline import collect
-from chaffinch.pipeline.ledger import open_run_data
+from chaffinch.pipeline import work
+from chaffinch.pipeline.run_data import open_run_data
 from chaffinch.store.run import RunFolder
 from chaffinch.training.loop import StateFile
 from chaffinch.training.recorder import Recorder
@@ -93,7 +93,7 @@ def test_groups_decide_whether_a_run_is_the_same(sources, tmp_path):
 def test_a_killed_scan_goes_on_with_its_groups(sources, tmp_path, monkeypatch):
     table, _ = sources
     whole = cf.scan(table, group="source", **QUICK)
-    monkeypatch.setattr(collect, "StateFile", lambda path, _seconds: StateFile(path, 0.0))
+    monkeypatch.setattr(work, "StateFile", lambda path, _seconds: StateFile(path, 0.0))
     left, record = [5], Recorder.record
 
     def stopping(self, *arguments):

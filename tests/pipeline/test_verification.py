@@ -15,7 +15,6 @@ from torch import nn
 import chaffinch as cf
 from chaffinch.core.edit import Edit
 from chaffinch.core.errors import InputError
-from chaffinch.core.plan import Plan
 from chaffinch.models.inputs import DenseInputs, SparseInputs
 from chaffinch.pipeline.verification.exam import Examiner
 from chaffinch.pipeline.verification.race import Course, looks_of, run_race
@@ -26,6 +25,7 @@ from chaffinch.pipeline.verification.statistic import (
     paired_interval,
 )
 from chaffinch.repair.effect import resolve
+from chaffinch.repair.plan import Plan
 from chaffinch.training.loop import Training
 from chaffinch.training.schedule import Schedule
 
@@ -114,7 +114,7 @@ def test_calibration_error_of_a_known_case():
 
 
 def make_course(x, codes, plan, data, validation=None, seeds=(0, 1, 2)):
-    effect = resolve(plan, data)
+    effect = resolve(plan.edits, data)
     inputs = DenseInputs(torch.from_numpy(x))
     layout = Layout.of(effect, codes)
     examiner = Examiner(inputs, codes, np.ones(len(codes)), validation, 3, ["0", "1"], groups=None)
@@ -143,7 +143,7 @@ def test_soft_labels_and_copies_have_slots_of_their_own():
         Edit(data.ids[3], "reweight", weight=0.5),
         Edit(data.ids[4], "relabel", new_label="1"),
     )
-    effect = resolve(Plan(edits), data)
+    effect = resolve(Plan(edits).edits, data)
     layout = Layout.of(effect, given)
     version = layout.repaired("repaired", effect)
     assert layout.origin.tolist() == [*range(8), 0, 1, 1]

@@ -17,8 +17,8 @@ from torch.utils.data import TensorDataset
 import chaffinch as cf
 from chaffinch.core.edit import Edit
 from chaffinch.core.errors import InputError
-from chaffinch.core.plan import Plan
 from chaffinch.repair.difference import difference, intended
+from chaffinch.repair.plan import Plan
 
 WORDS = np.array(["ant", "bee", "cow"], dtype=object)
 
@@ -403,6 +403,25 @@ def test_long_texts_in_a_csv_are_written(tmp_path):
     plan = Plan((Edit("b", "trim"), Edit("a", "relabel", old_label="x", new_label="y")))
     plan.apply(path, id_column="id", text_column="text", out=out)
     assert out.read_text() == f"id,text,label\na,{long},y\nc,longer,x\nd,longest,y\n"
+
+
+def test_short_rows_of_a_csv_get_their_cells_where_they_belong(tmp_path):
+    path, out = tmp_path / "data.csv", tmp_path / "clean.csv"
+    path.write_text(
+        'id,size,label,note\na,1,x,one\nb,2,y\nc,3,x,"q, r"\nd,4,"y"\ne,5,x,five\nf,6,y\n'
+    )
+    edits = (
+        Edit("a", "reweight", weight=0.25),
+        Edit("b", "relabel", old_label="y", new_label="x"),
+        Edit("d", "reweight", weight=0.5),
+    )
+    Plan(edits).apply(path, id_column="id", text_column="none", out=out)
+    lines = out.read_text().splitlines()
+    assert lines[0] == "id,size,label,note,chaffinch_weight"
+    assert lines[1] == "a,1,x,one,0.25"
+    assert lines[2] == "b,2,x,,1.0"
+    assert lines[4] == 'd,4,"y",,0.5'
+    assert lines[6] == "f,6,y,,1.0"
 
 
 def test_what_lies_beside_the_result_stays(tmp_path):

@@ -10,9 +10,9 @@ from PIL import Image, ImageOps
 
 import chaffinch as cf
 from chaffinch.core.errors import InputError
-from chaffinch.core.plan import Plan
 from chaffinch.data.image_file import read_raw
 from chaffinch.repair.augmentation import change_images
+from chaffinch.repair.plan import Plan
 
 RNG = np.random.default_rng(0)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from chaffinch.core.edit import ACTIONS, Edit
 from chaffinch.core.errors import InputError
-from chaffinch.core.plan import Plan
+from chaffinch.repair.plan import Plan
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1)
 
@@ -62,6 +62,14 @@ def test_csv_gives_the_edits_back(tmp_path_factory, plan):
     assert Plan.read(path).edits == plan.edits
 
 
+def test_rows_of_a_plan_that_hold_more_cells_than_columns_are_named(tmp_path):
+    plan = Plan((Edit("a", "trim", reason="odd"), Edit("b", "trim", reason="far, and odd")))
+    text = plan.to_csv(tmp_path / "plan.csv")
+    (tmp_path / "plan.csv").write_text(text.replace('"far, and odd"', "far, and odd"))
+    with pytest.raises(InputError, match=r"as many cells as .* in 1 row \(line 3 has"):
+        Plan.from_csv(tmp_path / "plan.csv")
+
+
 def test_selections_are_each_others_rest():
     plan = Plan(
         (
@@ -75,7 +83,7 @@ def test_selections_are_each_others_rest():
     assert [e.id for e in plan.without(kind="mislabelled", action="trim").edits] == ["a", "c"]
     assert [e.id for e in plan.without("a").edits] == ["b", "c"]
     assert [e.id for e in plan.without(["a", "c"]).edits] == ["b"]
-    with pytest.raises(InputError, match="ids, kind or action"):
+    with pytest.raises(TypeError, match="colour"):
         plan.only(colour="red")
     with pytest.raises(InputError, match="ids, kind or action"):
         plan.without()

@@ -8,7 +8,7 @@ from repair_case import make_findings, wrong
 
 from chaffinch.core.edit import LEAVE_OUT, Edit
 from chaffinch.core.errors import InputError
-from chaffinch.core.plan import Plan
+from chaffinch.repair.plan import Plan
 from chaffinch.repair.policy import POLICIES, Policy
 from chaffinch.repair.proposal import propose
 from chaffinch.repair.quarantine import readmit

@@ -9,7 +9,7 @@ import pytest
 
 import chaffinch as cf
 from chaffinch.core.edit import Edit
-from chaffinch.core.plan import Plan
+from chaffinch.repair.plan import Plan
 from chaffinch.repair.reviewed import follow
 from chaffinch.store.decision import latest
 

@@ -14,7 +14,7 @@ import pytest
 from browser import CHROMIUM, Browser
 
 from chaffinch.cli.app import main
-from chaffinch.core.plan import Plan
+from chaffinch.repair.plan import Plan
 from chaffinch.review import server
 from chaffinch.review.queue import Wish
 from chaffinch.store.ledger import Ledger

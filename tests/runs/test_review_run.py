@@ -4,7 +4,7 @@ import pytest
 
 from chaffinch.core.errors import InputError
 from chaffinch.pipeline.ledger import ledger_for
-from chaffinch.review import visit as visits
+from chaffinch.review import server
 from chaffinch.review.card import make_card
 from chaffinch.review.session import Session
 from chaffinch.store.run import RunFolder
@@ -35,7 +35,7 @@ def test_decisions_of_a_visit_count_in_the_plan(judge, monkeypatch):
         assert (opened.reviewer, port, browser) == ("Ann", None, False)
         opened.decide(sample.row, "keep")
 
-    monkeypatch.setattr(visits, "serve", decide)
+    monkeypatch.setattr(server, "serve", decide)
     said = []
     assert run.review(reviewer="Ann", browser=False, check=0, say=said.append) == 1
     assert said == ["http://127.0.0.1"]

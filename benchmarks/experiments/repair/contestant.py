@@ -12,11 +12,11 @@ from benchmarks.situation import Situation
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.findings import Findings
-from chaffinch.core.plan import Plan
 from chaffinch.core.randomness import stream
 from chaffinch.core.types import Codes, Floats, Mask
 from chaffinch.data import TensorData
 from chaffinch.repair.effect import Effect, resolve
+from chaffinch.repair.plan import Plan
 from chaffinch.repair.policy import POLICIES, Policy
 from chaffinch.repair.proposal import propose_from
 from chaffinch.repair.rows import Rows
@@ -111,7 +111,7 @@ def plans_for(names: Iterable[str], findings: Findings, situation: Situation) ->
 def effect_for(name: str, situation: Situation, plans: dict[str, Plan], seed: int) -> Effect:
     """What a contestant does to the samples."""
     if name in plans:
-        return resolve(plans[name], dataset_of(situation))
+        return resolve(plans[name].edits, dataset_of(situation))
     codes = situation.evidence.labels.codes
     if name in RIVALS:
         return _effect(~_pointed_at(RIVALS[name], situation, seed), codes)

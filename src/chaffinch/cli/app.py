@@ -14,6 +14,7 @@ from chaffinch.cli import (
     apply,
     attribute,
     calibrate,
+    check,
     datasheet,
     explain,
     export,
@@ -28,7 +29,7 @@ from chaffinch.cli.command import OUT, register
 from chaffinch.cli.options import options_in_shell
 from chaffinch.cli.say import console, say
 from chaffinch.core.errors import ChaffinchError, InputError
-from chaffinch.core.place import check_path, check_run
+from chaffinch.core.place import check_model, check_paths, check_run
 from chaffinch.pipeline.scan_declaration import ScanDeclaration
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ def scan(
     **options: Any,
 ) -> Any:
     """Find the samples that do harm, say why, and write a report."""
-    check_path(data)
-    check_path(validation)
+    check_paths(data, validation, options["lora"], options["embedder"])
+    check_model(model)
     place = out or Path(Path(data).resolve().name.split(".")[0] + ".chaffinch")
     with _interruptible():
         run = chaffinch.scan(data, label, model, validation, out=place, **options)
@@ -139,6 +140,7 @@ def estimators() -> Any:
 
 # In the order of the help.
 register(app, "scan", scan, options_in_shell(ScanDeclaration, "out", "embeddings"))
+register(app, "check", check.check)
 register(app, "report", report)
 register(app, "explain", explain.explain)
 register(app, "review", review.review)

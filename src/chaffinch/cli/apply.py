@@ -7,7 +7,7 @@ import typer
 
 from chaffinch.cli.command import OUT
 from chaffinch.cli.say import say, say_whether_known
-from chaffinch.core.place import check_run
+from chaffinch.core.place import check_paths, check_run
 
 
 def apply(
@@ -32,6 +32,7 @@ def apply(
 ) -> dict[str, Any]:
     """Write a repaired copy of the data of a run; the data themselves are left as they are."""
     check_run(run)
+    check_paths(plan, data)
     from chaffinch.runs.run import Run
 
     opened = Run.open(run)

@@ -8,6 +8,8 @@ import typer
 
 from chaffinch.cli.command import OUT
 from chaffinch.cli.say import console, say
+from chaffinch.core.errors import InputError
+from chaffinch.core.place import check_model, check_paths
 
 _ESTIMATORS = "grad_dot, grad_cos, datainf, ekfac, ekfac_cos, trak, rep_cos or task_forests."
 
@@ -55,7 +57,8 @@ def attribute(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
 ) -> None:
     """Find the training prompts that helped and hurt the answers to some queries most."""
-    from chaffinch.core.errors import InputError
+    check_paths(data, query, lora)
+    check_model(model)
     from chaffinch.pipeline.attribute import PAGE, ask_again, attribute_prompts, is_attribution
     from chaffinch.report.answers import show
 

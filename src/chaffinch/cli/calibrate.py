@@ -9,7 +9,7 @@ import typer
 from chaffinch.cli.command import OUT
 from chaffinch.cli.history import LEDGER
 from chaffinch.cli.say import say
-from chaffinch.core.place import check_run
+from chaffinch.core.place import check_path, check_run
 
 
 def calibrate(
@@ -31,6 +31,7 @@ def calibrate(
 ) -> dict[str, Any]:
     """List samples for people to check, and learn from their answers."""
     check_run(run)
+    check_path(answers)
     from chaffinch.runs.run import Run
 
     opened = Run.open(run)

@@ -8,7 +8,7 @@ import typer
 from chaffinch.cli.command import OUT
 from chaffinch.cli.history import LEDGER
 from chaffinch.cli.say import say
-from chaffinch.core.place import check_path
+from chaffinch.core.place import check_paths
 
 
 def datasheet(
@@ -29,7 +29,7 @@ def datasheet(
     ] = False,
 ) -> dict[str, Any]:
     """Write a data sheet, as Markdown and as Croissant JSON."""
-    check_path(subject)
+    check_paths(subject, about)
     from chaffinch.pipeline.datasheet import read_about, sheet_of, write_sheet
 
     sheet = sheet_of(subject, read_about(about), ledger, label=label, id_column=id_column)

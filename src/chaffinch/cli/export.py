@@ -8,7 +8,7 @@ import typer
 from chaffinch.cli.command import OUT
 from chaffinch.cli.history import LEDGER
 from chaffinch.cli.say import say, say_whether_known
-from chaffinch.core.place import check_run
+from chaffinch.core.place import check_path, check_run
 
 
 def export(
@@ -37,6 +37,7 @@ def export(
 ) -> dict[str, Any]:
     """Write the findings as a table or as labelling tasks with suggestions."""
     check_run(run)
+    check_path(data)
     from chaffinch.runs.run import Run
 
     opened = Run.open(run)

@@ -1,5 +1,6 @@
 """The commands `history`, `diff` and `restore`: versions of the data."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,10 +9,13 @@ import typer
 from chaffinch.cli.command import OUT
 from chaffinch.cli.say import say
 from chaffinch.core.errors import InputError
+from chaffinch.core.place import check_ledger, check_path, check_version, nearest
 from chaffinch.core.plain_text import clean
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from chaffinch.store.ledger import Ledger
 
 LEDGER = Annotated[
     str | None, typer.Option(help="File or URL of the ledger; by default the one nearby.")
@@ -26,19 +30,39 @@ def history(
     ledger: LEDGER = None,
 ) -> "pd.DataFrame":
     """Show what happened to data or to a run: versions, plans, verifications, decisions."""
-    from chaffinch.pipeline.history import history_of
-    from chaffinch.pipeline.ledger import ledger_near
+    check_ledger(ledger)
+    from chaffinch.store.nearby import ledger_near
 
-    book = ledger_near(subject, url=ledger)
+    gone = subject is not None and "://" not in subject and not os.path.exists(_local(subject))
+    try:
+        book = ledger_near(subject, url=ledger)
+    except InputError:
+        check_path(subject)  # where there is nothing, that is the matter
+        raise
+    # Data that are gone may still be known.
+    if subject is not None and gone and not len(book.table("version", location=_local(subject))):
+        raise _unknown(book, subject)
+    from chaffinch.pipeline.history import history_of
+
     found = history_of(book, subject)
     if subject is not None and not len(found):
-        raise InputError(
-            f"a run or data that the ledger {book.database.place} knows",
-            f"{subject!r}, of which nothing was recorded",
-            "Check the path, or name another ledger with --ledger",
-        )
+        raise _unknown(book, subject)
     show(found)
     return found
+
+
+def _local(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def _unknown(book: "Ledger", subject: str) -> InputError:
+    near = "" if os.path.exists(_local(subject)) else nearest(subject)
+    return InputError(
+        f"a run or data that the ledger {book.database.place} knows",
+        f"{subject!r}, of which nothing was recorded",
+        (f"Did you mean {near!r}? " if near else "")
+        + "Check the path, or name another ledger with --ledger",
+    )
 
 
 def diff(
@@ -51,11 +75,14 @@ def diff(
     ] = False,
 ) -> dict[str, Any]:
     """Show which samples two versions of the data have not alike, and why."""
+    check_version(before)
+    check_version(after)
+    check_ledger(ledger)
     import pandas as pd
 
-    from chaffinch.pipeline.ledger import ledger_near
     from chaffinch.pipeline.version import versions_between
     from chaffinch.store.draft import delivered, free
+    from chaffinch.store.nearby import ledger_near
     from chaffinch.store.version import difference, find, rows_at, with_reasons
 
     if out is not None:
@@ -82,7 +109,8 @@ def restore(
     ledger: LEDGER = None,
 ) -> dict[str, Any]:
     """Write a version of the data as it was, byte by byte."""
-    from chaffinch.pipeline.ledger import ledger_near
+    check_ledger(ledger)
+    from chaffinch.store.nearby import ledger_near
     from chaffinch.store.version import restore_version
 
     place = restore_version(ledger_near(out, url=ledger), version, out)

@@ -1,6 +1,5 @@
 """The command `import`: reviewers' decisions into the ledger."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +8,8 @@ import typer
 from chaffinch.cli.history import LEDGER
 from chaffinch.cli.say import say
 from chaffinch.core.errors import InputError
-from chaffinch.core.place import check_run
+from chaffinch.core.parsing import parse_json
+from chaffinch.core.place import check_paths, check_run
 
 
 def import_(
@@ -24,6 +24,7 @@ def import_(
 ) -> dict[str, Any]:
     """Record what reviewers decided in another tool, and show where they disagree."""
     check_run(run)
+    check_paths(file, names)
     from chaffinch.cli.history import show
     from chaffinch.pipeline.exchange import import_decisions
     from chaffinch.pipeline.ledger import ledger_for, run_id
@@ -45,7 +46,7 @@ def _names(file: Path | None) -> dict[str, str]:
     if file is None:
         return {}
     try:
-        content = json.loads(file.read_text("utf-8"))
+        content = parse_json(file.read_text("utf-8"))
         return {str(key): str(value) for key, value in dict(content).items()}
     except (OSError, ValueError, TypeError) as error:
         raise InputError(

@@ -2,7 +2,6 @@
 
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from chaffinch.cli.history import LEDGER, show
 from chaffinch.cli.say import say
 from chaffinch.core.errors import CheckFailedError, InputError
+from chaffinch.core.place import check_ledger, check_path, check_run
 
 if TYPE_CHECKING:
     from chaffinch.store.ledger import Ledger
@@ -32,6 +32,11 @@ def ledger(
     """Check the ledger, list its entries or decisions, or keep a version of data."""
     if action not in ACTIONS:
         raise InputError(f"one of {', '.join(ACTIONS)}", repr(action), "Choose one")
+    if subject is not None and action in ("decisions", "disagreements"):
+        check_run(subject)
+    check_path(subject)
+    if action != "keep":
+        check_ledger(ledger)
     if action == "check":
         return _check(subject, ledger, head)
     if action == "log":
@@ -44,7 +49,7 @@ def ledger(
 
 
 def _check(subject: str | None, url: str | None, head: str | None) -> dict[str, Any]:
-    from chaffinch.pipeline.ledger import is_run
+    from chaffinch.store.nearby import is_run
 
     if head is not None and re.fullmatch("[0-9a-f]{64}", head) is None:
         raise InputError("a hash of 64 digits from 0 to f", repr(head), "Copy all of it")
@@ -88,10 +93,8 @@ def _log(subject: str | None, url: str | None) -> Any:
 
 
 def _near(subject: str | None, url: str | None) -> "Ledger":
-    from chaffinch.pipeline.ledger import ledger_near
+    from chaffinch.store.nearby import ledger_near
 
-    if subject is not None and "://" not in subject and not Path(subject).expanduser().exists():
-        raise InputError("a run or data that are there", repr(subject), "Check the path")
     return ledger_near(subject, url=url)
 
 
@@ -125,10 +128,11 @@ def _decisions(subject: str, url: str | None, only_disagreements: bool) -> Any:
 
 def _keep(subject: str, url: str | None, options: dict[str, Any]) -> dict[str, Any]:
     from chaffinch.data import open_data
-    from chaffinch.pipeline.ledger import NONE, is_run, ledger_for, ledger_near
+    from chaffinch.pipeline.ledger import ledger_for
     from chaffinch.pipeline.snapshot import location_of, snapshot
     from chaffinch.store.ledger import LEDGER as VARIABLE
     from chaffinch.store.ledger import NoLedgerError
+    from chaffinch.store.nearby import NONE, is_run, ledger_near
     from chaffinch.store.version import record
 
     if NONE in (url, url or os.environ.get(VARIABLE)):

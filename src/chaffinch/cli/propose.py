@@ -7,7 +7,7 @@ import typer
 
 from chaffinch.cli.command import OUT
 from chaffinch.cli.say import say, say_whether_known
-from chaffinch.core.place import check_run
+from chaffinch.core.place import check_path, check_run
 
 
 def propose(
@@ -22,6 +22,7 @@ def propose(
 ) -> dict[str, Any]:
     """Propose what to do about the findings; nothing is changed."""
     check_run(run)
+    check_path(policy if policy.endswith(".toml") else None)
     from chaffinch.pipeline.repairing import REPAIR
     from chaffinch.runs.run import Run
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from chaffinch.cli.say import say, say_always, say_whether_known
-from chaffinch.core.place import check_run
+from chaffinch.core.place import check_path, check_run
 
 
 def review(
@@ -32,6 +32,7 @@ def review(
 ) -> dict[str, Any]:
     """Look at the findings and decide, on a page that only this computer can see."""
     check_run(run)
+    check_path(data)
     from chaffinch.pipeline.ledger import ledger_for
     from chaffinch.runs.run import Run
 

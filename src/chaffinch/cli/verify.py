@@ -7,7 +7,7 @@ import typer
 
 from chaffinch.cli.command import Failed
 from chaffinch.cli.say import say, say_whether_known
-from chaffinch.core.place import check_run
+from chaffinch.core.place import check_paths, check_run
 
 
 def verify(
@@ -33,6 +33,7 @@ def verify(
 ) -> Any:
     """Train on the data with the plan and without, and say whether it helps; status 1 if not."""
     check_run(run)
+    check_paths(plan, data, validation)
     from chaffinch.pipeline.repairing import REDUCED, REPAIR
     from chaffinch.pipeline.verification.page import PAGE, headline, sentence
     from chaffinch.runs.run import Run

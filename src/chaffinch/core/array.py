@@ -24,8 +24,12 @@ def to_numpy(values: Any) -> NDArray[Any]:
     """
     try:
         return _plain(values)
-    except ValueError:
-        raise
+    except ValueError as error:
+        if type(error).__module__.partition(".")[0] != "pyarrow":
+            raise
+        raise InputError(
+            "an array", f"{type(values).__name__} ({error})", "Pass numbers"
+        ) from error
     except Exception as error:  # objects of other libraries raise whatever they like
         raise InputError(
             "an array, or what can be turned into one",
@@ -48,7 +52,8 @@ def _plain(values: Any) -> NDArray[Any]:
             )
         values = values.toarray()
     if hasattr(values, "to_numpy"):
-        values = values.to_numpy()
+        arrow = type(values).__module__.partition(".")[0] == "pyarrow" and hasattr(values, "type")
+        values = values.to_numpy(zero_copy_only=False) if arrow else values.to_numpy()
     elif isinstance(values, list | tuple) and any(
         isinstance(one, np.ma.MaskedArray) or one is np.ma.masked for one in values
     ):

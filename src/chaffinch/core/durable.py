@@ -9,6 +9,8 @@ import os
 import uuid
 from pathlib import Path
 
+from chaffinch.core.errors import InputError
+
 _REAL = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
 """Faults of a disk; anything else only says that this file system cannot be asked."""
 
@@ -47,8 +49,23 @@ def sync_tree(path: Path) -> None:
         sync(file)
 
 
+def need_name(path: Path) -> None:
+    """Refuse a path that ends in no name: no file can be beside it, or be it.
+
+    Raises:
+        InputError: Such as ``/`` or ``.``.
+    """
+    if not path.name:
+        raise InputError("the path of a file to write", f"the folder {path}", "Add its name")
+
+
 def draft_of(path: Path) -> Path:
-    """A name beside a file that nobody has, for what is to become the file."""
+    """A name beside a file that nobody has, for what is to become the file.
+
+    Raises:
+        InputError: The path of a folder, such as ``/`` or ``.``.
+    """
+    need_name(path)
     return path.with_name(f".{path.name[:_NAME]}.{uuid.uuid4().hex[:12]}.draft")
 
 

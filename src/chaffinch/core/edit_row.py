@@ -6,6 +6,7 @@ from typing import Any
 
 from chaffinch.core.edit import Edit
 from chaffinch.core.errors import InputError
+from chaffinch.core.parsing import parse_json
 
 COLUMNS = (
     "id",
@@ -46,7 +47,7 @@ def edits_of(rows: Sequence[dict[Any, Any]]) -> tuple[Edit, ...]:
         cells = {str(k): v for k, v in row.items() if k in COLUMNS and not _empty(v)}
         if isinstance(cells.get("soft_label"), str):
             try:
-                cells["soft_label"] = json.loads(cells["soft_label"])
+                cells["soft_label"] = parse_json(cells["soft_label"])
             except ValueError as error:
                 raise InputError(
                     'a soft label such as {"cat": 0.7, "dog": 0.3}',

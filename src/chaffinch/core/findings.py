@@ -19,10 +19,8 @@ from chaffinch.core.kinds import PROBABILITY_COLUMNS, SET_ASIDE
 from chaffinch.core.rate_range import CANNOT_TELL, RateRange
 from chaffinch.core.recalibrated import kinds_of
 from chaffinch.core.recalibration import before
+from chaffinch.core.sample_name import PLACE_COLUMNS, with_places
 from chaffinch.core.types import Floats, Mask
-
-PLACE_COLUMNS = ("row", "source")
-"""Where a sample lies: its position in the data, and its file or the row of one."""
 
 COLUMNS = (
     "id",
@@ -81,17 +79,6 @@ def findings_in(given: object) -> "Findings":
         return given.findings
     got = f"a {type(given).__name__}"
     raise InputError("findings, or a run", got, "Pass what scan or judge returned")
-
-
-def with_places(table: pd.DataFrame) -> pd.DataFrame:
-    """A findings table with ``row`` and ``source``; older ones are in the order of the data."""
-    if "id" not in table or set(PLACE_COLUMNS) <= set(table.columns):
-        return table
-    made = table.copy()
-    place = list(made.columns).index("id") + 1
-    made.insert(place, "row", np.arange(len(made)))
-    made.insert(place + 1, "source", "")
-    return made
 
 
 @dataclass(frozen=True, eq=False)

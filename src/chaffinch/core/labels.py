@@ -81,6 +81,8 @@ class Labels:
             what: What to call them in an error, such as "column 'label'".
             allow_missing: Whether missing ones get the code -1 instead.
 
+        Whole numbers beyond 64 bits become text, and with them all labels.
+
         Raises:
             InputError: No label, a missing one, or an array that is not one-dimensional.
         """
@@ -129,6 +131,9 @@ class Labels:
             # Whole numbers that were read as floats for the sake of the gaps between them.
             series[known] = series[known].map(int)
             unique = [int(one) for one in unique]
+        if any(map(_is_huge, unique)):  # no file holds them as numbers
+            series[known] = series[known].map(str)
+            unique = sorted({str(one) for one in unique})
         try:
             unique.sort()
         except TypeError:  # mixed types have no order of their own
@@ -177,6 +182,10 @@ class Labels:
         if kind == "f":
             return many and bool((self.classes % 1 != 0).any())
         return kind in "iu" and many and lonely > len(self.classes) / 10
+
+
+def _is_huge(value: Any) -> bool:
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def _holds_several(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import string
 
 from chaffinch.core.errors import InputError, RunError
 
@@ -25,6 +26,63 @@ def check_path(path: str | os.PathLike[str] | None) -> None:
         return
     if not os.path.exists(os.path.expanduser(path)):
         raise need_path(os.fspath(path))
+
+
+def check_paths(*paths: str | os.PathLike[str] | None) -> None:
+    """Check several paths as `check_path` does."""
+    for path in paths:
+        check_path(path)
+
+
+def check_model(name: str | None) -> None:
+    """Refuse the name of a model where it is the path of a file or folder that does not exist.
+
+    What may be a module or a model of the hub is left to those who load it.
+
+    Raises:
+        InputError: There is nothing.
+    """
+    if name is None:
+        return
+    place, colon, _ = name.partition(":")
+    first = place.split("/")[0]
+    path = place.endswith((".py", ".gguf")) or first in (".", "..", "~", "")
+    below = "/" in place and os.path.isdir(first)  # else an organisation and its model
+    if path or (below and not colon):
+        check_path(place)
+
+
+def check_ledger(url: str | None) -> None:
+    """Refuse a named ledger that does not exist, where none is to be made.
+
+    Raises:
+        InputError: There is nothing; URLs are not looked up.
+    """
+    if url is None or url == "none" or "://" in url or os.path.isfile(os.path.expanduser(url)):
+        return
+    near = nearest(url)
+    remedy = f"Did you mean {near!r}? Otherwise scan" if near else "Scan"
+    raise InputError(
+        f"a ledger at {url}", "none", f"{remedy} with --out first, or name one with --ledger"
+    )
+
+
+def check_version(name: str) -> None:
+    """Refuse what is neither the path of something that exists nor the id of a version.
+
+    Raises:
+        InputError: It is neither; URLs are not looked up.
+    """
+    if "://" in name or os.path.exists(os.path.expanduser(name)):
+        return
+    if not set(name.lower()) <= set(string.hexdigits):
+        near = nearest(name)
+        raise InputError(
+            "data that are there, or the id of a version",
+            repr(name),
+            (f"Did you mean {near!r}? " if near else "")
+            + "Check the path; 'chaffinch history' lists the versions",
+        )
 
 
 def check_run(path: str | os.PathLike[str]) -> None:

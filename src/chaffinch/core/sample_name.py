@@ -13,6 +13,9 @@ from chaffinch.core.errors import InputError
 Name = str | int | os.PathLike[str]
 """An id, a row (counted from 0) or a path."""
 
+PLACE_COLUMNS = ("row", "source")
+"""Where a sample lies: its position in the data, and its file or the row of one."""
+
 
 def ids_named(table: pd.DataFrame, names: Name | Iterable[Name], root: str = "") -> list[str]:
     """The ids of samples by what people call them.
@@ -66,3 +69,14 @@ def _unknown(text: str, ids: list[str], sources: list[str]) -> InputError:
         repr(text),
         remedy + "Take it from the columns 'id', 'row' and 'source' of the findings",
     )
+
+
+def with_places(table: pd.DataFrame) -> pd.DataFrame:
+    """A findings table with ``row`` and ``source``; older ones are in the order of the data."""
+    if "id" not in table or set(PLACE_COLUMNS) <= set(table.columns):
+        return table
+    made = table.copy()
+    place = list(made.columns).index("id") + 1
+    made.insert(place, "row", np.arange(len(made)))
+    made.insert(place + 1, "source", "")
+    return made

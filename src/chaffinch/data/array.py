@@ -14,6 +14,7 @@ from PIL import Image
 from chaffinch.core.array import to_numpy
 from chaffinch.core.errors import InputError
 from chaffinch.core.labels import Labels
+from chaffinch.core.option import listed
 from chaffinch.core.sample_groups import SampleGroups
 from chaffinch.core.types import Strings
 from chaffinch.data.arrow import frame_of, is_arrow_table, series_of
@@ -189,7 +190,7 @@ def _labels(y: Any) -> Any:
     try:
         array = y.to_numpy() if isinstance(y, pd.DataFrame) else to_numpy(y)
     except ValueError:  # lists of several labels, of different lengths, which `Labels` refuses
-        return pd.Series(list(y), dtype=object)
+        return pd.Series(listed("a list of labels", y), dtype=object)
     if array.ndim == 1 and isinstance(y, list | tuple) and array.dtype.kind in "US":
         return pd.Series(list(y), dtype=object)  # numpy makes text of mixed lists
     return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array

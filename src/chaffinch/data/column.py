@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,8 @@ def need_name(names: Sequence[str], wanted: str, role: str, source: str) -> str:
     Raises:
         InputError: There is none of that name; the message gives the likeliest and all others.
     """
+    if not isinstance(wanted, str):
+        raise InputError(f"text as the name of the {role} column", repr(wanted), "Name it")
     if wanted in names:
         return wanted
     close = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
@@ -322,6 +325,8 @@ def check_scalars(column: "pd.Series[Any]", what: str) -> None:
             raise _no_scalar(what, f"a {type(value).__name__}")
         if isinstance(value, complex):
             raise _no_scalar(what, "a complex number")
+        if isinstance(value, Decimal) and value.is_snan():  # no comparison takes it
+            raise _no_scalar(what, "a signalling NaN")
 
 
 def _no_scalar(what: str, got: str) -> InputError:

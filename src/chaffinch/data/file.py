@@ -5,7 +5,6 @@ import gzip
 import io
 import os
 import re
-import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,11 +23,10 @@ from chaffinch.core.errors import InputError
 from chaffinch.core.place import need_path
 from chaffinch.data.arrow import frame_of_arrow
 from chaffinch.data.column import Columns, usual_label
+from chaffinch.data.delimited import Place, read_cells, read_header
 from chaffinch.data.json_table import frame_of_json, frame_of_lines
 from chaffinch.data.typed import merged_labels, type_cells
 from chaffinch.data.written import SEPARATORS, decode, find_separator
-
-Place = Path | io.BytesIO
 
 LISTED_LABEL = "__label__"  # before each label in the format of fastText
 _BLOCK = 1 << 24
@@ -160,33 +158,14 @@ def _read_csv(place: Place, reading: Reading, separator: str = ",") -> pd.DataFr
     if sep != separator and written.sep is None:
         reading.notes.append(f"{name} was read with {SEPARATORS[sep]} between its cells (--sep).")
     source = _rewind(place) if text is None else io.StringIO(text)
-    header = _read_header(source, name, sep)
+    header = read_header(source, name, sep)
     if len(header) == 1 and _ODD_SEPARATORS.search(header[0]):
         raise InputError(
             f"several columns in {name}",
             f"one, {header[0][:80]!r}",
             "Name the sign between the cells by --sep (sep= in Python), such as --sep space",
         )
-    with warnings.catch_warnings():
-        # Rows longer than the header would lose cells.
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        try:
-            frame: pd.DataFrame = pd.read_csv(
-                _rewind(place) if text is None else io.StringIO(text),
-                sep=sep,
-                encoding="utf-8-sig",
-                index_col=False,
-                keep_default_na=False,
-                na_values=[""],
-                dtype=str,
-            )
-        except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-            raise InputError(
-                f"rows with as many cells as the header ({len(header)}) in {name}",
-                " ".join(str(error).split()).rstrip("."),
-                "Put cells that hold the separator in double quotes, or name another separator "
-                "by --sep",
-            ) from error
+    frame = read_cells(_rewind(place) if text is None else text, sep, name, reading.notes)
     del text
     keep = frozenset(reading.columns.as_text)
     raw = frame
@@ -204,30 +183,6 @@ def _read_csv(place: Place, reading: Reading, separator: str = ",") -> pd.DataFr
 def _start(place: Place) -> str:
     with place.open("rb") if isinstance(place, Path) else io.BytesIO(place.getvalue()) as stream:
         return stream.read(_BLOCK // 64).decode("utf-8-sig", errors="ignore")
-
-
-def _read_header(source: Any, name: str, separator: str) -> list[str]:
-    try:
-        row = pd.read_csv(
-            source,
-            sep=separator,
-            encoding="utf-8-sig",
-            header=None,
-            nrows=1,
-            dtype=str,
-            keep_default_na=False,
-        )
-    except pd.errors.EmptyDataError as error:
-        raise InputError(f"a header and rows in {name}", "an empty file", "Check it") from error
-    header = [str(cell) for cell in row.iloc[0]]
-    repeated = sorted({cell for cell in header if header.count(cell) > 1})
-    if repeated:
-        raise InputError(
-            f"a different name for every column of {name}",
-            f"{', '.join(map(repr, repeated))} more than once",
-            "Rename the columns, or add a first line of names if there is none",
-        )
-    return header
 
 
 def _read_list(place: Place, reading: Reading) -> pd.DataFrame:

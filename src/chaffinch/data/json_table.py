@@ -1,11 +1,11 @@
 """Tables in JSON, as records or as columns."""
 
-import json
 from typing import Any
 
 import pandas as pd
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.parsing import parse_json
 from chaffinch.data.typed import column_of
 
 
@@ -21,8 +21,8 @@ def frame_of_lines(text: str, name: str) -> pd.DataFrame:
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
+            record = parse_json(line)
+        except ValueError as error:
             raise InputError(
                 f"one JSON object a line in {name}", f"line {number}: {error}", "Mend that line"
             ) from error
@@ -44,8 +44,8 @@ def frame_of_json(text: str, name: str) -> pd.DataFrame:
     """
     wanted = f'[{{"column": value, ...}}, ...] in {name}'
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:  # the latter of lists in lists in lists
+        found = parse_json(text)
+    except ValueError as error:
         remedy = "Give one object a line the ending .jsonl, or mend the file"
         raise InputError(wanted, str(error), remedy) from error
     if isinstance(found, dict) and isinstance(found.get("data"), list):

@@ -15,6 +15,7 @@ from chaffinch.core.errors import InputError
 from chaffinch.core.fault import Fault
 from chaffinch.core.kinds import UNREADABLE
 from chaffinch.core.labels import Labels
+from chaffinch.core.option import options_checked
 from chaffinch.core.place import need_path
 from chaffinch.data.array import open_mapping, open_pair, read_npz
 from chaffinch.data.arrow import frame_of, is_arrow_table
@@ -37,6 +38,7 @@ from chaffinch.data.usable import split_usable
 from chaffinch.data.written import Written
 
 
+@options_checked
 def open_data(
     data: Any,
     *,

@@ -15,6 +15,7 @@ from chaffinch.encoders.encoder import Samples
 from chaffinch.encoders.samples import image_tensors, tables, tensors, texts
 from chaffinch.encoders.weights import digest_of_source, digest_of_weights
 from chaffinch.models.factory import imported
+from chaffinch.models.forward import running
 
 _BATCH = 64
 
@@ -57,7 +58,8 @@ class FunctionEncoder:
         code = digest_of_source(factory)
         if isinstance(factory, nn.Module) or _needs_argument(factory):
             return cls(factory, name, device, code)
-        made = factory()
+        with running(f"a factory {name} that makes an encoder", "Try it on its own first"):
+            made = factory()
         if not callable(made):
             raise InputError(
                 f"a module or function from {name}",
@@ -87,15 +89,10 @@ class FunctionEncoder:
         is_module = isinstance(self._function, nn.Module)
         if isinstance(batch, Tensor) and is_module:
             batch = batch.to(self._device)
-        try:
+        form = tuple(batch.shape) if hasattr(batch, "shape") else f"{len(batch)} texts"
+        told = f"an encoder that takes a {type(batch).__name__} of {form}"
+        with running(told, f"Make {self.name} fit the data"):
             return self._function(batch)
-        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
-            form = tuple(batch.shape) if hasattr(batch, "shape") else f"{len(batch)} texts"
-            raise InputError(
-                f"an encoder that takes a {type(batch).__name__} of {form}",
-                f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
-                f"Make {self.name} fit the data",
-            ) from error
 
 
 def _needs_argument(function: Callable[..., Any]) -> bool:

@@ -14,9 +14,10 @@ from chaffinch.gradients.objective import sample_losses
 from chaffinch.gradients.packing import Packing
 from chaffinch.gradients.piece import Piece
 from chaffinch.gradients.plan import Plan
-from chaffinch.gradients.recorder import Call, call, evaluating, recording, running
+from chaffinch.gradients.recorder import Call, evaluating, recording
 from chaffinch.gradients.rows import widen
 from chaffinch.gradients.rules import rule_for
+from chaffinch.models.forward import DIFFERENTIABLE, forward, running
 
 _SCALES = 16
 """How many different powers of two the losses of a batch are multiplied by."""
@@ -47,8 +48,7 @@ def ruled_pieces(
     modules = {id(use.module): use.module for target in ruled for use in target.uses}
     with evaluating(plan.model):
         with recording(modules.values()) as calls:
-            with running("a model that runs on the data"):
-                outputs = call(plan.model, x)
+            outputs = forward(plan.model, x)
             losses = sample_losses(plan.loss, outputs, y, samples, positions)
         edges = [one.edge for one in calls]
         end = getattr(getattr(outputs, "logits", outputs), "grad_fn", None)
@@ -81,10 +81,11 @@ def _errors(
     if not edges or not losses.requires_grad:
         return nothing, nothing
     again, total = not proof.orderly, losses.sum()
-    plain = torch.autograd.grad(total, edges, allow_unused=True, retain_graph=again)
-    if not again:
-        return plain, nothing
-    return plain, torch.autograd.grad((losses * scales).sum(), edges, allow_unused=True)
+    with running(DIFFERENTIABLE):
+        plain = torch.autograd.grad(total, edges, allow_unused=True, retain_graph=again)
+        if not again:
+            return plain, nothing
+        return plain, torch.autograd.grad((losses * scales).sum(), edges, allow_unused=True)
 
 
 def _of_call(

@@ -11,8 +11,8 @@ from torch.utils.data import default_collate
 from chaffinch.core.array import to_numpy
 from chaffinch.core.errors import InputError
 from chaffinch.core.option import whole
-from chaffinch.gradients.recorder import running
 from chaffinch.gradients.rows import as_tensor
+from chaffinch.models.forward import running
 
 Batch: TypeAlias = tuple[Any, Any]
 
@@ -108,9 +108,9 @@ def _slice(part: Any, start: int, stop: int) -> Any:
         part = part.to_dense()
     with running("an array of inputs or targets"):
         rows = part[start:stop]
-    if isinstance(rows, Tensor):
-        return rows
-    array = to_numpy(rows)
+        if isinstance(rows, Tensor):
+            return rows
+        array = to_numpy(rows)
     if array.dtype.kind not in "fiub":
         raise InputError(
             "numbers as inputs, and codes of classes as targets",
@@ -142,6 +142,8 @@ def _move(part: Any, device: torch.device, dtype: torch.dtype) -> Any:
         return tuple(_move(value, device, dtype) for value in part)
     if not isinstance(part, Tensor):
         return part
+    if part.is_meta and device.type != "meta":
+        raise InputError("inputs and targets with values", "a meta tensor", "Load the data")
     if part.is_inference():  # such tensors have no place in a backward pass
         with torch.inference_mode(False):
             part = part.clone()

@@ -21,8 +21,9 @@ from chaffinch.gradients.objective import Loss, objective_of
 from chaffinch.gradients.order import order_of_use
 from chaffinch.gradients.piece import Piece, materialise
 from chaffinch.gradients.plan import Plan
-from chaffinch.gradients.recorder import call, evaluating
+from chaffinch.gradients.recorder import evaluating
 from chaffinch.gradients.rules import rule_for
+from chaffinch.models.forward import forward
 
 Form: TypeAlias = Literal["auto", "factored", "dense"]
 
@@ -173,14 +174,14 @@ def _tried(plan: Plan, batch: Batch, positions: list[int]) -> Plan:
     found, losses = ruled_pieces(plan, x, y, positions)
     try:
         verdict = alone.compare(plan, (x, y), (found, losses), range(len(losses)))
-    except InputError:
-        raise
-    except ValueError as error:
+    except InputError as error:
+        if not isinstance(error.__cause__, ValueError):  # as batch norms raise
+            raise
         raise InputError(
-            "a model that runs on one sample",
-            f"{type(error).__name__}: {error}",
+            f"a model ({type(plan.model).__name__}) that runs on one sample",
+            error.got,
             "Replace what needs several samples, such as batch norms without running statistics",
-        ) from error
+        ) from error.__cause__
     if verdict.position is None:
         return replace(plan, ruled=frozenset(found) - verdict.failing)
     if verdict.silent:  # such as a contrast of the samples of a batch: no sample has a loss
@@ -194,8 +195,8 @@ def _takes_channels_last(model: nn.Module, x: Any) -> bool:
         return False
     try:
         with evaluating(model):
-            call(model, x.contiguous(memory_format=torch.channels_last))
-    except RuntimeError:  # such as a view across axes; the other format stands, or fails by itself
+            forward(model, x.contiguous(memory_format=torch.channels_last))
+    except InputError:  # such as a view across axes; the other format stands, or fails by itself
         return False
     return True
 

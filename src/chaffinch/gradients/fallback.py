@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from chaffinch.gradients.layer import Target
-from chaffinch.gradients.objective import Loss
+from chaffinch.gradients.objective import Loss, total_of
 from chaffinch.gradients.piece import Dense, Piece
-from chaffinch.gradients.recorder import call
 from chaffinch.gradients.rows import widen
+from chaffinch.models.forward import DIFFERENTIABLE, forward, running
 
 
 class GradientFallbackWarning(UserWarning):
@@ -79,11 +79,12 @@ def autograd(
     model: nn.Module, targets: Sequence[Target], x: Any, y: Any, loss: Loss
 ) -> tuple[Tensor, list[Tensor | None]]:
     """The summed loss of one batch, and its gradients; None where a parameter is unused."""
-    total = loss(call(model, x), y).sum()
+    total = total_of(loss, forward(model, x), y)
     if not total.requires_grad or not targets:
         return total.detach(), [None] * len(targets)
     chosen = [target.parameter for target in targets]
-    values = torch.autograd.grad(total, chosen, allow_unused=True)
+    with running(DIFFERENTIABLE):
+        values = torch.autograd.grad(total, chosen, allow_unused=True)
     dense: list[Tensor | None] = [
         None if v is None else v.to_dense() if v.is_sparse else v for v in values
     ]

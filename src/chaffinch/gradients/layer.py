@@ -1,13 +1,15 @@
 """Which parameters to capture: by "all", "last", "lora", name, glob, type or a function."""
 
 import fnmatch
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from torch import nn
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.option import listed
+from chaffinch.models.forward import running
 
 Selector: TypeAlias = str | type[nn.Module]
 Layers: TypeAlias = Selector | Sequence[Selector] | Callable[[str, nn.Module], bool]
@@ -61,22 +63,21 @@ def choose(model: nn.Module, layers: Layers, order: Callable[[], list[nn.Module]
         InputError: Something that matches no layer, or layers without trainable parameters.
     """
     targets = _trainable(model)
-    if layers == "all":
+    word = layers if isinstance(layers, str) else ""
+    if word == "all":
         chosen = targets
-    elif layers == "last":
+    elif word == "last":
         last = {id(m) for m in with_parametrizations(_last(order() or list(model.modules())))}
         chosen = [t for t in targets if any(id(use.module) in last for use in t.uses)]
-    elif isinstance(layers, str) and layers in _NAMED and layers not in _names(model):
-        chosen = _NAMED[layers](model, targets)
+    elif word in _NAMED and word not in _names(model):
+        chosen = _NAMED[word](model, targets)
     elif callable(layers) and not isinstance(layers, type):
-        wanted = {id(module) for name, module in model.named_modules() if layers(name, module)}
+        with running("layers as a function of the name of a module and the module"):
+            wanted = {id(module) for name, module in model.named_modules() if layers(name, module)}
         chosen = _inside(model, targets, wanted)
     else:
-        if not isinstance(layers, str | type | Iterable):
-            raise InputError(
-                "'all', 'last', names or types of layers, or a function", repr(layers), "Try 'all'"
-            )
-        selectors = [layers] if isinstance(layers, str | type) else list(layers)
+        kinds = "'all', 'last', names or types of layers, or a function"
+        selectors = [layers] if isinstance(layers, str | type) else listed(kinds, layers)
         chosen = _matching(model, targets, selectors)
     if not chosen:
         raise InputError(
@@ -95,7 +96,7 @@ def _trainable(model: nn.Module) -> list[Target]:
     return [
         Target(name, parameter, tuple(uses[id(parameter)]))
         for name, parameter in model.named_parameters()
-        if parameter.requires_grad
+        if parameter.requires_grad and parameter.numel()
     ]
 
 
@@ -156,6 +157,10 @@ def _matching(model: nn.Module, targets: list[Target], selectors: list[Selector]
         if isinstance(selector, str):
             hits = {id(m) for name, m in modules.items() if fnmatch.fnmatchcase(name, selector)}
             direct = {t.name for t in targets if fnmatch.fnmatchcase(t.name, selector)}
+        elif not isinstance(selector, type):
+            raise InputError(
+                "names, globs or types of layers", f"a {type(selector).__name__}", "Pass text"
+            )
         else:
             hits, direct = {id(m) for m in modules.values() if isinstance(m, selector)}, set()
         if not hits and not direct:

@@ -9,11 +9,13 @@ from torch import Tensor
 from torch._C._functorch import is_batchedtensor
 
 from chaffinch.core.errors import InputError
-from chaffinch.gradients.recorder import running
 from chaffinch.gradients.rows import widen
 from chaffinch.losses.loss import check_distributions
+from chaffinch.models.forward import running
 
 Loss: TypeAlias = Callable[[Any, Any], Tensor]
+
+_RUNS = "a loss that runs on outputs and targets"
 
 
 def cross_entropy(outputs: Any, targets: Tensor) -> Tensor:
@@ -27,14 +29,7 @@ def cross_entropy(outputs: Any, targets: Tensor) -> Tensor:
         InputError: Outputs of another shape, codes outside 0..C-1, or rows of targets that are
             negative or do not sum to 1.
     """
-    logits = getattr(outputs, "logits", outputs)
-    if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[1] < 2:
-        shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise InputError(
-            "logits (N, C) of two or more classes from the model",
-            str(shape),
-            "Pass loss=, a function of outputs and targets that returns one loss a sample",
-        )
+    logits = logits_of(outputs)
     if targets.is_floating_point() and targets.shape == logits.shape:
         check_distributions(targets)
         return F.cross_entropy(widen(logits), widen(targets), reduction="none")
@@ -45,6 +40,22 @@ def cross_entropy(outputs: Any, targets: Tensor) -> Tensor:
             "Encode the labels as codes of the model's classes",
         )
     return F.cross_entropy(widen(logits), targets.long(), reduction="none")
+
+
+def logits_of(outputs: Any) -> Tensor:
+    """Logits (N, C), or those of an output that has some.
+
+    Raises:
+        InputError: Outputs of another kind or shape.
+    """
+    logits = getattr(outputs, "logits", outputs)
+    if isinstance(logits, Tensor) and logits.ndim == 2 and logits.shape[1] >= 2:
+        return logits
+    raise InputError(
+        "logits (N, C) of two or more classes from the model",
+        str(tuple(logits.shape)) if isinstance(logits, Tensor) else type(logits).__name__,
+        "Pass loss=, a function of outputs and targets that returns one loss a sample",
+    )
 
 
 def objective_of(loss: Loss | None) -> Loss:
@@ -58,6 +69,16 @@ def objective_of(loss: Loss | None) -> Loss:
             "a function of outputs and targets as the loss", repr(loss), "Leave it out, or pass one"
         )
     return cross_entropy if loss is None else loss
+
+
+def total_of(loss: Loss, outputs: Any, targets: Any) -> Tensor:
+    """The () sum of the losses of a batch.
+
+    Raises:
+        InputError: The loss raised an error, or returned no tensor.
+    """
+    with running(_RUNS):
+        return loss(outputs, targets).sum()
 
 
 def sample_losses(
@@ -75,7 +96,7 @@ def sample_losses(
     Raises:
         InputError: Not one loss a sample, or a loss that is not finite.
     """
-    with running("a loss that runs on outputs and targets"):
+    with running(_RUNS):
         losses = loss(outputs, targets)
     if not isinstance(losses, Tensor):
         raise InputError(

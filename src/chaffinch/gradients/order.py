@@ -12,8 +12,9 @@ from chaffinch.core.errors import InputError
 from chaffinch.gradients import fallback
 from chaffinch.gradients.batch import Batch
 from chaffinch.gradients.layer import with_parametrizations
-from chaffinch.gradients.objective import Loss
-from chaffinch.gradients.recorder import call, hooked
+from chaffinch.gradients.objective import Loss, total_of
+from chaffinch.gradients.recorder import hooked
+from chaffinch.models.forward import DIFFERENTIABLE, forward, running
 
 _Passed = list[tuple[nn.Module, list[Node]]]
 
@@ -43,11 +44,13 @@ def order_of_use(model: nn.Module, batch: Batch, loss: Loss) -> list[nn.Module]:
             into.append((module, list(_nodes(given[-1]))))
 
         with hooked(model.modules(), keep, first=True):
-            total = loss(call(model, fallback.row(batch[0], i)), fallback.row(batch[1], i)).sum()
+            outputs = forward(model, fallback.row(batch[0], i))
+            total = total_of(loss, outputs, fallback.row(batch[1], i))
         used = [one for one, _ in passed] if len(passed) > len(used) else used
         if trained and total.requires_grad:
             read |= _read_last(passed, total)
-            found = torch.autograd.grad(total, trained, allow_unused=True)
+            with running(DIFFERENTIABLE):
+                found = torch.autograd.grad(total, trained, allow_unused=True)
             reached |= {id(p) for p, g in zip(trained, found, strict=True) if g is not None}
     idle = {id(one) for one in trained} - reached
     if not reached:

@@ -70,11 +70,17 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     left for as long.
 
     Raises:
-        InputError: Parameters or buffers that were made in inference mode.
+        InputError: Parameters or buffers that were made in inference mode, or have no values.
     """
     modes = [(module, module.training) for module in model.modules()]
+    if any(isinstance(one, nn.UninitializedParameter) for one in model.parameters()):
+        raise InputError(
+            "a model whose parameters have shapes", "a lazy one that has not run", "Run it once"
+        )
     if any(one.is_inference() for one in model.parameters()):
         raise _of_inference_mode("parameters")
+    if any(one.is_meta for one in model.parameters()):
+        raise InputError("a model with weights", "one on the meta device", "Load its weights")
     try:
         model.eval()
         for module, _ in modes:
@@ -97,37 +103,6 @@ def _of_inference_mode(what: str) -> InputError:
         f"{what} that were made in torch.inference_mode()",
         "Make or load the model outside of it",
     )
-
-
-def call(model: nn.Module, x: Any) -> Any:
-    """Call a model on a batch: a tensor, a tuple of arguments or a mapping of keywords."""
-    if isinstance(x, dict):
-        return model(**x)
-    return model(*x) if isinstance(x, tuple) else model(x)
-
-
-@contextmanager
-def running(what: str) -> Iterator[None]:
-    """Let what a user's model or loss raises be one clear error.
-
-    Args:
-        what: What was expected to run, for the message.
-
-    Raises:
-        InputError: It raised an error; that one is its cause.
-    """
-    try:
-        yield
-    except (InputError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:  # code of users raises whatever it likes
-        if "nference tensor" in str(error):  # `evaluating` says more
-            raise
-        raise InputError(
-            what,
-            f"{type(error).__name__}: {error}",
-            "Check that types and shapes of the data are what it takes, on one batch of them",
-        ) from error
 
 
 def _recomputes(module: nn.Module) -> bool:

@@ -1,16 +1,17 @@
 """One model at several checkpoints, from paths, state dicts or models."""
 
-import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
 from torch import Tensor, nn
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.option import listed
 from chaffinch.gradients.layer import Layers
 from chaffinch.influence.task import Loss, Task
 from chaffinch.models.checkpoint import find_checkpoints, load_checkpoint
+from chaffinch.models.forward import copy_of
 
 Checkpoint: TypeAlias = str | Path | Mapping[str, Tensor] | nn.Module
 Checkpoints: TypeAlias = Checkpoint | Sequence[Checkpoint] | None
@@ -49,11 +50,8 @@ class CheckpointedTasks:
             self._single = Task(model, *self._make)
             return
         alone = isinstance(checkpoints, str | Path | Mapping | nn.Module)
-        if not alone and not isinstance(checkpoints, Iterable):
-            raise InputError(
-                "paths, state dicts or models as checkpoints", repr(checkpoints), "Pass a list"
-            )
-        given: Any = [checkpoints] if alone else checkpoints
+        what = "paths, state dicts or models as checkpoints"
+        given: list[Any] = [checkpoints] if alone else listed(what, checkpoints)
         for one in given:
             self._given.extend(find_checkpoints(one) if isinstance(one, str) else [one])
         if not self._given:
@@ -72,7 +70,7 @@ class CheckpointedTasks:
 def _loaded(model: nn.Module, checkpoint: Checkpoint) -> nn.Module:
     if isinstance(checkpoint, nn.Module):
         return checkpoint
-    fresh = copy.deepcopy(model)
+    fresh = copy_of(model)
     if isinstance(checkpoint, str | Path):
         load_checkpoint(fresh, Path(checkpoint))
         return fresh

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from chaffinch.core.durable import replace
 from chaffinch.core.errors import InputError
+from chaffinch.core.parsing import parse_json
 from chaffinch.core.progress import track
 from chaffinch.gradients.batch import batches, length
 from chaffinch.gradients.layer import Layers
@@ -181,7 +182,7 @@ class Draft:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
+        content = parse_json(path.read_text())
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

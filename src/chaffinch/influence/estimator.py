@@ -3,11 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, get_type_hints
 
 from torch import Tensor
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.option import typed
 from chaffinch.core.registry import Registry
 from chaffinch.influence.diagnostics import Diagnostics
 from chaffinch.influence.task import Task
@@ -120,7 +121,7 @@ class Preset:
         """The estimator with options.
 
         Raises:
-            InputError: An option that it does not have.
+            InputError: An option that it does not have, or a value of another type.
         """
         unknown = sorted(set(options) - set(self.options))
         if unknown:
@@ -129,7 +130,8 @@ class Preset:
                 ", ".join(unknown),
                 "Leave out or rename them",
             )
-        return self.make(**options)
+        kinds = get_type_hints(self.make)
+        return self.make(**{name: typed(name, kinds[name], one) for name, one in options.items()})
 
 
 ESTIMATORS: Registry[Preset] = Registry("estimator")

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from chaffinch.core.errors import InputError
 from chaffinch.gradients import GradientBlock
 from chaffinch.gradients.batch import batches
-from chaffinch.gradients.recorder import call, evaluating, hooked, running
+from chaffinch.gradients.recorder import evaluating, hooked
 from chaffinch.gradients.rows import Array, Index, as_tensor, pick, row_blocks, widen
 from chaffinch.losses.loss import check_distributions
+from chaffinch.models.forward import DIFFERENTIABLE, forward, running
 from chaffinch.models.layers import has_own_weight, is_linear
 
 
@@ -137,11 +138,10 @@ def find_last_layer(model: nn.Module, data: Any) -> str | None:
         or shared with another layer: then its gradient is not that of the layer alone.
     """
     names = {module: name for name, module in model.named_modules()}
-    linear = [module for module in names if isinstance(module, nn.Linear)]
+    linear = [one for one in names if isinstance(one, nn.Linear) and one.in_features]
     x, _ = next(batches(data, model, 2, limit=2))
     with evaluating(model), _heard(linear) as passes:
-        with running("a model that runs on the data"):
-            outputs = call(model, x)
+        outputs = forward(model, x)
         if not isinstance(outputs, Tensor) or outputs.ndim != 2 or outputs.shape[1] < 2:
             return None
         last = [one for one in passes if one.gave(outputs) and _has_its_gradient(one, outputs)]
@@ -194,9 +194,10 @@ def _has_its_gradient(heard: _Pass, outputs: Tensor) -> bool:
     # Numbers of which none is another's multiple, so that nothing cancels.
     errors = torch.arange(1.0, outputs.numel() + 1, device=outputs.device).sqrt().view_as(outputs)
     parameters = list(layer.parameters())
-    found = torch.autograd.grad(
-        outputs, parameters, errors.to(outputs.dtype), retain_graph=True, allow_unused=True
-    )
+    with running(DIFFERENTIABLE):
+        found = torch.autograd.grad(
+            outputs, parameters, errors.to(outputs.dtype), retain_graph=True, allow_unused=True
+        )
     inputs = widen(heard.given.to_dense())
     errors = errors.to(inputs.dtype)
     expected = [errors.T @ inputs, errors.sum(0)][: len(parameters)]
@@ -223,7 +224,7 @@ def observe(model: nn.Module, data: Any, name: str, batch_size: int = 256) -> La
     probabilities, errors, features = [], [], list[Tensor]()
     for x, y in batches(data, model, batch_size):
         with evaluating(model), torch.no_grad(), _heard([layer]) as passes:
-            outputs = call(model, x)
+            outputs = forward(model, x)
             if len(passes) != 1 or not passes[0].gave(outputs):
                 return None
             p = torch.softmax(widen(outputs), 1)

@@ -12,10 +12,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from chaffinch.core.errors import InputError
 from chaffinch.gradients.batch import batches
-from chaffinch.gradients.objective import cross_entropy
+from chaffinch.gradients.objective import cross_entropy, total_of
 from chaffinch.gradients.recorder import evaluating
 from chaffinch.gradients.rows import row_blocks
 from chaffinch.influence.task import Task
+from chaffinch.models.forward import running_model
 
 Curvature: TypeAlias = Literal["hessian", "ggn", "fisher"]
 Product: TypeAlias = Callable[[Tensor], Tensor]
@@ -69,15 +70,15 @@ def unflatten(parameters: Parameters, rows: Tensor) -> Parameters:
 
 def run(task: Task, parameters: Parameters, x: Any) -> Any:
     """The outputs of the model with some parameters replaced."""
-    if isinstance(x, dict):
-        return functional_call(task.model, parameters, (), x)
-    return functional_call(task.model, parameters, x if isinstance(x, tuple) else (x,))
+    with running_model(task.model, x):
+        if isinstance(x, dict):
+            return functional_call(task.model, parameters, (), x)
+        return functional_call(task.model, parameters, x if isinstance(x, tuple) else (x,))
 
 
 def total_loss(task: Task, parameters: Parameters, batch: tuple[Any, Any]) -> Tensor:
     """The sum of the losses of a batch (x, y) with some parameters replaced."""
-    losses = (task.loss or cross_entropy)(run(task, parameters, batch[0]), batch[1])
-    return losses.sum()
+    return total_of(task.loss or cross_entropy, run(task, parameters, batch[0]), batch[1])
 
 
 def _fisher(task: Task, vectors: Tensor) -> Tensor:
@@ -115,14 +116,16 @@ def twice_differentiable(model: nn.Module) -> Iterator[None]:
     try:
         with sdpa_kernel(SDPBackend.MATH), slow:
             yield
+    except torch.OutOfMemoryError:
+        raise
     except (RuntimeError, NotImplementedError) as error:
         # "derivative for ... is not implemented", "trying to differentiate twice a function that
         # was marked with @once_differentiable", "... does not support double backward"
         said = str(error)
-        if not any(word in said for word in _NO_SECOND):
-            raise
+        twice = any(word in said for word in _NO_SECOND)
         raise InputError(
-            "a model whose outputs can be differentiated twice",
+            f"a model ({type(model).__name__}) whose outputs can be differentiated "
+            f"{'twice' if twice else 'by torch.func'}",
             " ".join(said.split())[:200],
             "Use curvature='fisher', or an estimator without second derivatives such as ekfac, "
             "datainf or grad_dot",

@@ -107,7 +107,8 @@ class Task:
 
     @cached_property
     def _last_name(self) -> str | None:
-        if self.layers != "last" or self.loss is not None:
+        last = isinstance(self.layers, str) and self.layers == "last"
+        if not last or self.loss is not None:
             return None
         return find_last_layer(self.model, self.data)
 

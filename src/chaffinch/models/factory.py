@@ -1,6 +1,5 @@
 """Where models come from: the default for the data, a user's factory, or a user's instance."""
 
-import copy
 import importlib
 import importlib.util
 import inspect
@@ -17,6 +16,9 @@ from chaffinch.core.errors import InputError
 from chaffinch.core.identity import digest
 from chaffinch.core.types import Modality
 from chaffinch.models.defaults import MLP, BagOfTerms, SmallResNet
+from chaffinch.models.forward import copy_of, running
+
+_FACTORY = "Give a function that takes no arguments, or num_classes and input_shape by name"
 
 ModelFactory = Callable[[], nn.Module]
 """Makes a fresh, untrained model; called under a seed, so that it is the same every time."""
@@ -65,15 +67,17 @@ def factory_from(
         InputError: The name cannot be imported, or what it names makes no ``nn.Module``.
     """
     if isinstance(model, nn.Module):
-        start = copy.deepcopy(model)
-        return lambda: copy.deepcopy(start)
+        start = copy_of(model)
+        return lambda: copy_of(start)
     function = imported(model) if isinstance(model, str) else model
     offered = {"num_classes": num_classes, "input_shape": shape}
-    names = inspect.signature(function).parameters
+    with running(lambda: f"a factory whose arguments can be looked up, not {model!r}", _FACTORY):
+        names = inspect.signature(function).parameters
     wanted = {name: value for name, value in offered.items() if name in names}
 
     def make() -> nn.Module:
-        made = function(**wanted)
+        with running(lambda: f"a factory {model!r} that makes a model", _FACTORY):
+            made = function(**wanted)
         if not isinstance(made, nn.Module):
             raise InputError(
                 "a factory that returns an nn.Module",

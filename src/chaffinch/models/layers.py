@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chaffinch.models.forward import forward
+
 
 def is_linear(layer: nn.Linear, given: Tensor, output: Tensor) -> bool:
     """Whether a layer's output is what weight and bias make of its input, to within rounding.
@@ -83,7 +85,7 @@ def last_linear(model: nn.Module, batch: Tensor) -> nn.Linear | None:
     hooks = [module.register_forward_hook(keep, with_kwargs=True) for module in linear]
     try:
         with evaluation(model), torch.no_grad():
-            logits = model(batch)
+            logits = forward(model, batch)
     finally:
         for hook in hooks:
             hook.remove()

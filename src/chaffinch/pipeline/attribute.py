@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from chaffinch.core.errors import InputError, RunError
+from chaffinch.core.parsing import parse_json
 from chaffinch.core.version import VERSION
 from chaffinch.data.prompt import Prompts, open_prompts
 from chaffinch.influence.queries import (
@@ -101,7 +102,7 @@ def ask_again(run: str | Path, queries: Any, **options: Any) -> Answers:
         InputError: As for `attribute_prompts`.
     """
     try:
-        record = json.loads((Path(run) / RECORD).read_text("utf-8"))
+        record = parse_json((Path(run) / RECORD).read_text("utf-8"))
         place, model, kept = (record[name] for name in ("data", "model", "options"))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(

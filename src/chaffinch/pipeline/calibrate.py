@@ -69,7 +69,7 @@ def calibrate(
     if isinstance(run, Calibrates):
         made: Findings = run.calibrate(answers, ledger=ledger, reviewer=reviewer).findings
         return made
-    folder = RunFolder(Path(os.fspath(run)))
+    folder = RunFolder(_place(run))
     need_labels(folder.record)
     book, first = ledger_for(folder.path, ledger), findings_of(folder)
     if answers is not None:
@@ -253,3 +253,10 @@ def _evidence(run: RunFolder) -> Evidence | None:
         return folder.load() if folder.whole else None
     except (ChaffinchError, OSError):
         return None
+
+
+def _place(run: object) -> Path:
+    if isinstance(run, str | os.PathLike):
+        return Path(run)
+    got = f"a {type(run).__name__}"
+    raise InputError("a run, its folder, or findings", got, "Pass what scan or judge returned")

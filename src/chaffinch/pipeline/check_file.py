@@ -10,8 +10,10 @@ import pandas as pd
 
 from chaffinch.core.edit_row import separator_of
 from chaffinch.core.errors import ChaffinchError, InputError
-from chaffinch.core.findings import Findings, with_places
+from chaffinch.core.findings import Findings
 from chaffinch.core.labels import class_named, class_names
+from chaffinch.core.sample_name import with_places
+from chaffinch.core.uneven import need_no_longer
 from chaffinch.data.column import few
 from chaffinch.data.written import find_separator, plain_text
 from chaffinch.pipeline.run_data import open_as_run
@@ -80,6 +82,7 @@ def read_check_file(file: Path, findings: Findings) -> pd.DataFrame:
         raise InputError(f"a CSV file at {file}", reason, "Check the path") from error
     text = plain_text(content, str(file))
     separator = find_separator(text, separator_of(text))
+    need_no_longer(text, separator, str(file))
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
         reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]

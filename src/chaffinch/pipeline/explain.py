@@ -84,7 +84,8 @@ def explain_table(
     """
     wanted = None if ids is None else ids_named(table, ids, root)
     aside = table[table["kind"].isin(SET_ASIDE)]
-    unjudged = aside[aside["id"].astype(str).isin(wanted or ())]
+    asked = set(wanted or ())  # may hold what no column of Arrow can
+    unjudged = aside[[str(one) in asked for one in aside["id"]]]
     if len(unjudged):
         first = unjudged.iloc[0]
         place = ", ".join(filter(None, (f"row {first['row']}", str(first["source"]))))

@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from chaffinch.pipeline.ledger import is_run, run_id
+from chaffinch.pipeline.ledger import run_id
 from chaffinch.pipeline.snapshot import files_of, location_of
 from chaffinch.store.ledger import Ledger
+from chaffinch.store.nearby import is_run
 from chaffinch.store.run import RunFolder
 
 _ID = 12

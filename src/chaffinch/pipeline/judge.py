@@ -12,7 +12,7 @@ from chaffinch.core.fault import Fault
 from chaffinch.core.findings import Findings
 from chaffinch.core.kinds import UNREADABLE
 from chaffinch.core.label_variants import label_notes
-from chaffinch.core.option import real, whole
+from chaffinch.core.option import real, typed, whole
 from chaffinch.core.types import Floats, Mask
 from chaffinch.data.usable import set_aside
 from chaffinch.diagnosis.judgement import judge_evidence
@@ -71,6 +71,7 @@ def judge(
     """
     threshold = Threshold(select, real("fdr", fdr))
     seed, scorers = whole("seed", seed), names_of(scorers)
+    strict = typed("strict", bool, strict)
     given = JudgeInputs(labels, ids)
     arrays = {
         "probabilities": given.outputs(probabilities, "probabilities"),

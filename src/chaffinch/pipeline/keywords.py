@@ -43,6 +43,7 @@ class ScanKeywords(TypedDict, total=False):
     prompt: str | None
     response: str | None
     lora: str | Path | None
+    chat_template: str | None
     train: bool
     checkpoints: str | None
     keep_checkpoints: bool

@@ -185,8 +185,8 @@ class ScanOptions(ScanDeclaration):
             name = "cuda" if torch.cuda.is_available() else "cpu"
         try:
             device = torch.device(name)
-            torch.empty(1, device=device)
-        except (RuntimeError, AssertionError) as error:
+            torch.empty(1, device=device).item()  # fails where nothing is computed
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
             raise InputError(
                 "a device that this machine has", repr(self.device), "Choose auto, cpu or cuda"
             ) from error

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +14,30 @@ from chaffinch import report
 from chaffinch.core.errors import InputError
 from chaffinch.core.findings import Findings
 from chaffinch.core.labels import Labels
-from chaffinch.core.progress import track
-from chaffinch.core.randomness import stream
 from chaffinch.core.version import VERSION
+from chaffinch.data.arrow import frame_of, is_arrow_table
 from chaffinch.data.column import LABEL_NAMES
 from chaffinch.data.file import READERS, is_url, read_table, suffix_of
-from chaffinch.data.prompt import PROMPT_NAMES, RESPONSE_NAMES, Prompts, open_prompts
+from chaffinch.data.prompt import Prompts, open_prompts
+from chaffinch.data.prompt_format import format_of
 from chaffinch.data.usable import SetAside, set_aside
 from chaffinch.diagnosis.prompt_check import check_prompts
-from chaffinch.diagnosis.prompt_judgement import CLASS, ResponseLosses, judge_prompts
+from chaffinch.diagnosis.prompt_judgement import CLASS, judge_prompts
 from chaffinch.models.language import LanguageModel, load_language_model
 from chaffinch.models.language.classification import check_causal, folder_digest
-from chaffinch.models.language.fit import ResponseFit
 from chaffinch.pipeline.aside import with_set_aside
 from chaffinch.pipeline.labelled import OF_PROMPTS
 from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.outcome import Result, Stopwatch, known
+from chaffinch.pipeline.prompt_losses import read_losses
 from chaffinch.pipeline.prompt_record import write_down, write_prompts
 from chaffinch.pipeline.recording import check_ledger
 from chaffinch.pipeline.resume import Plan, claim, finished, full_disk, nothing_left, publish
-from chaffinch.store import EvidenceFolder
 from chaffinch.store.lock import alone
 from chaffinch.store.mark import need_local
 from chaffinch.store.run import RunFolder
 
-LOSSES = "losses.npy"
-"""(3, N) losses of the responses: after their prompts, alone, and after others' prompts."""
-
-OWN_OPTIONS = ("prompt", "response", "lora")
+OWN_OPTIONS = ("prompt", "response", "lora", "chat_template")
 """Options for prompts and responses alone."""
 
 _USED = {
@@ -59,8 +55,7 @@ _USED = {
     "strict",
 }
 _DECIDE_NOTHING = {"out", "overwrite", "ledger", "strict"}
-_LENGTH, _BATCH = 512, 8
-_DRAWS = 50
+_LENGTH = 512
 
 
 @dataclass(frozen=True)
@@ -94,7 +89,7 @@ class PromptRequest:
 
 
 def holds_prompts(data: Any) -> bool:
-    """Whether a table has one prompt and one response column by name, and none of labels."""
+    """Whether a table has the columns of prompts and responses, and none of labels."""
     if isinstance(data, str | os.PathLike):
         if suffix_of(os.fspath(data)) not in READERS:
             return False
@@ -102,12 +97,16 @@ def holds_prompts(data: Any) -> bool:
             data = read_table(os.path.expanduser(os.fspath(data)))
         except InputError:
             return False
-    columns = getattr(data, "column_names", getattr(data, "columns", None))
-    if columns is None or isinstance(data, dict):
+    if isinstance(data, dict):
         return False
-    names = [str(name).lower() for name in columns]
-    count = [sum(name in usual for name in names) for usual in (PROMPT_NAMES, RESPONSE_NAMES)]
-    return count == [1, 1] and not any(name in LABEL_NAMES for name in names)
+    if is_arrow_table(data):
+        data = frame_of(data)
+    elif hasattr(data, "to_pandas") and hasattr(data, "__len__"):  # of Hugging Face
+        data = data.to_pandas()
+    if not isinstance(data, pd.DataFrame):
+        return False
+    labelled = any(str(name).lower() in LABEL_NAMES for name in data.columns)
+    return not labelled and format_of(data) is not None
 
 
 def scan_prompts(request: PromptRequest, options: ScanOptions) -> Result:
@@ -171,13 +170,13 @@ def _refuse_others(request: PromptRequest, options: ScanOptions) -> None:
         raise InputError(
             "--model, the model that the adapters belong to", "none", "Give its folder"
         )
+    if options.chat_template is not None and request.model is None:
+        raise InputError("--model, the model that reads by the template", "none", "Give its folder")
     if request.model is not None:
         check_causal(Path(request.model))
 
 
 def _opened(data: Any, options: ScanOptions) -> Prompts:
-    if hasattr(data, "to_pandas"):  # of Hugging Face or Arrow
-        data = data.to_pandas()
     return open_prompts(
         data, prompt=options.prompt, response=options.response, id_column=options.id_column
     )
@@ -191,6 +190,7 @@ def _judged(
     watch: Stopwatch,
 ) -> tuple[Findings, LanguageModel | None]:
     model, losses = None, None
+    notes: tuple[str, ...] = ()
     aside = _set_aside(sets[0])
     if len(aside.faults) == len(sets[0]):
         aside.refuse(sets[0].source)
@@ -206,9 +206,11 @@ def _judged(
                 length=options.length or _LENGTH,
                 device=options.torch_device(),
             )
-            losses = _losses(model, train, options, folder / LOSSES)
+            losses, notes = read_losses(model, train, options, folder)
     with watch.stage("judging"):
-        found = with_set_aside(judge_prompts(checks, losses, options.threshold), aside)
+        found = judge_prompts(checks, losses, options.threshold)
+        found = replace(found, notes=(*sets[0].notes, *notes, *found.notes))
+        found = with_set_aside(found, aside)
         name = Path(_location(request)).name
         rows = range(len(found))
         return found.placed(rows, (f"{name}:{row}" if name else "" for row in rows)), model
@@ -220,49 +222,6 @@ def _set_aside(data: Prompts) -> SetAside:
     known = data.faults
     found = {row: known[name] for row, name in enumerate(map(str, data.ids)) if name in known}
     return set_aside(data.ids, labels, found, allow_single=True)
-
-
-def _losses(
-    model: LanguageModel, train: Prompts, options: ScanOptions, file: Path
-) -> ResponseLosses:
-    """The losses in all contexts; what an interrupted scan had found is in ``file`` already."""
-    count = len(train)
-    store = EvidenceFolder(file.parent)
-    begun = store.holds(file.stem, (3, count))
-    kept: Any = store.array(file.stem, (3, count))
-    if not begun:
-        kept[:] = np.nan
-    fit = ResponseFit.of(model, train.prompts, train.responses)
-    contexts = (range(count), None, strangers(train.prompts, options.seed))
-    with track("reading responses", kept.size) as advance:
-        for row, prompts in zip(kept, contexts, strict=True):
-            fit.fill(row, prompts, options.batch_size or _BATCH, advance)
-            kept.flush()
-    if not np.isfinite(kept).all():
-        raise InputError(
-            "a model whose losses are finite",
-            f"{int((~np.isfinite(kept)).sum())} that are not",
-            "Check the model's weights",
-        )
-    given, alone, shuffled = np.array(kept)
-    return ResponseLosses(given, alone, shuffled)
-
-
-def strangers(prompts: tuple[str, ...], seed: int) -> list[int]:
-    """(N,) for each sample another one, with another prompt where there is any.
-
-    Every prompt is used once, but for those that are drawn anew because they are the same.
-    """
-    random = stream(seed, "prompts of others")
-    order = random.permutation(len(prompts))
-    other = np.empty(len(prompts), dtype=np.int64)
-    other[order] = np.roll(order, 1)
-    codes = pd.factorize(np.asarray(prompts, dtype=object))[0]
-    for _ in range(_DRAWS):
-        same = codes[other] == codes
-        other[same] = random.integers(len(prompts), size=int(same.sum()))
-    chosen: list[int] = other.tolist()
-    return chosen
 
 
 def _plan(

@@ -4,16 +4,16 @@ import pandas as pd
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.labels import Labels
-from chaffinch.core.plan import Plan
 from chaffinch.repair.application import extra_samples
 from chaffinch.repair.effect import Effect, resolve
 from chaffinch.repair.names import shares_text
+from chaffinch.repair.plan import Plan
 from chaffinch.store.version import rows_of
 
 
 def repaired_rows(plan: Plan, data: Dataset, seed: int = 0) -> pd.DataFrame:
     """The rows of the version that a plan makes, under the ids that the samples had before."""
-    effect = resolve(plan, data)
+    effect = resolve(plan.edits, data)
     rows = rows_of(data, effect.weights, _soft_labels(effect, data))
     rows["label"] = Labels(effect.codes, data.labels.classes).texts
     kept = rows.iloc[effect.rows]

@@ -9,7 +9,6 @@ from typing import Any
 from chaffinch.core.errors import ChaffinchError, InputError, RunError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
-from chaffinch.core.plan import Plan
 from chaffinch.pipeline.answers import decisions_of
 from chaffinch.pipeline.labelled import need_labels
 from chaffinch.pipeline.ledger import (
@@ -19,6 +18,7 @@ from chaffinch.pipeline.ledger import (
 )
 from chaffinch.pipeline.outcome import findings_of
 from chaffinch.pipeline.run_data import data_of, fitted, opening_of
+from chaffinch.repair.plan import Plan
 from chaffinch.repair.policy import Policy
 from chaffinch.repair.proposal import propose
 from chaffinch.repair.reviewed import follow

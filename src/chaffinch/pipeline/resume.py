@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chaffinch.core.errors import InputError, RunError
+from chaffinch.core.parsing import parse_json
 from chaffinch.pipeline.work import STATE
 from chaffinch.store import EvidenceFolder
 from chaffinch.store.belongings import PLAN, list_files, need_own_run
@@ -113,7 +114,7 @@ def _text(file: Path) -> str | None:
     """The plan in a file; None where there is none that can be read."""
     try:
         text = file.read_text("utf-8")
-        return text if {"fingerprint", "configuration"} <= set(json.loads(text)) else None
+        return text if {"fingerprint", "configuration"} <= set(parse_json(text)) else None
     except (OSError, ValueError, TypeError):
         return None
 

@@ -17,11 +17,11 @@ from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.findings import Findings
 from chaffinch.core.labels import class_named
-from chaffinch.core.plan import Plan
 from chaffinch.data import open_data
 from chaffinch.pipeline.labelled import need_labels
 from chaffinch.pipeline.options import OPENING
 from chaffinch.pipeline.snapshot import location_of
+from chaffinch.repair.plan import Plan
 from chaffinch.store.run import RunFolder, RunRecord
 
 OF_EVIDENCE = "evidence"

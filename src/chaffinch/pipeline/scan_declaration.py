@@ -82,6 +82,8 @@ class ScanDeclaration(BaseModel):
         prompt: Column of prompts without labels; found by name by default.
         response: Column of their responses; found by name by default.
         lora: Folder of adapters for the causal model that reads prompts and responses.
+        chat_template: How that model is given conversations: ``auto``, which is the default, for
+            its tokenizer's chat template if there is one, ``none``, or a Jinja file.
         train: False to score the given model as it is.
         checkpoints: Pattern of files with states of the given model, scored in order as epochs.
         keep_checkpoints: Whether ``out/checkpoints`` gets the weights after every epoch, for
@@ -127,6 +129,7 @@ class ScanDeclaration(BaseModel):
     prompt: str | None = None
     response: str | None = None
     lora: Path | None = None
+    chat_template: str | None = None
     train: bool = True
     checkpoints: str | None = None
     keep_checkpoints: bool = False

@@ -8,7 +8,6 @@ import pandas as pd
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.findings import Findings
-from chaffinch.core.plan import Plan
 from chaffinch.data.column import need_name
 from chaffinch.data.file import read_table
 from chaffinch.data.opening import columns_of
@@ -19,6 +18,7 @@ from chaffinch.pipeline.repairing import PROPOSED, REDUCED, REPAIR
 from chaffinch.pipeline.run_data import data_of, matching, opening_of, renamed, with_ids_of_data
 from chaffinch.pipeline.verification import Outcome, verify
 from chaffinch.pipeline.verification.page import PAGE, write_page
+from chaffinch.repair.plan import Plan
 from chaffinch.store.mark import mark
 from chaffinch.store.run import OriginRecord, RunFolder, RunRecord
 

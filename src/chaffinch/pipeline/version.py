@@ -2,14 +2,15 @@
 
 from contextlib import suppress
 from pathlib import Path
-from string import hexdigits
 from typing import Any
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.place import check_version
 from chaffinch.data import open_data
-from chaffinch.pipeline.ledger import is_run, run_id
+from chaffinch.pipeline.ledger import run_id
 from chaffinch.pipeline.snapshot import files_of, location_of
 from chaffinch.store.ledger import Ledger
+from chaffinch.store.nearby import is_run
 from chaffinch.store.version import find, rows_at
 
 
@@ -32,12 +33,7 @@ def versions_at(ledger: Ledger, name: str) -> list[str]:
         InputError: As for `version_at`.
     """
     if not Path(name).expanduser().exists():
-        if not set(name.lower()) <= set(hexdigits):
-            raise InputError(
-                "data that are there, or the id of a version",
-                repr(name),
-                "Check the path; 'chaffinch history' lists the versions",
-            )
+        check_version(name)
         return [str(find(ledger, name)["id"])]
     if is_run(name):
         return [_of_run(ledger, name)]

@@ -1,8 +1,8 @@
 """Plans of repair: proposing them, applying them to a copy of the data, and forgetting samples."""
 
-from chaffinch.repair.application import apply
 from chaffinch.repair.difference import difference
 from chaffinch.repair.forgetting import forget
+from chaffinch.repair.plan import apply
 from chaffinch.repair.policy import POLICIES, Policy, find_policy
 from chaffinch.repair.proposal import propose
 from chaffinch.repair.quarantine import readmit

@@ -1,9 +1,10 @@
 """`apply`: the repaired data, in the form in which the data came."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,10 @@ import torch
 from torch.utils.data import Dataset as TorchDataset
 
 from chaffinch.core.dataset import Dataset
+from chaffinch.core.edit import Edit
 from chaffinch.core.errors import InputError
 from chaffinch.core.labels import Labels
 from chaffinch.core.option import whole
-from chaffinch.core.plan import ApplyKeywords, Plan
 from chaffinch.data import ImageData, TableData, TensorData, TextData, open_data
 from chaffinch.data.column import Columns, choose_label, few
 from chaffinch.data.huggingface import is_huggingface
@@ -34,39 +35,33 @@ _OPENING = (*_COLUMNS, "max_pixels")
 _OPTIONS = (*_OPENING, "out", "links", "overwrite", "weights", "seed")
 
 
-def apply(plan: Plan, data: Any, **options: Unpack[ApplyKeywords]) -> Any:
-    """Give a repaired copy of the data; what came in is left as it is.
+class ApplyKeywords(TypedDict, total=False):
+    """Keyword arguments of `Plan.apply`; `repair.apply` says what they mean."""
 
-    Args:
-        plan: The plan. Samples are found by id, so rows may have moved.
-        data: What `open_data` takes; give ``label``, ``id_column``, ``text_column``,
-            ``group``, ``max_pixels``, ``sep``, ``decimal`` and ``encoding`` as there. A text file
-            is written as it was.
-        **options: ``out`` (where to write; needed for folders of images), ``overwrite`` (whether
-            ``out`` may be there), ``links`` (hard links to images in place of copies),
-            ``weights`` (whether items of a torch view hold their weight), ``seed`` (of changed
-            copies).
+    label: str | int | None
+    id_column: str | int | None
+    text_column: str | int | None
+    group: str | int | None
+    sep: str | None
+    decimal: str | None
+    encoding: str | None
+    max_pixels: int | None
+    out: str | os.PathLike[str] | None
+    links: bool
+    overwrite: bool
+    weights: bool
+    seed: int
 
-    Returns:
-        For ``(X, y)`` a `Clean` with X, y, weights, ids; for a mapping a mapping; for a DataFrame,
-        a pyarrow Table, a Hugging Face data set or one of our own the same; for a torch Dataset
-        an `Overlay`; for a path the path ``out``, or a DataFrame if there is no ``out``. Where
-        weights or soft labels are in the plan, tables get the columns ``chaffinch_weight`` and
-        ``chaffinch_soft_label``, which `open_data` takes for no features.
 
-    Raises:
-        InputError: Samples of the plan that are not in the data or have another label by now, an
-            unknown option, or ``out`` that is there.
-    """
+def apply_edits(edits: Sequence[Edit], data: Any, **options: Unpack[ApplyKeywords]) -> Any:
+    """Do what `chaffinch.repair.apply` promises, with the edits of a plan."""
     unknown = sorted(set(options) - set(_OPTIONS))
     if unknown:
         raise InputError(f"the options {few(_OPTIONS)}", few(unknown), "Check the name")
-    if not isinstance(plan, Plan):
-        raise InputError("a plan of repair", f"a {type(plan).__name__}", "Pass what propose gave")
     opening: dict[str, Any] = {name: options.get(name) for name in _OPENING}
     columns = columns_of(**{name: opening[name] for name in _COLUMNS})
     dataset = open_data(data, trainable=False, **opening)
-    effect = resolve(plan, dataset)
+    effect = resolve(edits, dataset)
     if isinstance(data, str | os.PathLike):
         out = options.get("out")
         keep = (bool(options.get("overwrite")), bool(options.get("links")))

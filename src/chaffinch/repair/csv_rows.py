@@ -64,7 +64,12 @@ class CsvRows:
         return found
 
     def _cells(self, row: int) -> list[str]:
-        lines = io.StringIO(self.records[row], newline="")
+        """As many as there are columns; those that a short record lacks are empty."""
+        found = self._split(self.records[row])
+        return found + [""] * (len(self.names) - len(found))
+
+    def _split(self, record: str) -> list[str]:
+        lines = io.StringIO(record, newline="")
         with _long_cells():
             return next(csv.reader(lines, delimiter=self.separator))
 
@@ -78,7 +83,10 @@ class CsvRows:
     def longer(self, record: str, cells: list[str]) -> str:
         """A record with further cells at its end; what is there keeps every byte."""
         body = record.rstrip("\r\n")
-        return body + self.separator + self.write(cells)
+        quoted = '"' in record
+        present = len(self._split(record)) if quoted else body.count(self.separator) + 1
+        lacking = len(self.names) - present
+        return body + self.separator * (1 + max(0, lacking)) + self.write(cells)
 
 
 def _cut(text: str, separator: str) -> list[tuple[str, list[str]]]:

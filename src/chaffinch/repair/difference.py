@@ -1,7 +1,7 @@
 """The difference between data before and after: what was done, sample by sample."""
 
 from chaffinch.core.dataset import Dataset
-from chaffinch.core.plan import Plan
+from chaffinch.repair.plan import Plan
 
 
 def difference(before: Dataset, after: Dataset) -> dict[str, str | None]:

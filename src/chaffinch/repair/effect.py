@@ -1,6 +1,6 @@
 """What a plan does to the rows of a data set, as arrays."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,6 @@ from chaffinch.core.dataset import Dataset
 from chaffinch.core.edit import Edit
 from chaffinch.core.errors import InputError
 from chaffinch.core.labels import class_named
-from chaffinch.core.plan import Plan
 from chaffinch.core.types import Codes, Floats, Mask
 
 
@@ -69,11 +68,11 @@ class Effect:
         return spread
 
 
-def resolve(plan: Plan, dataset: Dataset) -> Effect:
+def resolve(edits: Sequence[Edit], dataset: Dataset) -> Effect:
     """Find the samples of a plan in a data set, by id.
 
     Args:
-        plan: The plan.
+        edits: Those of the plan.
         dataset: Its data, in any order; further samples are left as they are.
 
     Raises:
@@ -84,13 +83,14 @@ def resolve(plan: Plan, dataset: Dataset) -> Effect:
     labels = dataset.labels
     names, given = labels.names, labels.texts
     code_of = {name: code for code, name in enumerate(names)}
-    _check_place(plan, place)
+    changing = [edit for edit in edits if edit.changes]
+    _check_place(changing, place)
     count = len(dataset)
     kept, quarantined = np.ones(count, np.bool_), np.zeros(count, np.bool_)
     codes, weights = labels.codes.copy(), np.ones(count)
     copies = np.zeros(count, np.int64)
     soft: dict[int, Floats] = {}
-    for edit in plan.changing:
+    for edit in changing:
         row = place[edit.id]
         _check_label(edit, given[row], code_of)
         if edit.leaves_out:
@@ -116,12 +116,12 @@ def resolve(plan: Plan, dataset: Dataset) -> Effect:
     )
 
 
-def _check_place(plan: Plan, place: Collection[str]) -> None:
-    missing = [edit.id for edit in plan.changing if edit.id not in place]
+def _check_place(changing: Sequence[Edit], place: Collection[str]) -> None:
+    missing = [edit.id for edit in changing if edit.id not in place]
     if missing:
         raise InputError(
             "the samples of the plan among the data",
-            f"{len(missing)} of {len(plan.changing)} not there, such as {str(missing[0])!r}",
+            f"{len(missing)} of {len(changing)} not there, such as {str(missing[0])!r}",
             "Apply the plan to the data that it was made for, opened with the same id column; a "
             "plan that was applied already has nothing left to do",
         )

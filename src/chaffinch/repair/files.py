@@ -14,6 +14,7 @@ from pyarrow import feather, parquet
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
+from chaffinch.core.parsing import parse_json
 from chaffinch.data import ImageData
 from chaffinch.data.array import read_npz
 from chaffinch.data.column import Columns, choose_label
@@ -201,15 +202,15 @@ def _json_lines(text: str, path: str, opened: Opened, seed: int) -> str:
     dataset, effect, columns = opened
     lines = [line for line in text.removeprefix("\ufeff").split("\n") if line.strip()]
     _check_count(len(lines), dataset, path)
-    names = list(dict.fromkeys(name for line in lines for name in json.loads(line)))
+    names = list(dict.fromkeys(name for line in lines for name in parse_json(line)))
     label = choose_label(names, columns.label, path)
     extra = extra_columns(effect, dataset.labels)
     made = []
     for row in effect.rows.tolist():
         line, source = lines[row], int(effect.label_rows[row])
         if source != row or extra:
-            record = json.loads(line)
-            record[label] = json.loads(lines[source])[label]
+            record = parse_json(line)
+            record[label] = parse_json(lines[source])[label]
             record |= {name: values[row] for name, values in extra.items()}
             line = json.dumps(record, ensure_ascii=False)
         made.append(line)

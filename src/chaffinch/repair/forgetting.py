@@ -1,7 +1,5 @@
 """`forget`: make a trained model forget samples, without training it again."""
 
-import copy
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +8,14 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
 
+from chaffinch.core.array import to_numpy
 from chaffinch.core.errors import InputError
+from chaffinch.core.option import listed
 from chaffinch.core.progress import Step, track
 from chaffinch.core.types import Mask
 from chaffinch.data import open_data
 from chaffinch.gradients.batch import batches, length
+from chaffinch.models.forward import copy_of, running, running_model
 
 _LARGEST_BLOCK = 2**24  # numbers of per-sample gradients held at once
 _LARGEST_BATCH = 256
@@ -58,7 +59,7 @@ def forget(model: nn.Module, data: Any, ids: Any) -> nn.Module:
             str(int(forgotten.sum())),
             "Name those that do harm",
         )
-    made = copy.deepcopy(model).eval()
+    made = copy_of(model).eval()
     with track("weighing what the model learned", count) as advance:
         whole, part = importance(made, data, forgotten, advance)
     dampen(made, whole, part, float(forgotten.mean()))
@@ -84,8 +85,9 @@ def importance(
     fixed |= {k: v.detach() for k, v in model.named_buffers()}
 
     def loss(parameters: Importance, sample: Tensor, code: Tensor) -> Tensor:
-        outputs = functional_call(model, {**parameters, **fixed}, (sample[None],))
-        return F.cross_entropy(outputs, code[None])
+        with running_model(model, sample[None]):
+            outputs = functional_call(model, {**parameters, **fixed}, (sample[None],))
+            return F.cross_entropy(outputs, code[None])
 
     per_sample = vmap(grad(loss), in_dims=(None, 0, 0))
     whole = {name: torch.zeros_like(value) for name, value in weights.items()}
@@ -94,7 +96,9 @@ def importance(
     start = 0
     for x, y in batches(data, model, size):
         own = torch.from_numpy(chosen[start : start + len(y)]).to(y.device)
-        for name, gradients in per_sample(weights, x, y.long()).items():
+        with running(f"a model ({type(model).__name__}) that torch.func can differentiate"):
+            found = per_sample(weights, x, y.long())
+        for name, gradients in found.items():
             squares = gradients.square()
             whole[name] += squares.sum(dim=0)
             part[name] += squares[own].sum(dim=0)
@@ -136,7 +140,8 @@ def dampen(model: nn.Module, whole: Importance, part: Importance, share: float) 
 
 
 def _mask(ids: Any, data: Any, count: int) -> Mask:
-    found = np.asarray(ids if isinstance(ids, np.ndarray | Sequence) else list(ids))
+    with running("positions or ids of samples", "Pass a list of them"):
+        found = to_numpy(listed("positions or ids", ids))
     if found.dtype == np.bool_ and found.shape == (count,):
         return found
     mask = np.zeros(count, dtype=np.bool_)

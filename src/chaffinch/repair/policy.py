@@ -1,12 +1,12 @@
 """Policies: what is done about which kind of sample, and how sure one must be."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.parsing import parse_toml
 
 Step = Literal[
     "keep",
@@ -190,8 +190,8 @@ def find_policy(policy: "str | Path | Policy") -> Policy:
             "Choose one of these, or check the path",
         )
     try:
-        given = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        given = parse_toml(path.read_text("utf-8"))
+    except ValueError as error:
         raise InputError(f"TOML in {path}", str(error), "Mend that line") from error
     base = given.pop("base", "balanced")
     if base not in POLICIES:

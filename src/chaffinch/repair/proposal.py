@@ -12,8 +12,8 @@ from chaffinch.core.edit import LEAVE_OUT, Edit
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings, HasFindings, findings_in
 from chaffinch.core.kinds import UNUSABLE
-from chaffinch.core.plan import Plan
 from chaffinch.repair.collection import regions
+from chaffinch.repair.plan import Plan
 from chaffinch.repair.policy import KINDS, PROTECTED, Policy, find_policy
 from chaffinch.repair.reviewed import answered, follow
 from chaffinch.repair.rows import LABEL_KINDS, LEAST_SHARE, Rows

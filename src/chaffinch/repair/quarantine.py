@@ -1,7 +1,8 @@
 """Quarantine and its end: samples come back that a later look clears."""
 
 from chaffinch.core.findings import Findings, HasFindings, findings_in
-from chaffinch.core.plan import Plan
+from chaffinch.core.option import real
+from chaffinch.repair.plan import Plan, need_plan
 
 
 def readmit(plan: Plan, findings: Findings | HasFindings, most_suspicion: float = 0.2) -> Plan:
@@ -17,7 +18,12 @@ def readmit(plan: Plan, findings: Findings | HasFindings, most_suspicion: float 
 
     Returns:
         The plan without the quarantine of these samples; its notes tell how many came back.
+
+    Raises:
+        InputError: Something else than a plan, findings and a number.
     """
+    need_plan(plan)
+    most_suspicion = real("most_suspicion", most_suspicion)
     table = findings_in(findings).table
     clear = ~table["flagged"] & (table["suspicion"] <= most_suspicion)
     cleared = {str(one) for one in table.loc[clear, "id"]}

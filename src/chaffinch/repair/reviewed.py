@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from chaffinch.core.edit import Edit
-from chaffinch.core.findings import PLACE_COLUMNS, Findings
+from chaffinch.core.findings import Findings
 from chaffinch.core.labels import class_names
-from chaffinch.core.plan import Plan
+from chaffinch.core.sample_name import PLACE_COLUMNS
+from chaffinch.repair.plan import Plan
 from chaffinch.store.decision import consensus
 
 _STEPS = {"remove": "trim", "quarantine": "quarantine", "relabel": "relabel", "unsure": "review"}

@@ -36,13 +36,21 @@ WORDS |= _NOT_JUDGED
 """Title, what follows from it, and meaning of each kind, in the order in which they are shown."""
 
 _OF_PROMPTS: dict[str, tuple[str, str, str]] = {
-    kinds.MISLABELLED: ("Wrong response", HARMFUL, "does not follow from its prompt"),
+    kinds.MISLABELLED: (
+        "Wrong response",
+        HARMFUL,
+        "does not follow from its prompt, refuses or breaks off",
+    ),
     kinds.CONFLICTING_DUPLICATE: (
         "Contradicting copy",
         HARMFUL,
-        "nearly the same prompt has another response elsewhere",
+        "contradicts the response to nearly the same prompt elsewhere",
     ),
-    kinds.OUTLIER: ("Empty or leaked", HARMFUL, "has no response, or its prompt is a test prompt"),
+    kinds.OUTLIER: (
+        "Empty, damaged or leaked",
+        HARMFUL,
+        "has no response or a damaged one, or its prompt is a test prompt",
+    ),
     kinds.NEAR_DUPLICATE: (
         "Near-duplicate",
         REDUNDANT,

@@ -7,7 +7,7 @@ from typing import Any
 from chaffinch.core.errors import InputError
 from chaffinch.pipeline.calibrate import COUNT
 from chaffinch.pipeline.ledger import ledger_for
-from chaffinch.review.server import serve
+from chaffinch.review import server
 from chaffinch.review.session import Session
 from chaffinch.store.ledger import user
 from chaffinch.store.run import RunFolder
@@ -54,6 +54,6 @@ def visit(
         raise InputError("a ledger for the decisions", "'none'", "Name one with --ledger")
     name = user() if desk.reviewer is None else desk.reviewer
     session = Session(run, book, name, desk.data, checks=desk.check)
-    serve(session, desk.port, browser=desk.browser, say=say)
+    server.serve(session, desk.port, browser=desk.browser, say=say)
     session.finish()
     return session.decided

@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from chaffinch.core.option import options_checked
 from chaffinch.diagnosis.label_noise import Assumption
 from chaffinch.diagnosis.selection import Rule
 from chaffinch.pipeline import judge as pipeline
@@ -17,6 +18,7 @@ from chaffinch.runs.run import Run
 from chaffinch.store.run import RunFolder
 
 
+@options_checked
 def judge(
     labels: Iterable[Any],
     probabilities: ArrayLike | None = None,

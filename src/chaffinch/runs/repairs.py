@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 from typing import Any, Unpack
 
-from chaffinch.core.plan import Plan
 from chaffinch.pipeline.outcome import Result
 from chaffinch.pipeline.repairing import apply_run, plan_kept, propose_for, propose_run, write_plan
 from chaffinch.pipeline.run_data import data_of, fitted, opening_of
 from chaffinch.pipeline.verification import Outcome
 from chaffinch.pipeline.verifying import VerifyKeywords, verify_for, verify_run
+from chaffinch.repair.plan import Plan
 from chaffinch.repair.policy import Policy
 from chaffinch.runs.given import Given
 from chaffinch.runs.kept import KeptRun

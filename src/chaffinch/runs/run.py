@@ -18,10 +18,11 @@ from chaffinch.pipeline.exchange import export_run
 from chaffinch.pipeline.explain import explain_table, root_of
 from chaffinch.pipeline.history import history_of
 from chaffinch.pipeline.labelled import need_labels
-from chaffinch.pipeline.ledger import ledger_for, ledger_near
+from chaffinch.pipeline.ledger import ledger_for
 from chaffinch.pipeline.outcome import Result, findings_of
 from chaffinch.runs.place import run_folder
 from chaffinch.runs.repairs import RepairableRun
+from chaffinch.store.nearby import ledger_near
 
 
 class Run(RepairableRun):

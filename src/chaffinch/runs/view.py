@@ -90,6 +90,11 @@ class FindingsView(ABC):
         """See `Findings.ranked`."""
         return self.findings.ranked
 
+    @property
+    def rates(self) -> pd.DataFrame:
+        """See `Findings.rates`."""
+        return self.findings.rates
+
     def to_check(self, count: int = 30, seed: int = 0) -> pd.DataFrame:
         """See `Findings.to_check`."""
         return self.findings.to_check(count, seed)

@@ -69,6 +69,8 @@ def _default() -> list[str]:
 
 
 def _named(name: str) -> Scorer:
+    if not isinstance(name, str):
+        raise InputError("names of scorers", f"a {type(name).__name__}", "Pass them as text")
     family, _, detector = name.partition(":")
     if family == "pyod" and detector:
         from chaffinch.scorers.outliers.pyod import scorer_named

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from chaffinch.core.basis import FILE as BASIS
 from chaffinch.core.errors import RunError
+from chaffinch.core.parsing import parse_json
 from chaffinch.store.run import (
     EVIDENCE,
     EXPLANATIONS,
@@ -91,7 +92,7 @@ def _usual(file: Path, folder: Path) -> bool:
 
 def _listed(folder: Path) -> set[str]:
     try:
-        return {str(name) for name in json.loads((folder / FILES).read_text("utf-8"))}
+        return {str(name) for name in parse_json((folder / FILES).read_text("utf-8"))}
     except (OSError, ValueError, TypeError):
         return set()
 

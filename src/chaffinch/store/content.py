@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from chaffinch.core.errors import InputError, RunError
+from chaffinch.core.parsing import parse_json
 from chaffinch.core.progress import track
 from chaffinch.store.artifact import ArtifactStore
 from chaffinch.store.chunk import chunks
@@ -67,7 +68,7 @@ class Contents:
     @classmethod
     def from_json(cls, text: str | bytes) -> "Contents":
         """Read what `to_json` wrote."""
-        found = json.loads(text)
+        found = parse_json(text)
         parts = tuple(Part(**part) for part in found["parts"])
         return cls(bool(found["folder"]), parts, tuple(found["chunks"]))
 

@@ -17,6 +17,7 @@ from chaffinch.core.durable import replace, sync
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.labels import Labels
+from chaffinch.core.parsing import parse_json
 from chaffinch.core.sample_groups import SampleGroups
 
 LOG = logging.getLogger("chaffinch")
@@ -132,7 +133,7 @@ class EvidenceFolder:
                 "Scan again; an interrupted scan resumes",
             )
         try:
-            manifest = json.loads((self.path / _MANIFEST).read_text("utf-8"))
+            manifest = parse_json((self.path / _MANIFEST).read_text("utf-8"))
             shapes, bias = dict(manifest["records"]), bool(manifest["bias"])
             told = dict(manifest.get("groups") or {})
         except (ValueError, KeyError, TypeError) as error:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.parsing import parse_json
 
 FOLDER = Path(".chaffinch") / "written"
 """Where it is noted beside files that have no attributes."""
@@ -67,7 +68,7 @@ def _noted(place: Path) -> str | None:
     found: object = _attribute(place)
     if found is None:
         try:
-            found = json.loads(_note(place).read_text("utf-8"))["state"]
+            found = parse_json(_note(place).read_text("utf-8"))["state"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
     return found if isinstance(found, str) else None

@@ -4,7 +4,7 @@ A folder is written beside its final place and renamed when it is whole, so that
 ``run.json`` can be trusted to hold everything.
 """
 
-import json
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chaffinch.core.basis import Basis
 from chaffinch.core.durable import draft_of, replace
-from chaffinch.core.errors import RunError
+from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.explanation import Explanation
-from chaffinch.core.findings import with_places
+from chaffinch.core.parsing import parse_json
+from chaffinch.core.sample_name import with_places
 
 FINDINGS = "findings.parquet"
 RECORD = "run.json"
@@ -163,11 +164,14 @@ class RunFolder:
 
     Raises:
         RunError: The folder is missing, unfinished or damaged.
+        InputError: Something else than a path.
     """
 
     def __init__(self, path: str | Path) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise InputError("the folder of a run", f"a {type(path).__name__}", "Pass its path")
         self.path = Path(path)
-        if not (self.path / RECORD).is_file():
+        if not os.path.isfile(self.path / RECORD):  # False, too, for names that cannot be
             partial = partial_folder(self.path)
             raise RunError(
                 f"a finished run in {self.path}",
@@ -253,7 +257,7 @@ class RunFolder:
     def gallery(self) -> list[Exhibit]:
         """Samples to look at, most suspicious first."""
         try:
-            items = json.loads((self.path / GALLERY).read_text("utf-8"))
+            items = parse_json((self.path / GALLERY).read_text("utf-8"))
             return [Exhibit.model_validate(item) for item in items]
         except (OSError, ValueError, TypeError) as error:
             raise RunError(
@@ -271,7 +275,7 @@ class RunFolder:
         if not file.is_file():
             return []
         try:
-            items = json.loads(file.read_text("utf-8"))
+            items = parse_json(file.read_text("utf-8"))
             return [Explanation.from_dict(item) for item in items]
         except (ValueError, TypeError, AttributeError) as error:
             raise RunError(

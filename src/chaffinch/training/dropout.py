@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from chaffinch.core.randomness import stream
+from chaffinch.models.forward import forward
 from chaffinch.models.inputs import Inputs
 from chaffinch.models.layers import evaluation
 
@@ -70,4 +71,4 @@ def dropout_pass(model: nn.Module, inputs: Inputs, seed: int, rows: Tensor | Non
     chunks = torch.split(torch.arange(len(inputs)) if rows is None else rows, _BATCH)
     with torch.random.fork_rng(devices), _dropping(model), torch.no_grad():
         torch.manual_seed(seed)
-        return torch.cat([model(inputs.batch(c).to(device)).float().cpu() for c in chunks])
+        return torch.cat([forward(model, inputs.batch(c).to(device)).float().cpu() for c in chunks])

@@ -16,11 +16,13 @@ from chaffinch.core.durable import replace
 from chaffinch.core.errors import InputError
 from chaffinch.losses import CrossEntropy
 from chaffinch.models.factory import ModelFactory
+from chaffinch.models.forward import described, forward, running
 from chaffinch.models.inputs import Inputs
 from chaffinch.training.schedule import Schedule, make_optimizer, make_rates
 
 _LOG = logging.getLogger("chaffinch")
 _REASON = 120
+_AS_IN_EVALUATION = "Return logits (B, C) in training mode too, without cutting off gradients"
 
 __all__ = [
     "MakeLoss",
@@ -255,15 +257,21 @@ def _step(
         batch = task.schedule.augment(batch)
     codes = task.codes[chunk].to(task.device)
     reduction = "mean" if task.weights is None else "none"
-    if criterion is None:
-        loss = F.cross_entropy(model(batch), codes, reduction=reduction)
-    else:
-        loss = criterion(model(batch), codes, chunk.to(task.device))
-    if task.weights is not None:
-        loss = loss * task.weights[chunk].to(loss)
-    optimizer.zero_grad(set_to_none=True)
-    loss.mean().backward()  # type: ignore[no-untyped-call]  # a mean's mean is itself
+    outputs = forward(model, batch)
+    with running(lambda: _trainable(model, batch), _AS_IN_EVALUATION):
+        if criterion is None:
+            loss = F.cross_entropy(outputs, codes, reduction=reduction)
+        else:
+            loss = criterion(outputs, codes, chunk.to(task.device))
+        if task.weights is not None:
+            loss = loss * task.weights[chunk].to(loss)
+        optimizer.zero_grad(set_to_none=True)
+        loss.mean().backward()  # type: ignore[no-untyped-call]  # a mean's mean is itself
     optimizer.step()
+
+
+def _trainable(model: nn.Module, batch: Tensor) -> str:
+    return f"a model ({type(model).__name__}) that can be trained on {described(batch)}"
 
 
 def _check_finite(model: nn.Module, epoch: int) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.types import Floats
+from chaffinch.models.forward import forward, running
 from chaffinch.models.inputs import Inputs
 from chaffinch.models.layers import InputListener, evaluation
 from chaffinch.store import EvidenceFolder
@@ -70,7 +71,7 @@ def evaluate(
     begin = 0
     with evaluation(model), torch.no_grad(), InputListener(layer) as listener:
         for chunk in torch.split(rows, _EVALUATION_BATCH):
-            found = model(inputs.batch(chunk).to(device)).float().cpu().numpy()
+            found = forward(model, inputs.batch(chunk).to(device)).float().cpu().numpy()
             part = slice(begin, begin + len(chunk))
             begin += len(chunk)
             if logits is None:
@@ -98,21 +99,26 @@ def check_outputs(model: nn.Module, inputs: Inputs, num_classes: int) -> None:
     """
     rows = torch.arange(min(2, len(inputs)))
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    try:
-        with evaluation(model), torch.no_grad():
-            logits = model(inputs.batch(rows).to(device))
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise InputError(
-            f"a model that takes batches of shape (B, {', '.join(map(str, inputs.shape))})",
-            f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
+    with (
+        evaluation(model),
+        torch.no_grad(),
+        running(
+            f"a model ({type(model).__name__}) that takes batches of shape "
+            f"(B, {', '.join(map(str, inputs.shape))})",
             "Give a model that fits the data, or a factory that takes input_shape",
-        ) from error
+        ),
+    ):
+        logits = model(inputs.batch(rows).to(device))
     shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
     if shape != (len(rows), num_classes):
         raise InputError(
             f"logits of shape (B, C) = ({len(rows)}, {num_classes}) from the model",
             str(shape),
             "One output a class, before any softmax; a factory may take num_classes",
+        )
+    if not logits.is_floating_point():
+        raise InputError(
+            "floating-point logits from the model", str(logits.dtype), "Do not round or cast them"
         )
 
 

@@ -77,7 +77,7 @@ def test_a_situation_holds_everything_of_one_training(situation):
 
 
 def test_a_second_call_trains_nothing_and_says_the_same(situation, folder, monkeypatch):
-    from chaffinch.pipeline import collect as pipeline
+    from chaffinch.pipeline import work as pipeline
 
     real, epochs = pipeline.train, []
 

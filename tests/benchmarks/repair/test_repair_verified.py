@@ -6,7 +6,7 @@ from benchmarks.catalogue import load_catalogue
 from benchmarks.cell import Cell
 from benchmarks.experiments.repair.verified import repair_verified
 from chaffinch.core.edit import Edit
-from chaffinch.core.plan import Plan
+from chaffinch.repair.plan import Plan
 
 load_catalogue()
 

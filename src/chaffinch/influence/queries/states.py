@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from chaffinch.core.errors import InputError
 from chaffinch.core.progress import track
 from chaffinch.gradients.batch import batches, length
-from chaffinch.gradients.recorder import call, evaluating
+from chaffinch.gradients.recorder import evaluating
 from chaffinch.influence.queries.collect import KEEP_SECONDS, by_length, take
 from chaffinch.influence.queries.layout import Layout
 from chaffinch.influence.queries.table import GradientTable, GradientWriter
+from chaffinch.models.forward import forward
 
 
 def blocks_of(model: nn.Module, chosen: str | None = None) -> tuple[str, ...]:
@@ -135,7 +136,7 @@ def _passed(
         return
     for x, _y in batches(data, model, batch_size):
         with evaluating(model), torch.no_grad(), _watched(model, names, _mask(x)) as found:
-            call(model, x)
+            forward(model, x)
         absent = [name for name in names if name not in found]
         if absent:
             raise InputError("blocks that the model passes", absent[0], "Choose other blocks")

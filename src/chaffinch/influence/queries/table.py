@@ -19,6 +19,7 @@ from torch import Tensor
 
 from chaffinch.core.durable import replace
 from chaffinch.core.errors import InputError, RunError
+from chaffinch.core.parsing import parse_json
 from chaffinch.gradients.rows import as_tensor, row_blocks
 from chaffinch.influence.queries.layout import Layout
 
@@ -160,7 +161,7 @@ class GradientWriter:
 def read_state(folder: Path) -> dict[str, Any]:
     """What ``table.json`` says; empty if there is none or it cannot be read."""
     try:
-        content = json.loads((folder / _STATE).read_text("utf-8"))
+        content = parse_json((folder / _STATE).read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

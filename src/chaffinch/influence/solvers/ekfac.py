@@ -10,13 +10,15 @@ from chaffinch.core.errors import InputError
 from chaffinch.gradients import GradientBlock
 from chaffinch.gradients.batch import batches
 from chaffinch.gradients.factored import Factored
-from chaffinch.gradients.recorder import call, evaluating
+from chaffinch.gradients.objective import logits_of
+from chaffinch.gradients.recorder import evaluating
 from chaffinch.influence.bilinear import Bilinear
 from chaffinch.influence.diagnostics import Diagnostics
 from chaffinch.influence.estimator import Averaged, Influence, estimator
 from chaffinch.influence.inverse import Solution
 from chaffinch.influence.kronecker import DiagonalBasis, KroneckerBasis, has_factors, is_bias_of
 from chaffinch.influence.task import Task, choose_damping, generator
+from chaffinch.models.forward import forward
 
 Basis: TypeAlias = KroneckerBasis | DiagonalBasis
 
@@ -169,8 +171,8 @@ def _relabelled(task: Task, seed: int) -> Any:
     probabilities = []
     for x, _y in batches(task.data, task.model, task.batch_size):
         with evaluating(task.model), torch.no_grad():
-            outputs = call(task.model, x)
-        logits = getattr(outputs, "logits", outputs)
+            outputs = forward(task.model, x)
+        logits = logits_of(outputs)
         probabilities.append(torch.softmax(logits.double(), 1).cpu())
     codes = _sample(torch.cat(probabilities), seed)
     if isinstance(task.data, tuple | list):

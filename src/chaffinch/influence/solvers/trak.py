@@ -10,11 +10,13 @@ from torch import Tensor
 from chaffinch.core.errors import InputError
 from chaffinch.gradients import GradientBlock
 from chaffinch.gradients.batch import batches
-from chaffinch.gradients.recorder import call, evaluating
+from chaffinch.gradients.objective import logits_of, sample_losses
+from chaffinch.gradients.recorder import evaluating
 from chaffinch.influence.bilinear import Embedded
 from chaffinch.influence.diagnostics import Diagnostics
 from chaffinch.influence.estimator import Influence, Targets, Tasks, at_least, estimator
 from chaffinch.influence.task import Task
+from chaffinch.models.forward import forward
 
 _RIDGE_SHARE = 1e-4
 
@@ -102,7 +104,7 @@ def margin_loss(outputs: Any, targets: Tensor) -> Tensor:
     Raises:
         InputError: Targets that are not codes.
     """
-    logits = getattr(outputs, "logits", outputs)
+    logits = logits_of(outputs)
     if targets.is_floating_point() or targets.ndim != 1:
         raise InputError(
             "targets (N,) with class codes for a margin",
@@ -118,9 +120,11 @@ def margin_loss(outputs: Any, targets: Tensor) -> Tensor:
 
 def _misses(task: Task) -> Tensor:
     """(N,) ``1 - p`` of the given labels."""
-    parts = []
+    parts, start = [], 0
     for x, y in batches(task.data, task.model, task.batch_size):
         with evaluating(task.model), torch.no_grad():
-            loss = margin_loss(call(task.model, x), y)
+            outputs = forward(task.model, x)
+            loss = sample_losses(margin_loss, outputs, y, len(y), range(start, start + len(y)))
+        start += len(y)
         parts.append(torch.sigmoid(loss))
     return torch.cat(parts)

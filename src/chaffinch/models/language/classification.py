@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from chaffinch.core.errors import InputError, MissingExtraError
+from chaffinch.core.parsing import parse_json
 from chaffinch.core.progress import track
 from chaffinch.core.types import Floats
 from chaffinch.models.factory import ModelFactory
@@ -228,7 +228,7 @@ def check_causal(place: Path) -> None:
 def _kind(file: Path) -> tuple[str, bool, bool]:
     """The type of a model, and whether that is an encoder, and whether one that writes."""
     try:
-        kind = str(json.loads(file.read_text("utf-8"))["model_type"])
+        kind = str(parse_json(file.read_text("utf-8"))["model_type"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"the configuration of a model of Transformers in {file}",

@@ -113,7 +113,7 @@ _ENCODER = LanguageTask("text", "AutoModel", "FEATURE_EXTRACTION", None)
 
 def _check_device(device: str | torch.device) -> None:
     try:
-        torch.empty(1, device=device)
+        torch.empty(1, device=device).item()  # fails where nothing is computed
     except (RuntimeError, AssertionError) as error:
         raise InputError(
             "a device that this machine has", repr(str(device)), "Choose cpu or cuda"

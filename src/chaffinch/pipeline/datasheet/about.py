@@ -1,11 +1,11 @@
 """What only people know of their data, from a TOML file."""
 
-import tomllib
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.parsing import parse_toml
 
 
 class About(BaseModel):
@@ -57,13 +57,11 @@ def read_about(file: str | Path | None) -> About:
     if file is None:
         return About()
     try:
-        stated = tomllib.loads(Path(file).expanduser().read_text("utf-8"))
+        stated = parse_toml(Path(file).expanduser().read_text("utf-8"))
         # Dates may be written without quotes.
         if "published" in stated:
             stated["published"] = str(stated["published"])
         return About(**stated)
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"a TOML file at {file}", str(error), "Check it") from error
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(
@@ -71,3 +69,5 @@ def read_about(file: str | Path | None) -> About:
             f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
             "Correct the key",
         ) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"a TOML file at {file}", str(error), "Check it") from error

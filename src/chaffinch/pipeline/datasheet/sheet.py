@@ -16,18 +16,13 @@ from chaffinch.data.opening import columns_of
 from chaffinch.pipeline.datasheet.about import About
 from chaffinch.pipeline.history import history_of
 from chaffinch.pipeline.labelled import need_labels
-from chaffinch.pipeline.ledger import (
-    NONE,
-    is_run,
-    ledger_for,
-    ledger_near,
-    run_id,
-)
+from chaffinch.pipeline.ledger import ledger_for, run_id
 from chaffinch.pipeline.run_data import open_run_data, opening_of
 from chaffinch.pipeline.snapshot import files_of, location_of
 from chaffinch.store.content import Contents
 from chaffinch.store.decision import consensus
 from chaffinch.store.ledger import Ledger, NoLedgerError
+from chaffinch.store.nearby import NONE, is_run, ledger_near
 from chaffinch.store.run import RunFolder, RunRecord
 
 _MOST_PAIRS = 5

@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from chaffinch.core.dataset import Dataset
+from chaffinch.core.durable import need_name
 from chaffinch.core.errors import InputError
-from chaffinch.core.findings import PLACE_COLUMNS
 from chaffinch.core.progress import track
+from chaffinch.core.sample_name import PLACE_COLUMNS
 from chaffinch.data import ImageData
 from chaffinch.pipeline.exchange import argilla, label_studio
 from chaffinch.pipeline.exchange.task import Task, plain, tasks
@@ -134,6 +135,7 @@ def _files(place: Path, to: str) -> tuple[Path, ...]:
         return (place,)
     if place.suffix.lower() == ".xml":  # where the interface goes
         raise InputError("a file of tasks that ends in .json", repr(str(place)), "Rename --out")
+    need_name(place)
     return place, place.with_suffix(".xml")
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,6 +10,8 @@ from pathlib import Path
 from chaffinch.core.edit_row import separator_of
 from chaffinch.core.errors import InputError
 from chaffinch.core.labels import class_named
+from chaffinch.core.parsing import parse_json
+from chaffinch.core.uneven import need_no_longer
 from chaffinch.data.column import few
 from chaffinch.data.written import find_separator, plain_text
 from chaffinch.pipeline.exchange import argilla, label_studio
@@ -119,8 +120,8 @@ def _check_run(answers: Sequence[Answer], run: str) -> None:
 def _json(read: Callable[[object], list[Answer]]) -> Callable[[str], list[Answer]]:
     def parse(text: str) -> list[Answer]:
         try:
-            content = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            content = parse_json(text)
+        except ValueError as error:
             raise InputError("a file of JSON", str(error), "Export it again") from error
         try:
             return read(content)
@@ -142,6 +143,7 @@ def _read_csv(text: str) -> list[Answer]:
 
 def _answers(text: str) -> list[Answer]:
     separator = find_separator(text, separator_of(text))  # spreadsheets have those of the country
+    need_no_longer(text, separator, "the file of decisions")
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
     names = set(rows.fieldnames or ())
     if "id" not in names or not names & {"action", "label"}:

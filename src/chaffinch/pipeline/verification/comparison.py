@@ -9,7 +9,7 @@ import numpy as np
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.findings import Findings, HasFindings, findings_in
-from chaffinch.core.plan import Plan
+from chaffinch.core.option import listed
 from chaffinch.core.progress import Step, track
 from chaffinch.core.types import Floats
 from chaffinch.pipeline.keywords import ScanKeywords
@@ -28,6 +28,7 @@ from chaffinch.pipeline.verification.slots import Layout, Slots, Version
 from chaffinch.pipeline.verification.statistic import Interval, level_of_look, mean_marks
 from chaffinch.repair.application import extra_samples
 from chaffinch.repair.effect import Effect, resolve
+from chaffinch.repair.plan import Plan, need_plan
 
 ALPHA = 0.05
 MARGIN = 0.002
@@ -102,11 +103,12 @@ def verify(
     """
     if not (isinstance(seeds, int) and seeds >= 2):
         raise InputError("at least 2 seeds", repr(seeds), "Raise seeds (--seeds)")
+    need_plan(plan)
     known = None if findings is None else findings_in(findings)
     request = prepare(data, label, model, validation, dict(options))
     # Samples set aside train no model, with the plan or without it.
     mine = plan.without(ids=[str(request.aside.ids[row]) for row in request.aside.faults])
-    effect = resolve(mine, request.dataset)
+    effect = resolve(mine.edits, request.dataset)
     if not effect.num_changed and not effect.copies.any():
         return _nothing_to_do(plan)
     course = _course(request, effect, _suspicion(mine, request.dataset, known), seeds, groups)
@@ -165,7 +167,7 @@ def _course(
 def _groups(groups: Iterable[Any] | None, request: Request) -> Any:
     if groups is None:
         return None
-    named = np.asarray([str(one) for one in groups], dtype=np.str_)
+    named = np.asarray([str(one) for one in listed("names of groups", groups)], dtype=np.str_)
     used = request.aside.usable if request.validation is None else request.validation_used
     if len(named) != len(used):
         raise InputError(
@@ -205,7 +207,7 @@ def _judge(case: _Case, dataset: Dataset) -> Outcome:
         withheld = [part.name for part in judged if part.withheld]
         plan, notes = _without(case.plan, parts, withheld), _notes(course)
         if withheld and plan.changing:
-            again = _confirm(case, resolve(plan, dataset), advance)
+            again = _confirm(case, resolve(plan.edits, dataset), advance)
             difference, more = again
             notes += (f"What is left was raced anew under {more} fresh seeds.",)
     verdict = _verdict(difference, case.effect, course)
@@ -235,8 +237,8 @@ def _versions(case: _Case, dataset: Dataset, parts: dict[str, Plan]) -> list[Ver
         return []
     for name, part in parts.items():
         rest = _without(case.plan, parts, [name])
-        found.append(layout.repaired(f"only {name}", resolve(part, dataset)))
-        found.append(layout.repaired(f"without {name}", resolve(rest, dataset)))
+        found.append(layout.repaired(f"only {name}", resolve(part.edits, dataset)))
+        found.append(layout.repaired(f"without {name}", resolve(rest.edits, dataset)))
     return found
 
 

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from chaffinch.core.plan import Plan
 from chaffinch.pipeline.verification.statistic import Interval
+from chaffinch.repair.plan import Plan
 from chaffinch.store.run import write_text
 
 Verdict = Literal["helps", "harms", "no difference", "no repair needed"]

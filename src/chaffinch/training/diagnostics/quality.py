@@ -65,7 +65,7 @@ def compare_groups(
     margin, entropy, loss = values["margin"], values["entropy"], values["loss"]
     known = np.flatnonzero(np.isfinite(margin))
     names, place = np.unique(np.asarray(groups)[known], return_inverse=True)
-    if len(names) > MOST_GROUPS:
+    if not 0 < len(names) <= MOST_GROUPS:
         return ()
     order = np.argsort(place, kind="stable")
     parts = np.split(known[order], np.cumsum(np.bincount(place, minlength=len(names)))[:-1])

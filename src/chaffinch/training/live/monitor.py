@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Protocol
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.option import listed
 from chaffinch.training.alarms import ALARMS, Alarm, Rule
 from chaffinch.training.diagnostics.follower import Follower
 from chaffinch.training.diagnostics.snapshot import Snapshot
@@ -107,10 +108,10 @@ class Monitor:
 
 
 def _choose(names: Iterable[str] | Literal["all"]) -> list[Rule]:
-    if names == "all":
+    if isinstance(names, str) and names == "all":
         return [rule for _, rule in ALARMS.items()]
     if isinstance(names, str):
         raise InputError(
             "'all' or a list of names of alarms", repr(names), f"Give [{names!r}] for one"
         )
-    return [ALARMS[name] for name in names]
+    return [ALARMS[name] for name in listed("'all' or names of alarms", names)]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.option import listed
 from chaffinch.training.policies.policy import POLICIES, Decision, Policy, PolicyBatch, Setting
 from chaffinch.training.watching.observer import EpochRecord
 
@@ -24,11 +25,9 @@ class PolicyStack:
     """
 
     def __init__(self, policies: PolicyLike) -> None:
-        if not isinstance(policies, str | Policy | Iterable):
-            raise InputError(
-                "the name of a policy, a Policy, or several", repr(policies), "Try 'observe'"
-            )
-        several = [policies] if isinstance(policies, str | Policy) else list(policies)
+        one_of = "the name of a policy, a Policy, or several"
+        single = isinstance(policies, str | Policy)
+        several: list[Any] = [policies] if single else listed(one_of, policies)
         made = [POLICIES[one]() if isinstance(one, str) else one for one in several]
         for one in made:
             if not isinstance(one, Policy):

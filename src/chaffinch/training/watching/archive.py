@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from chaffinch.core.errors import InputError, RunError
+from chaffinch.core.parsing import parse_json
 
 _ROOM = 2**20
 
@@ -194,7 +195,7 @@ class Archive:
             file.truncate(0)
             for rows in values.numpy():
                 file.append(rows)
-        self.rewrite(json.loads(dumped["decisions"]))
+        self.rewrite(parse_json(dumped["decisions"]))
 
     def decide(self, line: Mapping[str, Any]) -> None:
         """Add a line to the log of decisions."""
@@ -207,7 +208,7 @@ class Archive:
         if not self._log.is_file():
             return []
         text = self._log.read_text("utf-8")
-        return [json.loads(line) for line in text.split("\n")[:-1] if line]
+        return [parse_json(line) for line in text.split("\n")[:-1] if line]
 
     def rewrite(self, lines: list[dict[str, Any]]) -> None:
         """Replace the log of decisions."""

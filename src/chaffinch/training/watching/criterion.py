@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from chaffinch.core.errors import InputError
 from chaffinch.losses import LOSSES, CrossEntropy
+from chaffinch.models.forward import running
 
 LossLike = str | nn.Module | Callable[..., Tensor] | None
 
@@ -83,14 +84,16 @@ class Criterion:
         """
         if self._loss is None:
             return cross_entropy(outputs, target)
-        if isinstance(self._loss, CrossEntropy):
-            losses: Tensor = self._loss(outputs, target, ids.to(outputs.device))
-        else:
-            losses = self._loss(outputs, target)
-        if losses.shape != outputs.shape[:1]:
+        with running("a loss that runs on outputs and labels"):
+            if isinstance(self._loss, CrossEntropy):
+                losses: Any = self._loss(outputs, target, ids.to(outputs.device))
+            else:
+                losses = self._loss(outputs, target)
+        if not isinstance(losses, Tensor) or losses.shape != outputs.shape[:1]:
+            is_tensor = isinstance(losses, Tensor)
             raise InputError(
                 f"a loss with one value a sample, ({len(outputs)},)",
-                f"shape {tuple(losses.shape)}",
+                f"shape {tuple(losses.shape)}" if is_tensor else f"a {type(losses).__name__}",
                 "Make it with reduction='none'",
             )
         return losses

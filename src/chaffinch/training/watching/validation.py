@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.option import real
 from chaffinch.core.randomness import stream
+from chaffinch.models.forward import forward, running
 from chaffinch.models.layers import InputListener, evaluation, is_linear
 from chaffinch.training.watching.measures import Head, head_gradient, measure, widened
 from chaffinch.training.watching.observer import ValidationRecord
@@ -42,8 +43,10 @@ class Validation:
     """
 
     def __init__(self, samples: Any, seed: int = 0) -> None:
-        x, y = _gather(samples)
-        self._codes = _codes(y)
+        with running("validation samples (X, y) that are numbers", "Pass arrays or tensors"):
+            x, y = _gather(samples)
+            self._codes = _codes(y)
+            _length(x)
         if self._codes.ndim != 1 or not len(self._codes) or len(self._codes) != _length(x):
             raise InputError(
                 "validation samples (X, y) with one code a sample",
@@ -112,10 +115,29 @@ class Validation:
     def _call(self, model: nn.Module, rows: Tensor) -> Tensor:
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
         if isinstance(self._x, dict):
-            found = model(**{key: values[rows].to(device) for key, values in self._x.items()})
+            found = forward(model, {k: values[rows].to(device) for k, values in self._x.items()})
         else:
-            found = model(self._x[rows].to(device))
-        logits: Tensor = getattr(found, "logits", found)
+            found = forward(model, self._x[rows].to(device))
+        logits = getattr(found, "logits", found)
+        if (
+            not isinstance(logits, Tensor)
+            or logits.is_meta
+            or logits.ndim != 2
+            or len(logits) != len(rows)
+        ):
+            is_tensor = isinstance(logits, Tensor)
+            raise InputError(
+                f"logits ({len(rows)}, C) of the validation samples from the model",
+                str(tuple(logits.shape)) if is_tensor else type(logits).__name__,
+                "Return one row of logits a sample in evaluation mode, too",
+            )
+        largest = int(self._codes[rows].max())
+        if largest >= logits.shape[1]:
+            raise InputError(
+                f"validation codes in 0..{logits.shape[1] - 1}",
+                str(largest),
+                "Number the classes as in training",
+            )
         return logits
 
     def state_dict(self) -> dict[str, Any]:
@@ -140,8 +162,16 @@ def _gather(samples: Any) -> tuple[Any, Any]:
         )
     x, y = samples
     if isinstance(x, Mapping):
-        return {str(key): torch.as_tensor(values) for key, values in x.items()}, y
-    return torch.as_tensor(x), y
+        return {str(key): _tensor(values) for key, values in x.items()}, y
+    return _tensor(x), y
+
+
+def _tensor(values: Any) -> Tensor:
+    if isinstance(values, Tensor):
+        if values.is_meta:
+            raise InputError("validation samples", "a tensor without values", "Load them")
+        return values if values.layout == torch.strided else values.to_dense()
+    return torch.as_tensor(values)
 
 
 def _codes(y: Any) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from chaffinch.core.errors import InputError
+from chaffinch.models.forward import DIFFERENTIABLE, running
 from chaffinch.training.policies.policy import PolicyBatch, Setting
 from chaffinch.training.policies.stack import PolicyStack
 from chaffinch.training.watching.criterion import Criterion, cross_entropy
@@ -108,6 +109,7 @@ def _norms(losses: Tensor, outputs: Tensor, head: Head) -> Tensor:
     Its gradient by the logits comes from automatic differentiation of the loss alone; losses that
     mix samples (peer loss) count with all that a sample's outputs do.
     """
-    residuals = torch.autograd.grad(losses.sum(), outputs, retain_graph=True)[0]
+    with running(DIFFERENTIABLE):
+        residuals = torch.autograd.grad(losses.sum(), outputs, retain_graph=True)[0]
     lengths = head.lengths()
     return gradient_norms(residuals.to(lengths.dtype), lengths, head.bias)

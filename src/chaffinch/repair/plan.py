@@ -1,16 +1,14 @@
 """A plan of repair: a list of edits with reasons, which a person may change."""
 
 import csv
-import importlib
 import io
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 import pandas as pd
 
@@ -20,6 +18,9 @@ from chaffinch.core.edit import ACTIONS, Edit
 from chaffinch.core.edit_row import COLUMNS, check_columns, edits_of, row_of, separator_of
 from chaffinch.core.errors import InputError
 from chaffinch.core.identity import digest
+from chaffinch.core.parsing import parse_json
+from chaffinch.core.uneven import need_no_longer
+from chaffinch.repair.application import ApplyKeywords, apply_edits
 
 FORMAT = "chaffinch plan"
 VERSION = 1
@@ -139,11 +140,9 @@ class Plan:
         kept = [new.pop(edit.id, edit) for edit in self.edits]
         return replace(self, edits=(*kept, *new.values()))
 
-    def apply(self, data: Any, **options: Unpack["ApplyKeywords"]) -> Any:
+    def apply(self, data: Any, **options: Unpack[ApplyKeywords]) -> Any:
         """Give the repaired data in the form in which ``data`` came; see `repair.apply`."""
-        # What reads and writes data stands on a higher floor than this record.
-        home = importlib.import_module("chaffinch.repair.application")
-        return home.apply(self, data, **options)
+        return apply_edits(self.edits, data, **options)
 
     def to_json(self, path: str | Path | None = None) -> str:
         """The plan as JSON; the same plan gives the same text.
@@ -175,7 +174,7 @@ class Plan:
         name = "a JSON text" if isinstance(text, str) else str(text)
         content = _read(text) if isinstance(text, Path) else text
         try:
-            record = json.loads(content)
+            record = parse_json(content)
             if not isinstance(record, dict) or record.get("format") != FORMAT:
                 raise ValueError("it is no plan")
             if record.get("version") != VERSION:
@@ -218,7 +217,9 @@ class Plan:
             InputError: No such file, a column that is missing, or an impossible edit.
         """
         text = _read(Path(path))
-        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator_of(text))
+        separator = separator_of(text)
+        need_no_longer(text, separator, str(path))
+        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
         check_columns([str(name) for name in rows.fieldnames or ()], str(path))
         return cls(edits_of(list(rows)), policy=policy)
 
@@ -237,22 +238,42 @@ class Plan:
         raise InputError("a plan in a .json or .csv file", repr(str(path)), "Check its ending")
 
 
-class ApplyKeywords(TypedDict, total=False):
-    """Keyword arguments of `Plan.apply`; `repair.apply` says what they mean."""
+def apply(plan: Plan, data: Any, **options: Unpack[ApplyKeywords]) -> Any:
+    """Give a repaired copy of the data; what came in is left as it is.
 
-    label: str | int | None
-    id_column: str | int | None
-    text_column: str | int | None
-    group: str | int | None
-    sep: str | None
-    decimal: str | None
-    encoding: str | None
-    max_pixels: int | None
-    out: str | os.PathLike[str] | None
-    links: bool
-    overwrite: bool
-    weights: bool
-    seed: int
+    Args:
+        plan: The plan. Samples are found by id, so rows may have moved.
+        data: What `open_data` takes; give ``label``, ``id_column``, ``text_column``,
+            ``group``, ``max_pixels``, ``sep``, ``decimal`` and ``encoding`` as there. A text file
+            is written as it was.
+        **options: ``out`` (where to write; needed for folders of images), ``overwrite`` (whether
+            ``out`` may be there), ``links`` (hard links to images in place of copies),
+            ``weights`` (whether items of a torch view hold their weight), ``seed`` (of changed
+            copies).
+
+    Returns:
+        For ``(X, y)`` a `Clean` with X, y, weights, ids; for a mapping a mapping; for a DataFrame,
+        a pyarrow Table, a Hugging Face data set or one of our own the same; for a torch Dataset
+        an `Overlay`; for a path the path ``out``, or a DataFrame if there is no ``out``. Where
+        weights or soft labels are in the plan, tables get the columns ``chaffinch_weight`` and
+        ``chaffinch_soft_label``, which `open_data` takes for no features.
+
+    Raises:
+        InputError: Samples of the plan that are not in the data or have another label by now, an
+            unknown option, or ``out`` that is there.
+    """
+    need_plan(plan)
+    return plan.apply(data, **options)
+
+
+def need_plan(plan: Any) -> None:
+    """Refuse what is no plan.
+
+    Raises:
+        InputError: It is something else.
+    """
+    if not isinstance(plan, Plan):
+        raise InputError("a plan of repair", f"a {type(plan).__name__}", "Pass what propose gave")
 
 
 def _matches(edit: Edit, wanted: Mapping[str, Iterable[str] | str | None]) -> bool:

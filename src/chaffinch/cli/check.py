@@ -1,0 +1,119 @@
+"""The command `check`: what is wrong with a data set itself, without a model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chaffinch.cli.say import console, say
+from chaffinch.core.errors import InputError
+from chaffinch.core.place import check_path
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from chaffinch.checks import CheckResult
+
+_SLATE, _RUST = "#6f8aa3", "#c8643a"
+TABLE, ISSUES = "samples.csv", "issues.json"
+
+
+def check(
+    data: Annotated[str, typer.Argument(help="Table, .npz file or folder of images.")],
+    label: Annotated[str | None, typer.Option(help="Column of the labels, if any.")] = None,
+    splits: Annotated[
+        str | None,
+        typer.Option(help="Column of the splits, or their files or folders, commas between."),
+    ] = None,
+    id_column: Annotated[str | None, typer.Option("--id", help="Column of unique keys.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Text column, several with commas between, or none.")
+    ] = None,
+    max_pixels: Annotated[
+        int | None, typer.Option(help="Read images of up to so many pixels; 40 million by default.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the issues as JSON.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File (.csv or .json), or folder for both."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with 1 on any issue of medium or high severity.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
+) -> None:
+    """Look at the data set itself: copies, leaks, odd images, columns, labels, order, drift."""
+    check_path(data)
+    if out is not None and out.exists() and not overwrite:
+        raise InputError("a new path for --out", f"{out}, which exists", "Add --overwrite")
+    from chaffinch.checks.run import check as check_data
+    from chaffinch.checks.run import named_splits
+
+    found = check_data(
+        data,
+        label,
+        None if splits is None else named_splits(splits, data),
+        seed,
+        id_column=id_column,
+        text_column=text,
+        max_pixels=max_pixels,
+    )
+    if as_json:
+        typer.echo(found.to_json())
+    else:
+        say(found.summary().splitlines()[0])
+        if not found.issues.empty:
+            console().print(shown(found))
+        for note in found.notes:
+            say(f"Note: {note}")
+    if out is not None:
+        for place in write(found, out):
+            say(str(place), err=as_json)
+    if strict and found.worst():
+        raise typer.Exit(1)
+
+
+def shown(found: "CheckResult") -> "Table":
+    """The issues as a table that fits 80 columns; no text of the data is read as markup."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from chaffinch.checks.result import told_count, told_names
+    from chaffinch.core.plain_text import clean
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style=_SLATE)
+    table.add_column("issue", no_wrap=True)
+    table.add_column("severity")
+    table.add_column("found", overflow="fold")
+    for one in found.issues.to_dict("records"):
+        names = told_names(one)
+        lines = [f"{told_count(one)}. {one['description']}.", f"Such as {names}."][
+            : 1 + bool(names)
+        ]
+        style = _RUST if one["severity"] == "high" else ""
+        body = Text(clean("\n".join(lines))).append(f"\n{one['remedy']}.", style="dim")
+        table.add_row(Text(one["issue"]), Text(one["severity"], style=style), body)
+    return table
+
+
+def write(found: "CheckResult", out: Path) -> list[Path]:
+    """Write the table of samples, the issues, or both, by the ending of the path.
+
+    Raises:
+        InputError: A file with another ending.
+    """
+    if out.suffix == ".csv":
+        found.to_csv(out)
+        return [out]
+    if out.suffix == ".json":
+        found.to_json(out)
+        return [out]
+    if out.suffix and not out.is_dir():
+        raise InputError("a .csv or .json file, or a folder", str(out), "Change the ending")
+    out.mkdir(parents=True, exist_ok=True)
+    found.to_csv(out / TABLE)
+    found.to_json(out / ISSUES)
+    return [out / TABLE, out / ISSUES]
