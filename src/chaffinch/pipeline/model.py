@@ -65,7 +65,7 @@ class ScanModel:
         return options.schedule(encoded.modality, size, encoded.is_image, tuned)
 
     def fold_schedule(self, encoded: Encoded, schedule: Schedule) -> Schedule:
-        """How the models are trained that are held back from a part of the data."""
+        """How the cross-validation models are trained."""
         options, size = self._request.options, len(self._request.dataset)
         return options.fold_schedule(schedule, self._fold_kind(encoded), size)
 
