@@ -22,6 +22,7 @@ _HOMES = {
     "check": "chaffinch.checks.run",
     "check_prompts": "chaffinch.diagnosis.prompt_check",
     "open_prompts": "chaffinch.data.prompt",
+    "encode": "chaffinch.encoders",
     "explain": "chaffinch.pipeline.explain",
     "forget": "chaffinch.repair.forgetting",
     "judge": "chaffinch.runs.judge",
@@ -48,6 +49,7 @@ __all__ = [
     "check",
     "check_prompts",
     "corruptions",
+    "encode",
     "explain",
     "forget",
     "gradients",
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
     from chaffinch.data import open_data
     from chaffinch.data.prompt import open_prompts
     from chaffinch.diagnosis.prompt_check import check_prompts
+    from chaffinch.encoders import encode
     from chaffinch.influence import attribute, self_influence
     from chaffinch.pipeline.attribute import attribute_prompts
     from chaffinch.pipeline.calibrate import calibrate

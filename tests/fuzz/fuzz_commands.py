@@ -179,7 +179,7 @@ _COMMANDS: dict[str, tuple[list[str], dict[str, Words]]] = {
         "--label": ("label", "a", "nonsense"), "--validation": ("FILE", "data.csv"), "--model": ("FILE", "x:y"),
         "--id": ("a", "label"), "--text": ("a", "none"), "--sep": (";", "tab"), "--encoding": ("utf-16",),
         "--select": ("fdr",), "--fdr": ("0.5", "7"), "--rounds": ("auto",), "--device": ("meta",), "--seed": ("1",),
-        "--scorers": ("aum", "all"), "--checkpoints": ("*.pt",), "--embedder": ("FILE",), "--lora": ("FILE",),
+        "--scorers": ("aum", "all"), "--checkpoints": ("*.pt",), "--embedder": ("FILE",), "--encoder": ("FILE", "x:y", "timm:x", "vectors.npy"), "--lora": ("FILE",),
         "--prompt": ("a",), "--response": ("b",), "--out": ("run", "new", "FILE"), "--length": ("3",),
     }),
 }  # fmt: skip

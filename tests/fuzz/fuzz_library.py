@@ -293,6 +293,8 @@ def scan(draw: Draw, folder: Path) -> Call:
             "decimal": (",", "x"),
             "encoding": ("utf-16", "nonsense", "utf-8", "base64", "idna"),
             "embedder": ("nowhere",),
+            "encoder": ("nowhere", "x:y", "timm:x", 7, len),
+            "embeddings": ("nowhere", [1.0], np.zeros((3, 2))),
             "length": (2,),
             "prompt": ("a", "nonsense"),
             "response": ("b",),

@@ -139,7 +139,7 @@ def estimators() -> Any:
 
 
 # In the order of the help.
-register(app, "scan", scan, options_in_shell(ScanDeclaration, "out"))
+register(app, "scan", scan, options_in_shell(ScanDeclaration, "out", "embeddings"))
 register(app, "check", check.check)
 register(app, "report", report)
 register(app, "explain", explain.explain)

@@ -57,6 +57,47 @@ class BagOfTerms(nn.Module):
         return logits
 
 
+class LinearHead(nn.Module):
+    """One linear layer on features of a pre-trained encoder.
+
+    Args:
+        num_inputs: K.
+        num_classes: C.
+    """
+
+    def __init__(self, num_inputs: int, num_classes: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(num_inputs, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, K) to logits (B, C)."""
+        logits: Tensor = self.head(x)
+        return logits
+
+
+class FeatureMLP(nn.Module):
+    """One hidden layer on features of a pre-trained encoder.
+
+    Args:
+        num_inputs: K.
+        num_classes: C.
+        width: Hidden units.
+        dropout: Share of hidden units dropped in training.
+    """
+
+    def __init__(
+        self, num_inputs: int, num_classes: int, width: int = 256, dropout: float = 0.5
+    ) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(num_inputs, width), nn.ReLU(), nn.Dropout(dropout))
+        self.head = nn.Linear(width, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, K) to logits (B, C)."""
+        logits: Tensor = self.head(self.body(x))
+        return logits
+
+
 class _Residual(nn.Module):
     def __init__(self, num_in: int, num_out: int, stride: int) -> None:
         super().__init__()

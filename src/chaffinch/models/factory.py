@@ -69,7 +69,7 @@ def factory_from(
     if isinstance(model, nn.Module):
         start = copy_of(model)
         return lambda: copy_of(start)
-    function = _import(model) if isinstance(model, str) else model
+    function = imported(model) if isinstance(model, str) else model
     offered = {"num_classes": num_classes, "input_shape": shape}
     with running(lambda: f"a factory whose arguments can be looked up, not {model!r}", _FACTORY):
         names = inspect.signature(function).parameters
@@ -102,13 +102,22 @@ def source_of(name: str) -> Path | None:
     return Path(str(spec.origin)) if spec is not None and found else None
 
 
-def _import(name: str) -> Callable[..., nn.Module]:
+def imported(name: str, option: str = "--model") -> Callable[..., Any]:
+    """The callable that ``"module:callable"`` or ``"file.py:callable"`` names.
+
+    Args:
+        name: Of the callable.
+        option: Where the user named it, for messages.
+
+    Raises:
+        InputError: It cannot be imported, or is no callable.
+    """
     place, _, attribute = name.partition(":")
     if not place or not attribute:
-        raise InputError("--model as MODULE:FACTORY", repr(name), "For example mynet.py:build")
+        raise InputError(f"{option} as MODULE:FACTORY", repr(name), "For example mynet.py:build")
     path = Path(place)
     if path.suffix == ".py" and not path.is_file():
-        raise InputError(f"a file at {place}", "none", "Check the path of --model")
+        raise InputError(f"a file at {place}", "none", f"Check the path of {option}")
     try:
         module = _run(path.resolve()) if path.suffix == ".py" else importlib.import_module(place)
         function = getattr(module, attribute)
@@ -120,7 +129,7 @@ def _import(name: str) -> Callable[..., nn.Module]:
         ) from error
     if not callable(function):
         raise InputError(f"a callable {name!r}", type(function).__name__, "Name a function")
-    made: Callable[..., nn.Module] = function
+    made: Callable[..., Any] = function
     return made
 
 

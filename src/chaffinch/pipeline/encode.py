@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
@@ -13,12 +12,12 @@ from chaffinch.data import ImageData, TableData, TensorData, TextData
 from chaffinch.models.encoding import TableEncoder, TensorEncoder, TextEncoder, encode_pixels
 from chaffinch.models.inputs import DenseInputs, Inputs
 from chaffinch.models.language.classification import TextModelFolder
-from chaffinch.models.sentence import SentenceEncoder
+from chaffinch.pipeline.features import FeatureReader, FeatureScaler
 
 Encode = Callable[[Dataset], Inputs]
 
-Reader = SentenceEncoder | TextModelFolder
-"""What reads texts by a pre-trained encoder: to embed them, or to fine-tune it."""
+Reader = FeatureReader | TextModelFolder
+"""What reads samples by a pre-trained encoder: to describe them by it, or to fine-tune it."""
 
 _MOST_NAMED = 5
 
@@ -31,7 +30,7 @@ class Encoded:
         inputs: N training samples.
         validation: M validation samples and their labels as codes of the training classes.
         notes: What the reader should know about the encoding.
-        modality: What the inputs are to a model; texts become a table of numbers by embedding.
+        modality: What the inputs are to a model; features of an encoder are a table of numbers.
         encoder: Encodes further samples in the same way, where that is known.
     """
 
@@ -60,7 +59,8 @@ def encode(
         validation: M validation samples of the same kind, or None.
         own_model: Whether a user's model will read them. It gets dense text features, and tensors
             as they are.
-        reader: What turns texts into embeddings or tokens; without one they become TF-IDF terms.
+        reader: What turns samples into features, or texts into tokens; without one, encoders are
+            fitted that know nothing beforehand.
 
     Raises:
         InputError: Validation data of another kind, or with classes that training lacks.
@@ -69,7 +69,7 @@ def encode(
     if isinstance(reader, TextModelFolder):
         encoder, notes = _token_encoder(dataset, reader)
     elif reader is not None:
-        encoder, notes = _sentence_encoder(dataset, reader), ()
+        encoder, notes = _feature_encoder(dataset, reader), ()
         modality = "table"
     else:
         encoder, notes = _encoder(dataset, own_model)
@@ -101,23 +101,9 @@ def _lacking(dataset: Dataset, codes: Codes) -> tuple[str, ...]:
     )
 
 
-def _sentence_encoder(dataset: Dataset, embedder: SentenceEncoder) -> Encode:
-    if not isinstance(dataset, TextData):
-        raise InputError(
-            "texts to embed",
-            f"data of modality {dataset.modality!r}",
-            "Leave --embedder out, or name the text column with --text",
-        )
-
-    train = torch.from_numpy(embedder.encode(dataset.texts))
-    scaled = TensorEncoder(train)
-
-    def encoder(data: Dataset) -> Inputs:
-        if data is dataset or not isinstance(data, TextData):
-            return scaled.encode(train)
-        return scaled.encode(torch.from_numpy(embedder.encode(data.texts)))
-
-    return encoder
+def _feature_encoder(dataset: Dataset, reader: FeatureReader) -> Encode:
+    scaled = FeatureScaler(reader.features(dataset))
+    return lambda data: scaled.encode(reader.features(data))
 
 
 def _token_encoder(dataset: Dataset, folder: TextModelFolder) -> tuple[Encode, tuple[str, ...]]:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from chaffinch.diagnosis.label_noise import Assumption
 from chaffinch.diagnosis.selection import Rule
@@ -35,6 +35,9 @@ class ScanKeywords(TypedDict, total=False):
     sep: str | None
     decimal: str | None
     encoding: str | None
+    encoder: Any
+    embeddings: Any
+    cache: bool
     embedder: str | Path | None
     length: int | None
     prompt: str | None

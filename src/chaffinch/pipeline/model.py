@@ -1,5 +1,7 @@
 """Which model a scan trains, how, and what reads the data for it."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -8,8 +10,9 @@ from torch import nn
 from chaffinch.core.dataset import Dataset
 from chaffinch.models.factory import ModelFactory, default_factory, factory_from, is_folder
 from chaffinch.models.language.classification import TextModelFolder
-from chaffinch.models.sentence import SentenceEncoder
 from chaffinch.pipeline.encode import Encoded, Reader, encode
+from chaffinch.pipeline.features import FeatureReader
+from chaffinch.pipeline.head import head_factory, linear_rate, prefers_hidden
 from chaffinch.pipeline.options import FoldKind
 from chaffinch.pipeline.request import Request
 from chaffinch.training.loop import Schedule
@@ -26,7 +29,7 @@ class ScanModel:
 
     Raises:
         InputError: A folder without a usable encoder.
-        MissingExtraError: Transformers is wanted and not installed.
+        MissingExtraError: A library is wanted and not installed.
     """
 
     def __init__(self, request: Request, device: torch.device) -> None:
@@ -35,8 +38,11 @@ class ScanModel:
         options = request.options
         if is_folder(request.model):
             self._reader = TextModelFolder(Path(request.model), options.length or _LENGTH, device)
-        elif options.embedder:
-            self._reader = SentenceEncoder(options.embedder, device)
+        elif options.features_by is not None:
+            held, used = request.validation, request.validation_used
+            self._reader = FeatureReader(options, device, request.whole, held, used)
+        self._device = device
+        self._hidden: bool | None = None
 
     def encode(self, validation: Dataset | None) -> Encoded:
         """The samples of the request as the model takes them, and validation data beside them."""
@@ -48,6 +54,8 @@ class ScanModel:
         model, shape = self._request.model, encoded.inputs.shape
         if isinstance(self._reader, TextModelFolder):
             return self._reader.factory(num_classes)
+        if model is None and isinstance(self._reader, FeatureReader):
+            return head_factory(self._has_hidden_layer(encoded), math.prod(shape), num_classes)
         if model is None:
             return default_factory(encoded.modality, shape, num_classes)
         return factory_from(model, shape, num_classes)
@@ -62,7 +70,13 @@ class ScanModel:
         """How it is trained."""
         tuned = self._reader.learning_rate if isinstance(self._reader, TextModelFolder) else None
         options, size = self._request.options, len(self._request.dataset)
-        return options.schedule(encoded.modality, size, encoded.is_image, tuned)
+        if not isinstance(self._reader, FeatureReader):
+            return options.schedule(encoded.modality, size, encoded.is_image, tuned)
+        schedule = options.head_schedule(size)
+        own_rate = options.learning_rate is not None or self._request.model is not None
+        if own_rate or self._has_hidden_layer(encoded):
+            return schedule
+        return replace(schedule, learning_rate=linear_rate(math.prod(encoded.inputs.shape)))
 
     def fold_schedule(self, encoded: Encoded, schedule: Schedule) -> Schedule:
         """How the cross-validation models are trained."""
@@ -74,7 +88,17 @@ class ScanModel:
         counts = self._request.dataset.labels.counts
         return self._request.options.num_folds(counts, self._fold_kind(encoded))
 
+    def _has_hidden_layer(self, encoded: Encoded) -> bool:
+        if self._hidden is None:
+            labels, options = self._request.dataset.labels, self._request.options
+            schedule = options.head_schedule(len(labels))
+            codes, count = labels.codes, len(labels.classes)
+            self._hidden = prefers_hidden(encoded.inputs, codes, count, schedule, self._device)
+        return self._hidden
+
     def _fold_kind(self, encoded: Encoded) -> FoldKind:
         if isinstance(self._reader, TextModelFolder):
             return "tuned"
+        if isinstance(self._reader, FeatureReader):
+            return "features"
         return "image" if encoded.is_image else encoded.modality

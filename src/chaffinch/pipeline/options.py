@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import Any, Literal, NamedTuple, Self
 
 import torch
-from pydantic import ValidationError
+from pydantic import ValidationError, field_serializer
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.types import Codes, Modality
 from chaffinch.diagnosis.selection import Threshold
+from chaffinch.encoders.opening import told_of
 from chaffinch.pipeline.scan_declaration import ScanDeclaration
 from chaffinch.training.loop import Schedule
 
@@ -18,6 +19,11 @@ _LEARNING_RATES = {"table": 3e-3, "image": 5e-3, "text": 3e-3, "array": 3e-3}
 _MAX_SHARE_OF_BATCH = 40
 _TUNED_EPOCHS = 4
 _TUNED_BATCH = 32
+_HEAD_EPOCHS = 20
+_MOST_HEAD_EPOCHS = 60
+_LEAST_HEAD_STEPS = 400
+_HEAD_BATCH = 256
+_HEAD_RATE = 3e-3
 _LEAST_FOLD_EPOCHS = 2
 _LEAST_FOLD_STEPS = 80  # fewer teach a network nothing
 
@@ -49,12 +55,23 @@ _FOLDS = {
     "text": FoldPlan(2, 0.25, 2.0),
     "image": FoldPlan(2, 0.25, 2.0),
     "tuned": FoldPlan(3, 1.0, 1.0),  # a pre-trained model makes few epochs at best
+    "features": FoldPlan(5, 0.5, 1.0),  # heads take a second each
 }
-FoldKind = Literal["table", "array", "text", "image", "tuned"]
+FoldKind = Literal["table", "array", "text", "image", "tuned", "features"]
 
 
 class ScanOptions(ScanDeclaration):
     """How to train and judge, see `ScanDeclaration`, with what follows from it for some data."""
+
+    @property
+    def features_by(self) -> Any:
+        """What gives features of the samples: an encoder or vectors; None for nothing."""
+        given = (self.encoder, self.embeddings, self.embedder)
+        return next((one for one in given if one is not None), None)
+
+    @field_serializer("encoder", "embeddings", when_used="json")
+    def _told(self, value: Any) -> str | None:
+        return told_of(value)
 
     @property
     def written(self) -> dict[str, Any]:
@@ -109,6 +126,15 @@ class ScanOptions(ScanDeclaration):
             epochs = 6 if modality == "text" else 30
         rate = self.learning_rate or tuned or _LEARNING_RATES["image" if is_image else modality]
         return Schedule(self.epochs or epochs, size, rate, self.weight_decay)
+
+    def head_schedule(self, num_samples: int) -> Schedule:
+        """The training schedule for a head on the features of N samples."""
+        guess = 2 ** round(math.log2(max(1, num_samples / _MAX_SHARE_OF_BATCH)))
+        size = self.batch_size or min(_HEAD_BATCH, max(16, guess))
+        enough = math.ceil(_LEAST_HEAD_STEPS / math.ceil(num_samples / size))
+        epochs = self.epochs or min(_MOST_HEAD_EPOCHS, max(_HEAD_EPOCHS, enough))
+        rate = self.learning_rate or _HEAD_RATE
+        return Schedule(epochs, size, rate, self.weight_decay)
 
     def fold_schedule(self, whole: Schedule, kind: FoldKind, num_samples: int) -> Schedule:
         """How the fold models are trained: a small share of the epochs, in a cycle of their own.

@@ -21,6 +21,7 @@ from chaffinch.core.version import VERSION
 from chaffinch.data import open_data
 from chaffinch.data.file import is_text_file
 from chaffinch.data.usable import SetAside, split_usable, with_present_classes
+from chaffinch.encoders.opening import check_encoder, identity_of
 from chaffinch.models.checkpoint import find_checkpoints
 from chaffinch.models.factory import is_folder, source_of
 from chaffinch.models.language.classification import check_folder, folder_digest
@@ -74,6 +75,7 @@ def prepare(
     known_errors = options.pop("known_errors", None)
     checked = ScanOptions.of(**options)
     choose(checked.scorers)
+    _check_encoder(checked)
     if (not checked.train or checked.checkpoints) and model is None:
         raise InputError("a model to score as it is", "none", "Name the trained model with --model")
     if checked.repeats > 1 and (not checked.train or checked.checkpoints):
@@ -126,11 +128,11 @@ def prepare(
 def _check_folder(folder: Path, options: ScanOptions) -> None:
     """Refuse what a model in a folder cannot be asked, before it is loaded."""
     check_folder(folder)
-    if options.embedder is not None:
+    if options.features_by is not None:
         raise InputError(
             "one model for the texts",
-            "--model FOLDER and --embedder",
-            "Fine-tune by --model, or embed the texts by --embedder",
+            "--model FOLDER and --encoder",
+            "Fine-tune it by --model, or train heads on its features by --encoder",
         )
     if not options.train and not options.checkpoints:
         raise InputError(
@@ -138,6 +140,16 @@ def _check_folder(folder: Path, options: ScanOptions) -> None:
             "train=False: its new head would say nothing",
             "Let it train, or give the states of an earlier run with keep_checkpoints=True",
         )
+
+
+def _check_encoder(options: ScanOptions) -> None:
+    """Refuse what cannot be an encoder before the data are opened."""
+    names = ("encoder", "embeddings", "embedder")
+    given = [name for name in names if getattr(options, name) is not None]
+    if len(given) > 1:
+        raise InputError("one source of features", " and ".join(given), "Name one of them")
+    if given:
+        check_encoder(options.features_by)
 
 
 def _place(data: Any) -> str:
@@ -197,9 +209,11 @@ def _usable_validation(
 def plan_of(request: Request) -> Plan:
     """The data, and all options that decide the outcome."""
     options = request.options
-    aside = {"out", "overwrite", "ledger", "strict"}
+    aside = {"out", "overwrite", "ledger", "strict", "cache", "embeddings", "embedder"}
     configuration = options.model_dump(mode="json", exclude=aside)
     configuration["model"] = _identity(request.model)
+    if options.features_by is not None:
+        configuration["encoder"] = identity_of(options.features_by)
     configuration["validation"] = request.validation and request.validation.fingerprint
     groups = getattr(request.whole, "groups", None)
     if groups is not None:

@@ -70,7 +70,13 @@ class ScanDeclaration(BaseModel):
         sep: The character between the cells of a text file; found out by default.
         decimal: The decimal sign of its numbers, "." or ","; found out by default.
         encoding: Its encoding; found out by default.
-        embedder: Folder of a Transformers encoder that embeds texts; needs the extra ``[text]``.
+        encoder: Pre-trained encoder whose features heads are trained on: the folder of a
+            Transformers model for images, texts or sounds, or its name on the hub; ``timm:NAME``;
+            ``MODULE:FACTORY`` or ``FILE.py:FACTORY``; or vectors in a .npy, .npz or .parquet file,
+            by row or by id. In Python also a module, or a function from a batch to (B, K).
+        embeddings: (N, K) vectors of the samples in the order of the data, in place of an encoder.
+        cache: Whether features are looked up in, and added to, the cache of this user.
+        embedder: Former name of ``encoder``.
         length: Most tokens of a text for the model in a folder: 128, and 512 of prompt and response
             together. Longer texts lose their end, longer prompts their beginning.
         prompt: Column of prompts without labels; found by name by default.
@@ -115,6 +121,9 @@ class ScanDeclaration(BaseModel):
     sep: str | None = None
     decimal: str | None = None
     encoding: str | None = None
+    encoder: Any = None
+    embeddings: Any = None
+    cache: bool = True
     embedder: Path | None = None
     length: int | None = Field(default=None, ge=2)
     prompt: str | None = None

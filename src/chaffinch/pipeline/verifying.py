@@ -11,6 +11,7 @@ from chaffinch.core.findings import Findings
 from chaffinch.data.column import need_name
 from chaffinch.data.file import read_table
 from chaffinch.data.opening import columns_of
+from chaffinch.encoders.opening import is_in_memory
 from chaffinch.pipeline.ledger import ledger_for, record_verification
 from chaffinch.pipeline.outcome import findings_of
 from chaffinch.pipeline.repairing import PROPOSED, REDUCED, REPAIR
@@ -34,6 +35,7 @@ class VerifyKeywords(TypedDict, total=False):
         group: Column of the held-out data to break accuracies down by.
         device: As for `ScanOptions`.
         model: The user's model; by default that of the run.
+        encoder: The pre-trained encoder, or vectors; by default that of the run.
     """
 
     seeds: int
@@ -42,6 +44,7 @@ class VerifyKeywords(TypedDict, total=False):
     group: str | None
     device: str
     model: Any
+    encoder: Any
 
 
 def verify_run(
@@ -118,6 +121,9 @@ def verify_for(
     group, how = options.get("group"), opening_of(record)
     training: Any = {name: kept[name] for name in _TRAINING if kept.get(name) is not None}
     model = options.get("model")
+    encoder = _encoder(kept, options.get("encoder"))
+    if encoder is not None:
+        training = {**training, "encoder": encoder, "embedder": None}
     matched = matching(record, findings.table, place)
     outcome = verify(
         renamed(plan, matched),
@@ -138,6 +144,22 @@ def verify_for(
         return outcome
     back = {name: own for own, name in matched.items()}
     return replace(outcome, plan=renamed(outcome.plan, back))
+
+
+def _encoder(kept: dict[str, Any], given: Any) -> Any:
+    """The encoder of a run, or the one that was named instead; None where there was none.
+
+    Raises:
+        InputError: It was in memory, and nobody named it.
+    """
+    known = kept.get("encoder") or kept.get("embeddings")
+    if given is None and is_in_memory(known):
+        raise InputError(
+            "the encoder of the run",
+            f"a run that does not keep it: {known}",
+            "Pass it again in Python: run.verify(..., encoder=...)",
+        )
+    return known if given is None else given
 
 
 def _groups(column: str, data: Any, opening: dict[str, Any]) -> Any:

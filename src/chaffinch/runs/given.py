@@ -9,11 +9,12 @@ from chaffinch.store.run import OriginRecord, RunRecord
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """Data, validation data and model as they were passed; None where they were not."""
+    """Data, validation data, model and encoder as they were passed; None where they were not."""
 
     data: Any = None
     validation: Any = None
     model: Any = None
+    encoder: Any = None
 
 
 def with_data(

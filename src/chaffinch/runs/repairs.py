@@ -136,6 +136,7 @@ class RepairableRun(KeptRun):
         chosen, place = self._planned(plan), self._data(data)
         held = self._given.validation if validation is None else validation
         options.setdefault("model", self._given.model)
+        options.setdefault("encoder", self._given.encoder)
         if self._folder is None:
             return verify_for(self.info, self.findings, chosen, place, held, **options)
         return verify_run(

@@ -47,4 +47,7 @@ def scan(
     result = pipeline.scan(data, label, model, validation, **options)
     out = options.get("out")
     folder = None if out is None else RunFolder(Path(out))
-    return Run(result, folder, Given(data, validation, model))
+    encoder = next(
+        (options[one] for one in ("encoder", "embeddings") if options.get(one) is not None), None
+    )
+    return Run(result, folder, Given(data, validation, model, encoder))
