@@ -59,8 +59,8 @@ class ScanDeclaration(BaseModel):
         canaries: Whether a few spoilt copies of samples are trained beside the real ones, to learn
             how well each kind of glitch is found here, and without folds how likely labels are
             wrong.
-        repeats: Number of trainings, each under another seed; suspicions are then means of log-odds,
-            and scores mean ranks.
+        repeats: Number of trainings, each under another seed; suspicions are then means of
+            log-odds, and scores mean ranks.
         ensemble: Number of models trained for scorers that need an ensemble.
         dropout_passes: Number of forward passes with dropout on for scorers that need them.
         id_column: Column of unique keys; ids come from the content by default.
