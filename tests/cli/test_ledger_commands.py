@@ -217,7 +217,7 @@ def test_a_run_remembers_what_an_emptied_ledger_does_not(workplace, type_in):
         ("ledger keep run", "Name the data that were scanned"),
         ("ledger keep clean.csv --ledger none", "got 'none'"),
         ("history --ledger none", "got 'none'"),
-        ("diff data.csv gone.csv", "data that are there, or the id of a version; got 'gone.csv'"),
+        ("diff data.csv gone.csv", "existing data, or the id of a version; got 'gone.csv'"),
         ("diff data.csv abc", "too short"),
         ("restore abcdef --out data.csv/x", "0 that begin like this"),
         ("diff data.csv data.csv --out data.csv", "--overwrite"),

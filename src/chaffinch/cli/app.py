@@ -44,7 +44,7 @@ app = typer.Typer(
 )
 
 _RUN = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
-_SEED = Annotated[int, typer.Option(help="Decides every random choice.")]
+_SEED = Annotated[int, typer.Option(help="Random seed.")]
 _ANY_WORDS = {"allow_extra_args": True, "ignore_unknown_options": True}
 _OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run.")]
 

@@ -27,7 +27,7 @@ def apply(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace what Chaffinch wrote.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     ledger: Annotated[str | None, typer.Option(help="Ledger to record it in, or none.")] = None,
 ) -> dict[str, Any]:
     """Write a repaired copy of the data of a run; the data themselves are left as they are."""

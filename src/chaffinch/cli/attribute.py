@@ -22,7 +22,7 @@ def attribute(
     model: Annotated[
         str | None, typer.Option(help="Folder, GGUF file or hub name of the fine-tuned model.")
     ] = None,
-    lora: Annotated[Path | None, typer.Option(help="Folder of adapters of PEFT.")] = None,
+    lora: Annotated[Path | None, typer.Option(help="Folder of PEFT adapters.")] = None,
     out: Annotated[
         Path | None, typer.Option(*OUT, help="Folder of the run; by default DATA.attribution.")
     ] = None,
@@ -34,15 +34,19 @@ def attribute(
         str | None, typer.Option(help="Glob of the blocks whose states count, for rep_cos.")
     ] = None,
     sketch: Annotated[
-        int, typer.Option(help="Numbers kept of each parameter's gradient; 0 for all.")
+        int, typer.Option(help="Sketch size per parameter; 0 keeps whole gradients.")
     ] = 256,
-    damping: Annotated[float | None, typer.Option(help="Of all layers.")] = None,
-    top: Annotated[int, typer.Option(help="Helping and hurting samples for each query.")] = 10,
+    damping: Annotated[
+        float | None, typer.Option(help="Damping of all layers; by default the estimator's own.")
+    ] = None,
+    top: Annotated[
+        int, typer.Option(help="Number of helpful and harmful samples to list per query.")
+    ] = 10,
     tokens: Annotated[
-        int, typer.Option(help="For how many of these to tell the influence of each token.")
+        int, typer.Option(help="For how many of these to show the influence of each token.")
     ] = 0,
-    length: Annotated[int, typer.Option(help="Most tokens of a sample.")] = 512,
-    batch_size: Annotated[int, typer.Option(help="Samples in one pass.")] = 8,
+    length: Annotated[int, typer.Option(help="Maximum number of tokens per sample.")] = 512,
+    batch_size: Annotated[int, typer.Option(help="Batch size.")] = 8,
     prompt: Annotated[str | None, typer.Option(help="Column of the prompt.")] = None,
     response: Annotated[str | None, typer.Option(help="Column of the response.")] = None,
     id_column: Annotated[str | None, typer.Option("--id", help="Column of unique keys.")] = None,
@@ -50,10 +54,10 @@ def attribute(
         str | None, typer.Option(help="Column of the training samples' task, for task_forests.")
     ] = None,
     count_prompt: Annotated[
-        bool, typer.Option("--count-prompt", help="Count the prompt's tokens in the loss, too.")
+        bool, typer.Option("--count-prompt", help="Include the prompt's tokens in the loss.")
     ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
-    seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
 ) -> None:
     """Find the training prompts that helped and hurt the answers to some queries most."""

@@ -27,23 +27,22 @@ def check(
     ] = None,
     id_column: Annotated[str | None, typer.Option("--id", help="Column of unique keys.")] = None,
     text: Annotated[
-        str | None, typer.Option(help="Text column, several with commas between, or none.")
+        str | None,
+        typer.Option(help="Text column, or several, comma-separated; or none."),
     ] = None,
     max_pixels: Annotated[
-        int | None, typer.Option(help="Read images of up to so many pixels; 40 million by default.")
+        int | None, typer.Option(help="Largest image to decode, in pixels; 40 million by default.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the issues as JSON.")] = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="File (.csv or .json), or folder for both."),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that are there.")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="End with 1 on any issue of medium or high severity.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
 ) -> None:
     """Look at the data set itself: copies, leaks, odd images, columns, labels, order, drift."""
     check_path(data)

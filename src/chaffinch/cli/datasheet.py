@@ -16,17 +16,15 @@ def datasheet(
     about: Annotated[
         Path | None, typer.Option(help="TOML file with what only people know.")
     ] = None,
-    out: Annotated[Path, typer.Option(*OUT, help="Both files without their endings.")] = Path(
-        "datasheet"
-    ),
+    out: Annotated[
+        Path, typer.Option(*OUT, help="Path of both files, without an extension.")
+    ] = Path("datasheet"),
     label: Annotated[str | None, typer.Option(help="Column of the labels, for data.")] = None,
     id_column: Annotated[
         str | None, typer.Option("--id", help="Column of unique keys, for data.")
     ] = None,
     ledger: LEDGER = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that are there.")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> dict[str, Any]:
     """Write a data sheet, as Markdown and as Croissant JSON."""
     check_paths(subject, about)

@@ -71,7 +71,7 @@ def diff(
     out: Annotated[Path | None, typer.Option(*OUT, help="CSV file for the whole table.")] = None,
     ledger: LEDGER = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+        bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
 ) -> dict[str, Any]:
     """Show which samples two versions of the data have not alike, and why."""
@@ -105,7 +105,7 @@ def diff(
 
 def restore(
     version: Annotated[str, typer.Argument(help="Id of a version, or its beginning.")],
-    out: Annotated[Path, typer.Option(*OUT, help="Where to write the data; nothing may be there.")],
+    out: Annotated[Path, typer.Option(*OUT, help="Where to write the data; must not exist yet.")],
     ledger: LEDGER = None,
 ) -> dict[str, Any]:
     """Write a version of the data as it was, byte by byte."""

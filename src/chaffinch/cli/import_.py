@@ -18,7 +18,7 @@ def import_(
     source: Annotated[str, typer.Option("--from", help="label-studio, argilla or csv.")],
     reviewer: Annotated[str, typer.Option(help="Who decided, where the file does not say.")] = "",
     names: Annotated[
-        Path | None, typer.Option(help="JSON file: names by what the tool knows reviewers by.")
+        Path | None, typer.Option(help="JSON file that maps the tool's reviewer ids to names.")
     ] = None,
     ledger: LEDGER = None,
 ) -> dict[str, Any]:

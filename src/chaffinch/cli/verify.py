@@ -21,7 +21,7 @@ def verify(
     validation: Annotated[
         str | None, typer.Option(help="Clean data of the same kind; by default those of the run.")
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Pairs of trainings at most.", min=2)] = 5,
+    seeds: Annotated[int, typer.Option(help="Maximum number of paired trainings.", min=2)] = 5,
     group: Annotated[
         str | None, typer.Option(help="Column of the held-out data to break accuracies down by.")
     ] = None,

@@ -139,7 +139,7 @@ class Evidence:
         return self.need_any(name)
 
     def need_any(self, *names: str) -> Floats:
-        """The first of several records that is there.
+        """The first of several records that exists.
 
         Raises:
             InputError: None of them was collected.

@@ -78,7 +78,7 @@ def check_version(name: str) -> None:
     if not set(name.lower()) <= set(string.hexdigits):
         near = nearest(name)
         raise InputError(
-            "data that are there, or the id of a version",
+            "existing data, or the id of a version",
             repr(name),
             (f"Did you mean {near!r}? " if near else "")
             + "Check the path; 'chaffinch history' lists the versions",

@@ -134,7 +134,7 @@ def need_name(names: Sequence[str], wanted: str, role: str, source: str) -> str:
     raise InputError(
         f"{'an' if role == 'id' else 'a'} {role} column named {wanted!r} in {source}",
         f"the columns {few(names)}",
-        f"{hint}Name one that is there",
+        f"{hint}Name one that exists",
     )
 
 

@@ -27,7 +27,7 @@ from chaffinch.data.listing import (
 )
 
 LABEL_TABLES = ("labels.csv", "labels.tsv", "labels.parquet", "labels.jsonl", "metadata.csv")
-"""Files in a folder that are taken for its table of labels, the first that is there."""
+"""Files in a folder that are taken for its table of labels; the first that exists is used."""
 
 FILE_NAMES = ("file", "filename", "file_name", "image", "path", "name")
 """Columns that are taken for the name of the file, in upper or lower case."""
@@ -110,7 +110,7 @@ def open_listed(
         max_pixels: As for `ImageData.of_files`.
 
     Raises:
-        InputError: No column with file names, no file that is there, or any reason for which
+        InputError: No column with file names, no existing file, or any reason for which
             labels, ids or images are refused.
     """
     names = [str(name) for name in frame.columns]

@@ -29,7 +29,7 @@ class Places:
 
         Args:
             mask: (N, T) 1 where a token is.
-            length: Most tokens of a row; a longer sample has a row of its own length.
+            length: Maximum number of tokens in a row; a longer sample gets a row of its own length.
         """
         real = mask.bool()
         starts, filled, row, longest = [], 0, 0, 1
@@ -66,7 +66,7 @@ class Packing(nn.Module):
     Args:
         model: A causal model of Transformers, with or without adapters; its attention must take a
             mask (N, 1, T, T), which "eager" and "sdpa" do.
-        length: Most tokens of a packed row.
+        length: Maximum number of tokens in a packed row.
 
     Raises:
         InputError: A length below 1.

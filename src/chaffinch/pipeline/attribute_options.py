@@ -22,7 +22,7 @@ class AttributeOptions:
         damping: Of all layers; None for the estimator's default.
         top: How many helping and hurting samples are listed for a query.
         tokens: For how many of these the influence is told token by token, a pass each.
-        length: Most tokens of a sample.
+        length: Maximum number of tokens per sample.
         batch_size: Samples in one forward and backward pass.
         prompt: Column of the prompt.
         response: Column of the response.

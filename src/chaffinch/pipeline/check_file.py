@@ -38,7 +38,7 @@ def write_check_file(
         run: Whose samples they are; what can be shown of them is read from its data.
         findings: Its findings.
         rows: Positions in the table.
-        out: The file; one that is there is replaced.
+        out: The file; an existing one is replaced.
         known: Ids of samples whose answers are on record.
 
     Raises:

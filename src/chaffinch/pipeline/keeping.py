@@ -51,7 +51,7 @@ def keep(place: Place, plan: Plan, data: Dataset, location: str, job: Job) -> Re
     need_local(place.out)
     with alone(place.out):
         if not place.overwrite and finished(place.out, plan):
-            _write_down(place, data, location)  # in case that it was stopped just before
+            _write_down(place, data, location)  # in case the scan was interrupted just before this
             return known(place.out)
         check_ledger(place)
         partial = claim(place.out, plan, place.overwrite)

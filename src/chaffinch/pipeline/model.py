@@ -79,7 +79,7 @@ class ScanModel:
         return replace(schedule, learning_rate=linear_rate(math.prod(encoded.inputs.shape)))
 
     def fold_schedule(self, encoded: Encoded, schedule: Schedule) -> Schedule:
-        """How the models are trained that are held back from a part of the data."""
+        """How the cross-validation models are trained."""
         options, size = self._request.options, len(self._request.dataset)
         return options.fold_schedule(schedule, self._fold_kind(encoded), size)
 

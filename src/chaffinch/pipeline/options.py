@@ -33,7 +33,7 @@ OPENING = ("id_column", "text_column", "group", "sep", "decimal", "encoding")
 
 
 class FoldPlan(NamedTuple):
-    """How models are trained that are held back from a part of the data.
+    """How the cross-validation models are trained.
 
     Wrong labels are learned late and the rule early, so few epochs do. A short cycle bears a higher
     peak rate than a long one, and needs it.

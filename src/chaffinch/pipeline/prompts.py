@@ -141,7 +141,7 @@ def _kept(
     """Do the work, or find it done, and keep it in a folder."""
     plan, train = _plan(request, options, sets), sets[0]
     if not options.overwrite and finished(out, plan):
-        write_down(options, train, _location(request))  # in case that it was stopped just before
+        write_down(options, train, _location(request))  # in case it was interrupted here
         return known(out)
     partial = claim(out, plan, options.overwrite)
     watch = Stopwatch()

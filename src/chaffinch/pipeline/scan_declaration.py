@@ -32,7 +32,7 @@ class ScanDeclaration(BaseModel):
     ``chaffinch scan`` as an option of the same name.
 
     Attributes:
-        epochs: Passes over the data; 30 for tables, 6 for texts, 4 for the model in a folder,
+        epochs: Number of epochs; 30 for tables, 6 for texts, 4 for the model in a folder,
             enough for images to make about 1,000 steps.
         batch_size: Batch size; a 40th of the data, between 16 and 128, or 32 for the model in a
             folder.
@@ -45,7 +45,7 @@ class ScanDeclaration(BaseModel):
             some 80 steps. Fewer than ``epochs`` have a cycle of their own, at two to three times
             the rate unless a learning rate is given.
         device: Where to train: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ...
-        seed: Decides every random choice.
+        seed: Random seed; the same seed gives the same findings.
         scorers: Names of the score columns wanted, of families of them, or ``all``; the usual
             ones that apply by default. What they need beyond that is collected too.
         select: Which samples are flagged: ``f1`` for the set of highest expected F1, ``fdr`` for
@@ -59,10 +59,10 @@ class ScanDeclaration(BaseModel):
         canaries: Whether a few spoilt copies of samples are trained beside the real ones, to learn
             how well each kind of glitch is found here, and without folds how likely labels are
             wrong.
-        repeats: How many times everything is trained, each time under another seed; suspicions are
-            then means of log-odds, and scores mean ranks.
-        ensemble: How many models are trained for scorers that need an ensemble.
-        dropout_passes: How many passes with dropout on are made for scorers that need them.
+        repeats: Number of trainings, each under another seed; suspicions are then means of
+            log-odds, and scores mean ranks.
+        ensemble: Number of models trained for scorers that need an ensemble.
+        dropout_passes: Number of forward passes with dropout on for scorers that need them.
         id_column: Column of unique keys; ids come from the content by default.
         text_column: Column(s) of the text; "none" for a table whatever its columns look like.
         group: Column of the source, annotator or time slice of each sample, no feature: labels of
@@ -77,8 +77,8 @@ class ScanDeclaration(BaseModel):
         embeddings: (N, K) vectors of the samples in the order of the data, in place of an encoder.
         cache: Whether features are looked up in, and added to, the cache of this user.
         embedder: Former name of ``encoder``.
-        length: Most tokens of a text for the model in a folder: 128, and 512 of prompt and response
-            together. Longer texts lose their end, longer prompts their beginning.
+        length: Maximum number of tokens per text for the model in a folder: 128, and 512 for prompt
+            and response together. Longer texts lose their end, longer prompts their beginning.
         prompt: Column of prompts without labels; found by name by default.
         response: Column of their responses; found by name by default.
         lora: Folder of adapters for the causal model that reads prompts and responses.
@@ -89,8 +89,9 @@ class ScanDeclaration(BaseModel):
         keep_checkpoints: Whether ``out/checkpoints`` gets the weights after every epoch, for
             influence over checkpoints.
         strict: Whether any sample that cannot be judged is an error, which lists all of them.
-        max_pixels: Images of more pixels are taken for unreadable; 40 million by default.
-        out: Where to keep the run; nothing is kept by default.
+        max_pixels: Largest image to decode, in pixels; larger ones count as unreadable. 40 million
+            by default.
+        out: Folder to keep the run in; nothing is kept by default.
         overwrite: Whether a run at ``out`` may be replaced.
         ledger: Where runs are recorded: a file, or ``postgresql://...``; "none" for nowhere. By
             default what CHAFFINCH_LEDGER says, else ``.chaffinch/ledger.db`` beside ``out``.

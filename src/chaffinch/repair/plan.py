@@ -260,7 +260,7 @@ def apply(plan: Plan, data: Any, **options: Unpack[ApplyKeywords]) -> Any:
 
     Raises:
         InputError: Samples of the plan that are not in the data or have another label by now, an
-            unknown option, or ``out`` that is there.
+            unknown option, or ``out`` already exists.
     """
     need_plan(plan)
     return plan.apply(data, **options)

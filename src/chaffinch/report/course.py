@@ -11,7 +11,7 @@ _SMALL = Frame(width=180, height=44, left=3, right=3, top=4, bottom=4)
 
 @dataclass(frozen=True)
 class Course:
-    """Two curves over the epochs, on one axis that begins at nought.
+    """Two curves over the epochs, on one axis that starts at zero.
 
     Attributes:
         frame: The plot area.

@@ -69,7 +69,7 @@ def score(value: float | None, digits: int = 3) -> str:
 
 
 def rate(value: float | None) -> str:
-    """A q-value: three digits, but never a rounded-off nought."""
+    """A q-value: three digits, but never rounded down to zero."""
     if value is not None and not is_missing(value) and 0 < value < 0.001:
         return "<0.001"
     return score(value)

@@ -123,7 +123,7 @@ def _kept(rows: pd.DataFrame, ledger: Ledger) -> str:
 
 
 def _says_all(old: Mapping[Any, Any], new: Mapping[str, Any]) -> bool:
-    """Whether a row that is there already says all that a new one would."""
+    """Whether an existing row already says everything that a new one would."""
     told = {key: new.get(key) for key in ("files_artifact", "parent", "plan", "location")}
     return all(value is None or old[key] == value for key, value in told.items())
 

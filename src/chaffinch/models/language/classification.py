@@ -131,7 +131,7 @@ class TextModelFolder:
 
     Args:
         folder: The folder.
-        length: T, most tokens of a text; no more than the encoder has positions for.
+        length: T, maximum tokens per text; no more than the encoder has positions for.
         device: Where descriptions without training are made.
 
     Raises:

@@ -38,7 +38,7 @@ def load_language_model(
         adapters: A folder with LoRA or DoRA adapters of PEFT; then only they count.
         task: A name in `TASKS`.
         classes: C of a classifier with a new head; None for that of the folder.
-        length: Most tokens of a sample; no more than the model has positions for.
+        length: Maximum number of tokens per sample; no more than the model has positions for.
         device: Where to run it.
         dtype: Element type of the weights; None for float32.
         quantised: Keep the frozen base weights in 4 or 8 bits, which needs a GPU and the package

@@ -19,7 +19,7 @@ class LanguageModel:
         model: The model; only parameters that require gradients count.
         tokenizer: Its tokenizer.
         task: What it is asked.
-        length: Most tokens of a sample.
+        length: Maximum number of tokens per sample.
     """
 
     model: nn.Module

@@ -86,7 +86,7 @@ def encode_pairs(
         tokenizer: A tokenizer of Transformers.
         prompts: N prompts.
         responses: N responses.
-        length: Most tokens of a sample.
+        length: Maximum number of tokens per sample.
         count_prompt: Whether the tokens of the prompt count in the loss, too.
 
     Returns:
@@ -135,7 +135,7 @@ def encode_words(
         tokenizer: A fast tokenizer of Transformers, which knows the word of each token.
         words: N lists of words.
         tags: N lists with the code of each word.
-        length: Most tokens of a sample.
+        length: Maximum number of tokens per sample.
 
     Raises:
         InputError: As many tags as words are wanted, in every sample.

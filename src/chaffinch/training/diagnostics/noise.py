@@ -160,7 +160,7 @@ def _fit(centred: Floats, free: bool) -> tuple[float, float]:
 def best_rate(probability: Floats, num_classes: int) -> float:
     """Rate of greatest likelihood, to within 1e-4, for given probabilities of the labels.
 
-    The log-likelihood is concave in the rate, so its slope is halved in until it is nought.
+    The log-likelihood is concave in the rate, so the root of its slope is found by bisection.
 
     Args:
         probability: (n,) of the given label.
