@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from influence_truth import (
     all_names,
@@ -146,6 +146,7 @@ def test_gex_fine_tuning_of_a_last_layer_is_that_of_the_general_path():
     assert close(short, long, 1e-8)
 
 
+@example(samples=4, targets=4, inputs=1, classes=4, bias=True, seed=400)
 @given(**SHAPES)
 @settings(max_examples=10, deadline=None)
 def test_representers_add_up_to_the_logits(**shape):
@@ -162,9 +163,8 @@ def test_representers_add_up_to_the_logits(**shape):
         for c in range(shape["classes"])
     ]
     layer = nn.Linear(shape["inputs"], shape["classes"], bias=shape["bias"]).double()
-    solver = torch.optim.LBFGS(
-        layer.parameters(), max_iter=500, tolerance_grad=1e-12, line_search_fn="strong_wolfe"
-    )
+    exact = {"max_iter": 500, "tolerance_grad": 1e-12, "tolerance_change": 0.0}
+    solver = torch.optim.LBFGS(layer.parameters(), **exact, line_search_fn="strong_wolfe")
 
     def closure():
         solver.zero_grad()
