@@ -10,6 +10,7 @@ from chaffinch.core.types import Codes, Floats
 _LEVEL = 1e-4
 _EFFECT = 0.03
 _BLOCKS = 20
+_NOTHING = 1e-5  # of what is rounding in float32
 _DIRECTIONS = 64
 _LEAST_MEMBERS = 50
 
@@ -61,7 +62,9 @@ def order_test(vectors: Floats, seed: int) -> tuple[float, float]:
         The share by which the variance is lower, and a p-value with Bonferroni's correction.
     """
     count = len(vectors)
-    kept = vectors[:, vectors.std(axis=0) > 0].astype(np.float64)
+    kept = vectors.astype(np.float64)
+    spread = kept.std(axis=0)
+    kept = kept[:, spread > _NOTHING * np.abs(kept).max(axis=0, initial=0)]
     if kept.shape[1] > _DIRECTIONS:
         random = np.random.default_rng(seed)
         kept = kept @ random.normal(size=(kept.shape[1], _DIRECTIONS))
