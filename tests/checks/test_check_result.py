@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import chaffinch as cf
 from chaffinch.checks import CHECKS
@@ -130,6 +131,50 @@ def test_strange_tables_are_checked_without_a_warning():
     )
     found = cf.check(frame)
     assert {"constant_columns", "missing_values"} <= set(found.issues["issue"])
+
+
+def test_numbers_to_be_predicted_are_no_classes():
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(random.normal(size=(200, 5)), columns=list("abcde"))
+    found = cf.check(frame, label="e")
+    assert found.issues.empty, found.summary()
+    assert "rare_classes" not in found.checked
+
+
+def test_one_column_has_no_outliers_for_its_ends():
+    assert cf.check(pd.DataFrame({"a": np.random.default_rng(0).normal(size=200)})).issues.empty
+
+
+def test_other_libraries_data_are_checked():
+    import datasets
+    import torch
+
+    random = np.random.default_rng(0)
+    words = [f"this is text number {random.integers(9**9)} of some" for _ in range(80)]
+    own = datasets.Dataset.from_dict({"text": words, "label": random.integers(0, 2, 80).tolist()})
+    assert len(cf.check(own).table) == 80
+    assert len(cf.check(own.remove_columns("label")).table) == 80
+    both = cf.check(datasets.DatasetDict(train=own, test=own.select(range(9))))
+    assert len(both.samples("split_leakage")) == 18
+    tensors = torch.utils.data.TensorDataset(torch.randn(80, 5), torch.arange(80) % 2)
+    assert len(cf.check(tensors).table) == 80
+
+
+def test_columns_beside_listed_images_are_checked(tmp_path):
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 2, 80)
+    for number in range(80):
+        pixels = random.integers(0, 255, (16, 16, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    pd.DataFrame(
+        {
+            "file": [f"{number}.png" for number in range(80)],
+            "label": labels,
+            "camera": np.where(labels, "A", "B"),
+        }
+    ).to_csv(tmp_path / "labels.csv", index=False)
+    issues = cf.check(tmp_path).issues.set_index("issue")
+    assert issues.loc["label_leakage", "names"] == ["camera (100%)"]
 
 
 def test_a_column_names_the_splits(frame):

@@ -14,7 +14,7 @@ from chaffinch.checks.subject import Subject
 from chaffinch.checks.vectors import is_number
 from chaffinch.core.types import Codes, Floats
 
-_MOST_ROWS = 10_000
+_MOST_ROWS = 6_000
 _NEARLY_ALL = 0.95
 _LEAST_ROWS = 40
 _FOLDS = 3

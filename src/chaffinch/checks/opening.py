@@ -86,6 +86,8 @@ def open_one(data: Any, wanted: Wanted) -> Opened:
         return _with_frame(_opened(_labelled(dict(data), wanted), wanted), "arrays in memory")
     if isinstance(data, np.ndarray) or (isinstance(data, list) and len(data) != 2):
         return _with_frame(_opened((data, [None] * len(data)), wanted), "arrays in memory")
+    if is_huggingface(data) and usual_label(list(data.column_names), wanted.label) is None:
+        return _open_frame(data.to_pandas(), wanted, "Hugging Face data set")
     return _with_frame(_opened(data, wanted), "data in memory")
 
 

@@ -27,6 +27,7 @@ _GAIN = 0.3
 _ONE_CLASS = 0.9
 _MOST_ROWS = 10_000
 _FARTHER = 1.5
+_LEAST_COLUMNS = 4
 
 
 @register(
@@ -64,7 +65,8 @@ def spurious_correlations(subject: Subject) -> Finding:
 def outlier(subject: Subject) -> Finding:
     """Samples far from all others."""
     vectors = subject.vectors
-    if vectors is None or subject.modality == "text":
+    # Ranks of few columns are even by themselves: only their ends would stand out.
+    if vectors is None or subject.modality == "text" or vectors.shape[1] < _LEAST_COLUMNS:
         return Finding(flagged=np.zeros(len(subject), np.bool_))
     usable = np.flatnonzero(subject.usable)
     distances = np.zeros(len(subject))

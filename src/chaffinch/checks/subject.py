@@ -67,7 +67,7 @@ class Subject:
     def has(self, what: str) -> bool:
         """Whether there is what a check needs; see `Check`."""
         if what == "labels":
-            return int(np.count_nonzero(self.labels.counts)) > 1
+            return int(np.count_nonzero(self.labels.counts)) > 1 and not is_measured(self.labels)
         if what == "split":
             return self.split is not None and len(set(self.split_names)) > 1
         if what == "frame":
@@ -140,3 +140,13 @@ class Subject:
 
 
 _LEAST = 50
+_MOST_NUMBERS = 20
+
+
+def is_measured(labels: Labels) -> bool:
+    """Whether labels are numbers on a scale, as in a regression, rather than classes."""
+    kind, counts = labels.classes.dtype.kind, labels.counts
+    if kind not in "iuf" or len(counts) <= _MOST_NUMBERS:
+        return False
+    fractions = kind == "f" and bool((labels.classes % 1 != 0).any())
+    return fractions or int(np.count_nonzero(counts == 1)) > len(counts) / 10
