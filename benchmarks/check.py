@@ -19,7 +19,7 @@ import pandas as pd
 from PIL import Image, ImageFilter
 
 import chaffinch as cf
-from benchmarks.real_data import folder
+from benchmarks.data.place import data_folder as folder
 from chaffinch.checks import CheckResult
 
 EACH = 5

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.check import MEASURES, MOST_OTHERS, OWN
-from benchmarks.real_data import folder
+from benchmarks.data.place import data_folder as folder
 
 SEED = 900
 

@@ -235,6 +235,12 @@ def numbers_of(column: "pd.Series[Any]", order: str | None = None) -> NDArray[np
             return np.array(column, np.float64)
         numbers: NDArray[np.float64] = column.to_numpy(object, na_value=np.nan).astype(np.float64)
         return numbers
+    except OverflowError as error:
+        raise InputError(
+            f"numbers below 1.8e308 in the column {str(column.name)!r}",
+            str(error),
+            "Divide the column by a power of ten, or leave it out",
+        ) from error
     except (ValueError, TypeError) as error:
         raise InputError(
             f"numbers in the column {str(column.name)!r}, as in the training table",

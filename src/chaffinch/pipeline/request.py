@@ -105,6 +105,7 @@ def prepare(
     groups = getattr(whole, "groups", None)
     if groups is not None:
         groups.check(len(whole))
+    known = None if known_errors is None else _mask(known_errors, len(whole))
     dataset, aside = split_trainable(whole, strict=checked.strict, keep_classes=model is not None)
     if isinstance(model, Path):
         model = str(model)
@@ -122,7 +123,26 @@ def prepare(
         validation=_place(validation),
         model=model if isinstance(model, str) else "",
     )
-    return Request(dataset, whole, aside, held, model, checked, known_errors, origin, used, notes)
+    return Request(dataset, whole, aside, held, model, checked, known, origin, used, notes)
+
+
+def _mask(known_errors: Any, count: int) -> Mask:
+    """Which samples are known to be wrong, as (N,) booleans.
+
+    Raises:
+        InputError: Something else.
+    """
+    try:
+        mask = np.asarray(known_errors)
+    except (ValueError, TypeError, RuntimeError):
+        mask = np.empty(0)
+    if mask.dtype != np.bool_ or mask.shape != (count,):
+        raise InputError(
+            f"known_errors as {count:,} booleans",
+            f"{mask.dtype} of shape {mask.shape}",
+            "Give True for each sample that is known to be wrong",
+        )
+    return mask
 
 
 def _check_folder(folder: Path, options: ScanOptions) -> None:
