@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.option import listed
 
 Name = str | int | os.PathLike[str]
 """An id, a row (counted from 0) or a path."""
@@ -33,7 +34,8 @@ def ids_named(table: pd.DataFrame, names: Name | Iterable[Name], root: str = "")
     Raises:
         InputError: A name of no sample.
     """
-    several = [names] if isinstance(names, str | os.PathLike | int | np.integer) else list(names)
+    single = isinstance(names, str | os.PathLike | int | np.integer)
+    several = [names] if single else listed("ids, rows or files", names)
     ids = table["id"].astype(str).tolist()
     known, by_row = set(ids), {int(row): name for row, name in zip(table["row"], ids, strict=True)}
     by_source = dict(zip(table["source"].astype(str), ids, strict=True))
