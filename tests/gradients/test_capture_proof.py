@@ -69,7 +69,7 @@ def check(blocks, kind, dtype, sizes, tied, seed):
     assert bool((gaps <= 2 * bound[:, None] * (size + bound) + 2 * bound * size[:, None]).all())
 
 
-@settings(max_examples=60, deadline=None, phases=NO_SHRINKING)
+@settings(max_examples=40, deadline=None, phases=NO_SHRINKING)
 @drawn
 def test_random_nets_give_the_gradients_of_each_sample_alone(
     blocks, kind, dtype, sizes, tied, seed

@@ -50,7 +50,7 @@ def check_store(folder, files):
 
 
 @pytest.mark.parametrize(
-    "points", [8, pytest.param(200, marks=pytest.mark.slow)], ids=["some", "all"]
+    "points", [5, pytest.param(200, marks=pytest.mark.slow)], ids=["some", "all"]
 )
 def test_a_kill_at_any_point_leaves_a_consistent_store(tmp_path, points):
     files = tmp_path / "files"
