@@ -106,6 +106,7 @@ def test_the_samples_of_an_issue_are_named(clean):
         (np.arange(0, 5000, 10), True),
         ([f"user-{n}" for n in range(500)], True),
         (np.random.default_rng(0).integers(0, 10_000, 500), False),
+        (np.random.default_rng(0).choice(5_000, 500, replace=False), False),
         (np.random.default_rng(0).normal(size=500), False),
         ([f"a sentence of words, number {n}" for n in range(500)], False),
         (pd.date_range("2020-01-01", periods=500).astype(str), False),
@@ -160,6 +161,17 @@ def test_gaps_that_depend_on_the_class_are_told_from_those_that_do_not():
     lacking[:, 4] |= (codes == 1) & (random.random(3000) < 0.5)
     lacking[:, 5] = False
     assert [column for column, _ in dependent_gaps(lacking, codes)] == [4]
+
+
+def test_gaps_of_few_rows_that_depend_on_the_class_by_chance_are_no_issue():
+    random = np.random.default_rng(0)
+    assert dependent_gaps(random.random((60, 40)) < 0.3, random.integers(0, 3, 60)) == []
+
+
+def test_a_class_of_most_samples_is_not_told_by_guessing_it():
+    random = np.random.default_rng(0)
+    codes = (random.random(2000) < 0.02).astype(np.int64)
+    assert label_gain(pd.Series(random.choice(["a", "b"], 2000)), codes, 0)[1] < 0.2
 
 
 def test_extreme_numbers_are_far_outside_by_value_and_by_logarithm():

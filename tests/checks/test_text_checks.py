@@ -92,6 +92,7 @@ def test_lengths_far_from_the_usual_are_odd():
     flagged, scores = odd_lengths(lengths)
     assert np.flatnonzero(flagged).tolist() == [3, 4]
     assert scores[3] > 0.5 > scores[6]
+    assert not odd_lengths(np.asarray([100.0] * 50 + [130.0, 80.0]))[0].any()
 
 
 @pytest.mark.parametrize(
