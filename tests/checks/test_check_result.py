@@ -245,10 +245,24 @@ def test_what_is_there_is_not_overwritten(frame, tmp_path, run):
     assert {path.name for path in out.iterdir()} == {"samples.csv", "issues.json"}
     status, _, err = run(tmp_path / "data.csv", "-o", out)
     assert status == 2
-    assert "Add --overwrite" in err
+    assert "use --overwrite" in err
     assert run(tmp_path / "data.csv", "-o", out, "--overwrite")[0] == 0
     assert run(tmp_path / "data.csv", "-o", tmp_path / "found.csv")[0] == 0
     assert run(tmp_path / "data.csv", "-o", tmp_path / "found.txt")[0] == 2
+
+
+def test_overwrite_never_replaces_what_somebody_else_wrote(frame, tmp_path, run):
+    data = tmp_path / "data.csv"
+    frame.to_csv(data, index=False)
+    before = data.read_bytes()
+    assert run(data, "-o", data, "--overwrite")[0] == 2
+    assert data.read_bytes() == before
+    out = tmp_path / "checked"
+    out.mkdir()
+    (out / "issues.json").write_text("my own")
+    assert run(data, "-o", out, "--overwrite")[0] == 2
+    assert (out / "issues.json").read_text() == "my own"
+    assert not (out / "samples.csv").exists()
 
 
 def test_names_in_the_data_give_the_terminal_no_orders(frame, tmp_path, run):

@@ -62,6 +62,20 @@ def test_a_shared_template_accuses_nobody(name, share):
         assert (found[column] == "").all(), column
 
 
+def test_words_that_the_own_prompt_has_too_do_not_point_to_another():
+    rows = [
+        ("Where does an alpine glacier leave its moraine and boulders?", "Glacier, moraine"),
+        ("Glacier moraine", "Ridges of debris"),
+        *(
+            (f"Name the largest town of {land}", seat)
+            for land, seat in zip(LANDS, SEATS, strict=True)
+        ),
+    ]
+    found = check_prompts(prompts(rows))
+    assert found["mismatch"].iloc[0] < 0.5
+    assert found["swapped_with"].iloc[0] == ""
+
+
 @pytest.mark.parametrize("prompt", ["{} + {}", "What is {} - {}?", "Is {} more than {}?"])
 def test_sums_are_not_copies_of_each_other(prompt):
     rows = [(prompt.format(a, b), str(a - b)) for a in range(2, 6) for b in range(2, 6)]

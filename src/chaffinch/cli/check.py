@@ -1,7 +1,9 @@
 """The command `check`: what is wrong with a data set itself, without a model."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,7 +40,9 @@ def check(
         Path | None,
         typer.Option("--out", "-o", help="File (.csv or .json), or folder for both."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that Chaffinch wrote.")
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="End with 1 on any issue of medium or high severity.")
     ] = False,
@@ -46,8 +50,7 @@ def check(
 ) -> None:
     """Look at the data set itself: copies, leaks, odd images, columns, labels, order, drift."""
     check_path(data)
-    if out is not None and out.exists() and not overwrite:
-        raise InputError("a new path for --out", f"{out}, which exists", "Add --overwrite")
+    places = {} if out is None else places_of(out, overwrite)
     from chaffinch.checks.run import check as check_data
     from chaffinch.checks.run import named_splits
 
@@ -68,9 +71,10 @@ def check(
             console().print(shown(found))
         for note in found.notes:
             say(f"Note: {note}")
-    if out is not None:
-        for place in write(found, out):
-            say(str(place), err=as_json)
+    if places:
+        write(found, places, overwrite)
+    for place in places:
+        say(str(place), err=as_json)
     if strict and found.worst():
         raise typer.Exit(1)
 
@@ -98,21 +102,39 @@ def shown(found: "CheckResult") -> "Table":
     return table
 
 
-def write(found: "CheckResult", out: Path) -> list[Path]:
-    """Write the table of samples, the issues, or both, by the ending of the path.
+def places_of(out: Path, overwrite: bool) -> dict[Path, Callable[["CheckResult", Path], Any]]:
+    """What writes each file that ``--out`` stands for, by its place.
 
     Raises:
-        InputError: A file with another ending.
+        InputError: A file with another ending, or one that may not be replaced.
     """
-    if out.suffix == ".csv":
-        found.to_csv(out)
-        return [out]
-    if out.suffix == ".json":
-        found.to_json(out)
-        return [out]
-    if out.suffix and not out.is_dir():
+    from chaffinch.checks import CheckResult
+    from chaffinch.store.draft import free
+    from chaffinch.store.mark import need_local
+
+    need_local(out)
+    writers: dict[str, Callable[[CheckResult, Path], Any]] = {
+        ".csv": CheckResult.to_csv,
+        ".json": CheckResult.to_json,
+    }
+    if out.suffix in writers and not out.is_dir():
+        places = [out]
+    elif out.suffix and not out.is_dir():
         raise InputError("a .csv or .json file, or a folder", str(out), "Change the ending")
-    out.mkdir(parents=True, exist_ok=True)
-    found.to_csv(out / TABLE)
-    found.to_json(out / ISSUES)
-    return [out / TABLE, out / ISSUES]
+    else:
+        places = [out / TABLE, out / ISSUES]
+    for place in places:
+        free(place, overwrite)
+    return {place: writers[place.suffix] for place in places}
+
+
+def write(
+    found: "CheckResult",
+    places: Mapping[Path, Callable[["CheckResult", Path], Any]],
+    overwrite: bool,
+) -> None:
+    """Write the table of samples, the issues, or both, whole or not at all."""
+    from chaffinch.store.draft import delivered
+
+    files = {place: partial(writer, found) for place, writer in places.items()}
+    delivered(files, overwrite=overwrite)

@@ -35,7 +35,7 @@ def encode(
         label: Column of the labels, which are not looked at.
         id_column: Column of unique keys.
         text_column: Column(s) of the text.
-        length: Most tokens of a text.
+        length: Maximum number of tokens per text.
         device: Where to run it: ``auto`` for a GPU where there is one, ``cpu``, ``cuda``, ...
         cache: Whether features are looked up in and added to the cache of this user.
 

@@ -85,7 +85,7 @@ def open_encoder(
             ``MODULE:FACTORY`` or ``FILE.py:FACTORY``; a ``.npy``, ``.npz`` or ``.parquet`` file
             with vectors; a module or a function of a batch; or an array (N, K).
         device: Where to run it.
-        length: Most tokens of a text.
+        length: Maximum number of tokens per text.
         id_column: Name of the ids in a file with vectors.
 
     Raises:

@@ -25,7 +25,7 @@ class SentenceConfig:
     Attributes:
         modes: Of ``cls``, ``mean``, ``max`` and ``last``; several are joined.
         unit_length: Whether vectors are brought to unit length.
-        length: Most tokens of a text; None where nothing is said.
+        length: Maximum number of tokens per text; None where nothing is said.
         lower_case: Whether texts are written in small letters first.
     """
 

@@ -49,7 +49,8 @@ class TransformersEncoder:
         place: A folder that ``save_pretrained`` wrote, or a name on the hub, which is downloaded
             where it is not known yet.
         device: Where to run it.
-        length: Most tokens of a text; by default what the model was trained for, at most 256.
+        length: Maximum number of tokens per text; by default what the model was trained for, at
+            most 256.
 
     Raises:
         MissingExtraError: Transformers is not installed.
