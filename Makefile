@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
+DOCS_STAMP := $(VENV)/.installed-docs
 
-.PHONY: install demo test test-all bench lint types clean
+.PHONY: install demo test test-all bench docs lint clean
 
 install: $(STAMP)
 
@@ -40,6 +41,14 @@ test-all: install
 # All suites: hours on two cores. Stop it with Ctrl-C at will, it goes on where it was.
 bench: $(BENCH_STAMP)
 	$(BIN)/python -m benchmarks all
+
+# The documentation site, in build/site; a warning is an error.
+docs: $(DOCS_STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
+	touch $@
 
 lint: install
 	$(BIN)/ruff check

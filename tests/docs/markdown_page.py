@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
+TUTORIALS = sorted(DOCS.glob("tutorials/*.md"))
 PAGES = [README, *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("scorers/*.md"))]
 NOT_RUN = re.compile(r"<!-- not run: .+ -->")
 

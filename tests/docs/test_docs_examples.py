@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from markdown_page import PAGES, ROOT, blocks
+from markdown_page import PAGES, ROOT, TUTORIALS, blocks
 
 from benchmarks import command as benchmarks
 from chaffinch.cli import app as chaffinch
@@ -93,6 +93,13 @@ def test_examples_run(page, workplace, short_training, own_registrations, monkey
                 del sys.modules[name]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
+def test_tutorials_run_as_they_stand(page, tmp_path, own_registrations, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Reader(page, tmp_path, monkeypatch, capsys).read()
+
+
 REGISTERING_PAGE = """```python
 from chaffinch.training.alarms import alarm
 
@@ -120,7 +127,7 @@ def test_examples_leave_nothing_registered(
 
 
 def test_few_examples_are_left_out():
-    left_out = [block for page in PAGES for block in blocks(page) if not block.runs]
+    left_out = [block for page in [*PAGES, *TUTORIALS] for block in blocks(page) if not block.runs]
     assert len(left_out) <= MOST_NOT_RUN
 
 

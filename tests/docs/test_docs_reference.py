@@ -1,11 +1,27 @@
 """The documentation names everything that there is, and nothing that there is not."""
 
+import importlib
 import re
+import subprocess
+import sys
 import tomllib
+from types import ModuleType
 
 import pytest
 import typer
-from markdown_page import DOCS, PAGES, README, ROOT, anchors, links, names, prose, section, table
+from markdown_page import (
+    DOCS,
+    PAGES,
+    README,
+    ROOT,
+    TUTORIALS,
+    anchors,
+    links,
+    names,
+    prose,
+    section,
+    table,
+)
 from scorer_table import scorer_table, table_on_page
 
 import chaffinch
@@ -163,7 +179,9 @@ def test_the_parts_of_packages_are_there():
 
 
 @pytest.mark.parametrize(
-    "page", [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"], ids=lambda page: page.stem
+    "page",
+    [*PAGES, *TUTORIALS, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"],
+    ids=lambda page: page.stem,
 )
 def test_internal_links_resolve(page):
     for link in links(page):
@@ -178,6 +196,40 @@ def test_internal_links_resolve(page):
 def test_the_index_links_every_page():
     pages = {page.name for page in DOCS.glob("*.md")} - {"index.md"}
     assert pages <= set(links(DOCS / "index.md"))
+
+
+PACKAGES = ("corruptions", "gradients", "influence", "losses", "repair", "scorers")
+
+
+@pytest.mark.parametrize("package", ["", *PACKAGES])
+def test_every_public_name_is_in_the_reference(package):
+    module = importlib.import_module(f"chaffinch.{package}" if package else "chaffinch")
+    page = DOCS / "reference" / f"{package or 'python'}.md"
+    listed = re.findall(r"^::: ([\w.]+)$", page.read_text("utf-8"), re.M)
+    public = {name for name in module.__all__ if not isinstance(getattr(module, name), ModuleType)}
+    assert {f"{module.__name__}.{name}" for name in public} <= set(listed)
+    for name in listed:
+        home, _, last = name.rpartition(".")
+        assert hasattr(importlib.import_module(home), last), name
+
+
+def test_the_site_lists_every_page():
+    site = (ROOT / "mkdocs.yml").read_text("utf-8")
+    for page in DOCS.rglob("*.md"):
+        assert f": {page.relative_to(DOCS).as_posix()}\n" in site, page
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning(tmp_path):
+    pytest.importorskip("mkdocstrings", reason="install it with: pip install '.[docs]'")
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    page = (tmp_path / "reference" / "commands.html").read_text("utf-8")
+    for name, command in COMMANDS.items():
+        assert f'id="{name}"' in page
+        options = {one for parameter in command.params for one in parameter.opts}
+        assert all(f"<code>{one}</code>" in page for one in options if one.startswith("--"))
 
 
 def test_pictures_are_small():
