@@ -361,20 +361,30 @@ def test_temporary_records_go_with_the_watch():
     assert not folder.exists()
 
 
-def work(rank, world, folder, kept):
-    """One process of a data parallel training: the samples rank, rank + world, ..."""
+def work(rank, world, folder, kept, out, stop=None):
+    """One process of a data parallel training: the samples rank, rank + world, ...
+
+    Each saves its state at the end of the body of every epoch, and goes on from it where there is
+    one; after the epoch `stop` it ends as if it were killed.
+    """
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29631"}
-    store = dist.FileStore(str(Path(folder) / f"meeting-{world}"), world)
+    store = dist.FileStore(str(Path(folder) / f"meeting-{out}-{stop}"), world)
     dist.init_process_group("gloo", store=store, rank=rank, world_size=world)
     torch.set_num_threads(1)
     x, y = make_data(21)
     model = make_net()
     parallel = DistributedDataParallel(model) if world > 1 else model
-    options = {"out": Path(folder) / f"world-{world}", "policy": "quarantine"}
+    options = {"out": Path(folder) / out, "policy": "quarantine"}
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     held = make_data(6, seed=4)
-    with cf.watch(parallel, 21, validation=held, influence=1.0, **options) as watch:
-        for _epoch in watch.epochs(3):
+    state = Path(folder) / f"{out}-{rank}.pt"
+    watch = cf.watch(parallel, 21, validation=held, influence=1.0, **options)
+    if state.exists():
+        before = torch.load(state, weights_only=True)
+        model.load_state_dict(before["model"])
+        watch.load_state_dict(before["watch"])
+    with watch:
+        for epoch in watch.epochs(3):
             for part in torch.arange(21).split(7):
                 ids = part[rank::world]
                 # Means over processes of unequal batches: make them the mean over all 7 samples.
@@ -382,6 +392,9 @@ def work(rank, world, folder, kept):
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
+            torch.save({"model": model.state_dict(), "watch": watch.state_dict()}, state)
+            if epoch == stop:
+                os._exit(0)
     kept[rank] = (watch.epoch, watch.state_dict()["ledger"]["labels"].tolist())
     dist.destroy_process_group()
 
@@ -391,13 +404,31 @@ def test_two_processes_record_what_one_does(tmp_path):
     with multiprocessing.Manager() as manager:
         kept = manager.dict()
         for world in (1, 2):
-            multiprocessing.spawn(work, (world, str(tmp_path), kept), nprocs=world)
+            given = (world, str(tmp_path), kept, f"world-{world}")
+            multiprocessing.spawn(work, given, nprocs=world)
         assert kept[0] == kept[1] == (3, make_data(21)[1].tolist())
     for name in FIELDS:
         one, two = (
             np.load(tmp_path / f"world-{world}" / "records" / f"{name}.npy") for world in (1, 2)
         )
         np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [0, 1])
+def test_two_processes_go_on_after_the_epoch_whose_end_they_saved(tmp_path, stop):
+    with multiprocessing.Manager() as manager:
+        kept = manager.dict()
+        for out, end in (("whole", None), ("again", stop), ("again", None)):
+            given = (2, str(tmp_path), kept, out, end)
+            multiprocessing.spawn(work, given, nprocs=2)
+        assert kept[0] == kept[1] == (3, make_data(21)[1].tolist())
+    for name in FIELDS:
+        one, two = (
+            np.load(tmp_path / out / "records" / f"{name}.npy") for out in ("whole", "again")
+        )
+        assert one.shape[0] == 3
+        np.testing.assert_array_equal(one, two, err_msg=name)
 
 
 def test_several_processes_must_be_told_epochs(tmp_path, monkeypatch):

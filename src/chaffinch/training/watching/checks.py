@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch import distributed as dist
@@ -98,6 +99,15 @@ def world_size() -> int:
     if not (dist.is_available() and dist.is_initialized()):
         return 1
     return int(dist.get_world_size())
+
+
+def total(count: int, device: torch.device) -> int:
+    """The sum of a number over the processes that train together; a collective operation."""
+    if world_size() == 1:
+        return count
+    kept = torch.tensor(count, device=device)
+    dist.all_reduce(kept)
+    return int(kept)
 
 
 def process() -> int:

@@ -78,10 +78,19 @@ class EpochClock:
         if self.boundary == "inferred":
             self._seen[ids.numpy()] = True
 
-    def complete(self, processes: int) -> bool:
+    @property
+    def rows(self) -> int:
+        """How many rows of the epoch under way came in this process."""
+        return self._rows
+
+    def complete(self, rows: int, processes: int) -> bool:
         """Whether the epoch under way has all its batches, as far as can be told from their number.
 
         Those of the epoch before it; in the first epoch, as many samples as there are.
+
+        Args:
+            rows: How many came in all processes; samplers fill up the last round of them.
+            processes: How many there are.
         """
         if not self.steps:
             return False
@@ -89,7 +98,7 @@ class EpochClock:
             return self.steps >= self.boundary
         if self._usual:
             return self.steps >= self._usual
-        return 0 <= self._rows * processes - len(self._seen) < processes
+        return 0 <= rows - len(self._seen) < processes
 
     def tell(self) -> None:
         """Boundaries will be told from now on.

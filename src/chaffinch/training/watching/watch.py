@@ -18,6 +18,7 @@ from chaffinch.training.watching.checks import (
     check_ids,
     check_samples,
     process,
+    total,
     world_size,
 )
 from chaffinch.training.watching.clock import EpochClock
@@ -179,10 +180,12 @@ class Watch(Reading):
         """Close the epoch under way, be it that all of it was loaded and no batch came since."""
         waiting, classes = self._ledger.waiting(), self._ledger.num_classes
         if waiting is not None and classes is not None:
-            device = next((p.device for p in self._model.parameters()), torch.device("cpu"))
-            self._prepare(waiting["sums"].new_empty(0, classes).to(device))
+            self._prepare(waiting["sums"].new_empty(0, classes).to(self._device()))
         self._loaded = None
         self._close_epoch()
+
+    def _device(self) -> torch.device:
+        return next((p.device for p in self._model.parameters()), torch.device("cpu"))
 
     def _open_lane(self, batch: Arrivals, outputs: Tensor) -> Lane | None:
         """A short way for batches like this one, if there may be more of them."""
@@ -276,7 +279,8 @@ class Watch(Reading):
         A loop over these tells the watch where epochs end.
         """
         self._clock.tell()
-        if self._clock.complete(world_size()):
+        rows = total(self._clock.rows, self._device())
+        if self._clock.complete(rows, world_size()):
             self._finish_loaded()  # the state was saved at the end of the loop's body
         while self._clock.epoch < number:
             before, done = self._clock.epoch, self._clock.steps
