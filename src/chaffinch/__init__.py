@@ -27,6 +27,7 @@ _HOMES = {
     "forget": "chaffinch.repair.forgetting",
     "judge": "chaffinch.runs.judge",
     "open_data": "chaffinch.data",
+    "outlier_gradients": "chaffinch.runs.outlier_gradients",
     "propose": "chaffinch.repair.proposal",
     "readmit": "chaffinch.repair.quarantine",
     "scan": "chaffinch.runs.scan",
@@ -58,6 +59,7 @@ __all__ = [
     "losses",
     "open_data",
     "open_prompts",
+    "outlier_gradients",
     "propose",
     "readmit",
     "repair",
@@ -86,6 +88,7 @@ if TYPE_CHECKING:
     from chaffinch.repair import forget, propose, readmit
     from chaffinch.repair.plan import Plan
     from chaffinch.runs.judge import judge
+    from chaffinch.runs.outlier_gradients import outlier_gradients
     from chaffinch.runs.run import Run
     from chaffinch.runs.scan import scan
     from chaffinch.runs.watch import watch

@@ -15,6 +15,11 @@ def propose(
     policy: Annotated[
         str, typer.Option(help="gentle, balanced, strict, or a TOML file.")
     ] = "balanced",
+    by: Annotated[
+        str | None,
+        typer.Option(help="Leave out the most suspicious by this scorer, in place of a policy."),
+    ] = None,
+    budget: Annotated[float, typer.Option(help="With --by: share that is left out.")] = 0.05,
     out: Annotated[
         Path | None, typer.Option(*OUT, help="Further copy of the plan, .json or .csv.")
     ] = None,
@@ -28,7 +33,7 @@ def propose(
 
     opened = Run.open(run)
     say_whether_known(run, ledger, needed=True)
-    plan = opened.propose(policy, out=out, ledger=ledger)
+    plan = opened.propose(policy, by=by, budget=budget, out=out, ledger=ledger)
     if not plan.edits:
         say("Nothing to repair: the plan is empty.")
     for action, count in plan.counts.items():

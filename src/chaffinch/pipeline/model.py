@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from chaffinch.core.dataset import Dataset
+from chaffinch.data import TableData
 from chaffinch.models.factory import ModelFactory, default_factory, factory_from, is_folder
 from chaffinch.models.language.classification import TextModelFolder
 from chaffinch.pipeline.encode import Encoded, Reader, encode
@@ -18,6 +19,10 @@ from chaffinch.pipeline.request import Request
 from chaffinch.training.loop import Schedule
 
 _LENGTH = 128
+_STANDARDISED = (
+    "The trained model was given standardised columns. If it learned from other numbers, give a "
+    "torch data set of tensors, which reach the model as they are."
+)
 
 
 class ScanModel:
@@ -47,7 +52,11 @@ class ScanModel:
     def encode(self, validation: Dataset | None) -> Encoded:
         """The samples of the request as the model takes them, and validation data beside them."""
         request = self._request
-        return encode(request.dataset, validation, request.model is not None, self._reader)
+        encoded = encode(request.dataset, validation, request.model is not None, self._reader)
+        trained = not request.options.train or bool(request.options.checkpoints)
+        if trained and self._reader is None and isinstance(request.dataset, TableData):
+            return replace(encoded, notes=(*encoded.notes, _STANDARDISED))
+        return encoded
 
     def factory(self, encoded: Encoded, num_classes: int) -> ModelFactory:
         """Makes the untrained model for C classes."""

@@ -22,6 +22,7 @@ from chaffinch.repair.plan import Plan
 from chaffinch.repair.policy import Policy
 from chaffinch.repair.proposal import propose
 from chaffinch.repair.reviewed import follow
+from chaffinch.repair.trimming import Trimming
 from chaffinch.store import EvidenceFolder
 from chaffinch.store.draft import delivered, free
 from chaffinch.store.mark import mark, marked
@@ -41,7 +42,7 @@ REDUCED = "repair-reduced.json"
 
 def propose_run(
     run: RunFolder,
-    policy: str | Path | Policy = "balanced",
+    policy: str | Path | Policy | Trimming = "balanced",
     out: Path | None = None,
     ledger: str | None = None,
 ) -> Plan:
@@ -53,7 +54,7 @@ def propose_run(
 
     Args:
         run: The run.
-        policy: A policy, the name of one, or a TOML file.
+        policy: A policy, the name of one, a TOML file, or a trimming by one score.
         out: A further .json or .csv file for the plan; an earlier one is replaced, if nobody
             changed it.
         ledger: Where it is recorded and decisions are looked up; see `ledger_for`.
@@ -82,7 +83,7 @@ def propose_for(
     record: RunRecord,
     findings: Findings,
     evidence: Evidence | None,
-    policy: str | Path | Policy = "balanced",
+    policy: str | Path | Policy | Trimming = "balanced",
 ) -> Plan:
     """Propose a plan by findings and evidence; evidence on other samples is left out.
 

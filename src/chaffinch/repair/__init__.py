@@ -6,10 +6,12 @@ from chaffinch.repair.plan import apply
 from chaffinch.repair.policy import POLICIES, Policy, find_policy
 from chaffinch.repair.proposal import propose
 from chaffinch.repair.quarantine import readmit
+from chaffinch.repair.trimming import Trimming
 
 __all__ = [
     "POLICIES",
     "Policy",
+    "Trimming",
     "apply",
     "difference",
     "find_policy",

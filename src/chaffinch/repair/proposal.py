@@ -17,6 +17,7 @@ from chaffinch.repair.plan import Plan
 from chaffinch.repair.policy import KINDS, PROTECTED, Policy, find_policy
 from chaffinch.repair.reviewed import answered, follow
 from chaffinch.repair.rows import LABEL_KINDS, LEAST_SHARE, Rows
+from chaffinch.repair.trimming import Trimming
 
 _DOUBTFUL = "ambiguous"
 
@@ -25,14 +26,14 @@ _DOUBTFUL = "ambiguous"
 class Proposes(Protocol):
     """A run, of whatever kind."""
 
-    def propose(self, policy: Policy, /) -> Plan:
+    def propose(self, policy: Policy | Trimming, /) -> Plan:
         """Propose what to do about its findings."""
         ...
 
 
 def propose(
     findings: Findings | HasFindings,
-    policy: str | Path | Policy = "balanced",
+    policy: str | Path | Policy | Trimming = "balanced",
     evidence: Evidence | None = None,
     fingerprint: str = "",
 ) -> Plan:
@@ -41,7 +42,8 @@ def propose(
     Args:
         findings: A run of `scan`, `judge` or a watch, which knows its evidence and reviewers'
             decisions (see `Run.propose`), or findings alone.
-        policy: ``gentle``, ``balanced``, ``strict``, the path of a TOML file, or a `Policy`.
+        policy: ``gentle``, ``balanced``, ``strict``, the path of a TOML file, a `Policy`, or a
+            `Trimming` by one score.
         evidence: Of the samples that were judged, in their order. With it, a second look is taken
             at the labels by what is learned without the suspects: it says how sure new labels are,
             and clears samples that were flagged in error. It also finds groups of near-duplicates
@@ -55,11 +57,15 @@ def propose(
     Raises:
         InputError: No such policy, or evidence on other samples.
     """
-    rules = find_policy(policy)  # refused before the second look, which takes a while
+    # Refused before the second look, which takes a while.
+    rules = policy if isinstance(policy, Trimming) else find_policy(policy)
     if isinstance(findings, Proposes) and evidence is None:
         return findings.propose(rules)
     findings = findings_in(findings)
     judged = findings.judged
+    if isinstance(rules, Trimming):
+        plan = rules.plan(judged, evidence, fingerprint)
+        return follow(_with_set_aside(plan, findings), findings, answered(findings))
     plan = propose_from(Rows.of(judged, evidence), judged, rules, evidence, fingerprint)
     return follow(_with_set_aside(plan, findings), findings, answered(findings))
 

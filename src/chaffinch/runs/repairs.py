@@ -11,6 +11,7 @@ from chaffinch.pipeline.verification import Outcome
 from chaffinch.pipeline.verifying import VerifyKeywords, verify_for, verify_run
 from chaffinch.repair.plan import Plan
 from chaffinch.repair.policy import Policy
+from chaffinch.repair.trimming import Trimming
 from chaffinch.runs.given import Given
 from chaffinch.runs.kept import KeptRun
 from chaffinch.store.run import RunFolder
@@ -33,8 +34,10 @@ class RepairableRun(KeptRun):
 
     def propose(
         self,
-        policy: str | Path | Policy = "balanced",
+        policy: str | Path | Policy | Trimming = "balanced",
         *,
+        by: str | None = None,
+        budget: float = 0.05,
         out: "str | os.PathLike[str] | None" = None,
         ledger: str | None = None,
     ) -> Plan:
@@ -42,6 +45,9 @@ class RepairableRun(KeptRun):
 
         Args:
             policy: ``gentle``, ``balanced``, ``strict``, a TOML file, or a `Policy`.
+            by: A scorer, or ``suspicion``: in place of a policy the most suspicious share by it is
+                left out; see `chaffinch.repair.Trimming`.
+            budget: That share.
             out: A further copy of the plan, .json or .csv.
             ledger: Where the plan is recorded; see `chaffinch.pipeline.ledger.ledger_for`.
 
@@ -52,6 +58,8 @@ class RepairableRun(KeptRun):
             InputError: No such policy, a file that exists, or a run on prompts.
         """
         target = None if out is None else Path(out)
+        if by is not None:
+            policy = Trimming(by, budget, self.info.seed)
         if self._folder is not None:
             self._plan = propose_run(self._folder, policy, target, ledger)
         else:
