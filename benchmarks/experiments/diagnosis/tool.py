@@ -15,9 +15,10 @@ from benchmarks.experiments.diagnosis.problem import Problem
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
 from chaffinch.pipeline.outcome import findings_of
-from chaffinch.pipeline.scan import scan
+from chaffinch.pipeline.scan_input import ScanInput
 from chaffinch.store import EvidenceFolder
 from chaffinch.store.run import EVIDENCE, RunFolder
+from chaffinch.tasks.registry import scan_by_task
 
 DEFAULT = "chaffinch"
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -78,11 +79,11 @@ def run_variant(
         for rest in (run, run.with_name(run.name + ".partial")):
             shutil.rmtree(rest, ignore_errors=True)
         with counted_steps() as steps:
-            scan(
-                problem.data,
-                model=problem.model,
-                validation=problem.validation,
-                **{"ledger": "none", **options, **VARIANTS[name], "seed": seed, "out": run},
+            how = {"ledger": "none", **options, **VARIANTS[name], "seed": seed, "out": run}
+            scan_by_task(
+                ScanInput.of(
+                    problem.data, model=problem.model, validation=problem.validation, **how
+                )
             )
         if name != DEFAULT:
             shutil.rmtree(run / EVIDENCE, ignore_errors=True)

@@ -1,6 +1,7 @@
 """The demo: real data that need no download, with errors of known place."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from chaffinch.corruptions import uniform_flips
 from chaffinch.data import ImageData
 from chaffinch.pipeline.request import prepare
 from chaffinch.pipeline.scan import perform
+from chaffinch.pipeline.scan_input import ScanInput
 
 RATE = 0.05
 
@@ -24,6 +26,6 @@ def run_demo(out: Path, seed: int, overwrite: bool) -> None:
     digits = load_digits()
     images = (digits.images * (255 / 16)).round().astype(np.uint8)
     labels, errors = uniform_flips(digits.target, RATE, seed)
-    options = {"out": out, "seed": seed, "overwrite": overwrite, "known_errors": errors}
     data = ImageData.of_arrays(images, Labels.of(labels), source="digits of scikit-learn")
-    perform(prepare(data, None, None, None, options))
+    how: dict[str, Any] = {"out": out, "seed": seed, "overwrite": overwrite, "known_errors": errors}
+    perform(prepare(ScanInput.of(data, **how)))

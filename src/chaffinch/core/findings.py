@@ -15,7 +15,7 @@ from chaffinch.core.check_sample import weights_of
 from chaffinch.core.errors import InputError
 from chaffinch.core.group_note import group_notes
 from chaffinch.core.judged import wrong_label
-from chaffinch.core.kinds import PROBABILITY_COLUMNS, SET_ASIDE
+from chaffinch.core.kinds import PROBABILITY_COLUMNS, SET_ASIDE, probability_columns
 from chaffinch.core.rate_range import CANNOT_TELL, RateRange
 from chaffinch.core.recalibrated import kinds_of
 from chaffinch.core.recalibration import before
@@ -55,6 +55,16 @@ Samples that cannot be judged have one of the kinds `chaffinch.core.kinds.SET_AS
 ``empty`` ones are flagged with suspicion 1 and q-value 0, ``unlabelled`` (``given_label`` is
 missing) and ``too_rare`` ones (the only sample of a class) have suspicion 0 and q-value 1.
 """
+
+INTERVAL_COLUMNS = ("suggested_low", "suggested_high")
+"""Where the right label lies, beside ``suggested_label``, where labels are numbers."""
+
+
+def scorer_columns(columns: Iterable[str]) -> list[str]:
+    """Those columns of findings that are scores."""
+    names = list(columns)
+    others = {*COLUMNS, *INTERVAL_COLUMNS, *probability_columns(names)}
+    return [name for name in names if name not in others]
 
 
 @runtime_checkable
@@ -116,7 +126,7 @@ class Findings:
     @property
     def scorers(self) -> list[str]:
         """Names of the scorer columns."""
-        return [name for name in self.table.columns if name not in COLUMNS]
+        return scorer_columns(self.table.columns)
 
     @property
     def is_judged(self) -> Mask:

@@ -1,6 +1,29 @@
 """The kinds of samples that a diagnosis tells apart."""
 
-from typing import Final
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Treatment = Literal["harmful", "keep", "redundant", "look"]
+"""What follows from a kind: take out, keep, one of several will do, or ask a person."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of sample in the words of the task that tells it apart.
+
+    Attributes:
+        title: Two or three words ("Wrong target").
+        treatment: What follows from it; the suspicion is the sum over ``harmful`` kinds.
+        meaning: A clause that continues "a sample that ..." ("lies far from all that fits").
+        several: What follows a number of them ("with a wrong target").
+    """
+
+    title: str
+    treatment: Treatment
+    meaning: str
+    several: str
+
 
 MISLABELLED: Final = "mislabelled"
 AMBIGUOUS: Final = "ambiguous"
@@ -44,6 +67,11 @@ UNUSABLE: Final = (UNREADABLE, EMPTY)
 
 PROBABILITY_COLUMNS: Final = tuple(f"p_{kind}" for kind in KINDS)
 """Names of the columns of findings that hold the probability of each kind."""
+
+
+def probability_columns(columns: Iterable[str]) -> list[str]:
+    """Those columns of findings that hold the probability of a kind, of whatever task."""
+    return [name for name in columns if name.startswith("p_")]
 
 
 def place(kind: str) -> int:

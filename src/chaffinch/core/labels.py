@@ -157,13 +157,13 @@ class Labels:
                 "Check that the right label column was chosen",
             )
         lonely = np.flatnonzero(self.counts == 1)
-        if self._is_measured(len(lonely)):
+        if self.is_measured:
             shown = ", ".join(self.names[:3])
             raise InputError(
                 f"classes in {what}",
                 f"a regression target: {len(self.classes):,} different numbers ({shown}, ...)",
-                "Regression is not supported yet: bin the numbers into a few classes first, such "
-                "as by pandas.qcut(y, 5, labels=False), or name another label column",
+                "Scan them with task='regression' (--task regression), bin them into a few classes "
+                "by pandas.qcut(y, 5, labels=False), or name another label column",
             )
         if lonely.size:
             raise InputError(
@@ -173,15 +173,18 @@ class Labels:
                 "that none is misspelt",
             )
 
-    def _is_measured(self, lonely: int) -> bool:
+    @property
+    def is_measured(self) -> bool:
         """Whether labels are numbers on a scale rather than classes.
 
         Many numbers of which some have decimals, or whole ones of which many come only once.
         """
         kind, many = self.classes.dtype.kind, len(self.classes) > _MOST_NUMBERS
-        if kind == "f":
-            return many and bool((self.classes % 1 != 0).any())
-        return kind in "iu" and many and lonely > len(self.classes) / 10
+        if not many or kind not in "iuf":
+            return False
+        if kind == "f" and bool((self.classes % 1 != 0).any()):
+            return True
+        return int(np.count_nonzero(self.counts == 1)) > len(self.classes) / 10
 
 
 def _is_huge(value: Any) -> bool:

@@ -1,7 +1,7 @@
 """One door for every kind of data."""
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -123,6 +123,8 @@ def _open(data: Any, columns: Columns, max_pixels: int | None) -> Dataset:
         return data
     if isinstance(data, str | os.PathLike):
         return _open_path(os.fspath(data), columns, max_pixels)
+    if isinstance(data, TableFile):
+        return _open_table(data, columns, max_pixels)
     columns.refuse_written("data in memory")
     if isinstance(data, pd.DataFrame):
         return open_frame(data, columns, "DataFrame in memory")
@@ -161,23 +163,56 @@ def _open_path(path: str, columns: Columns, max_pixels: int | None) -> Dataset:
         if suffix_of(path) == ".npz":
             columns.refuse_written(f"the archive {place.name}")
             return open_mapping(read_npz(place), columns, place.name)
+    return _open_table(read_table_file(path, columns), columns, max_pixels)
+
+
+@dataclass(frozen=True, eq=False)
+class TableFile:
+    """A table file that has been read; `open_data` takes it in place of its path.
+
+    Attributes:
+        path: Where it lies.
+        frame: (N, columns) its cells.
+        notes: What was interpreted when it was read.
+    """
+
+    path: str
+    frame: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def read_table_file(path: str, columns: Columns) -> TableFile:
+    """Read a table file.
+
+    Args:
+        path: A path or a URL.
+        columns: What the user said of its columns, and how the file is written.
+
+    Raises:
+        InputError: No table, or one that cannot be read.
+    """
     if suffix_of(path) not in READERS:
         raise InputError(
             f"a folder or a file of type {', '.join([*READERS, '.npz'])}",
-            repr(place.name),
+            repr(Path(path).name),
             "Convert it, or load it yourself and pass the DataFrame or arrays",
         )
     if not is_text_file(path):
         columns.refuse_written(f"a {suffix_of(path)} file")
     notes: list[str] = []
     frame = read_table(path, columns, notes)
-    if columns.text is None and not is_url(path) and lists_images(frame):
-        listed = open_listed(frame, place.parent, columns, place.name, max_pixels)
-        return _noted(listed, notes)
-    return _noted(open_frame(frame, columns, place.name), notes)
+    return TableFile(path, frame, tuple(notes))
 
 
-def _noted(opened: Any, notes: list[str]) -> Dataset:
+def _open_table(table: TableFile, columns: Columns, max_pixels: int | None) -> Dataset:
+    place = Path(table.path)
+    if columns.text is None and not is_url(table.path) and lists_images(table.frame):
+        listed = open_listed(table.frame, place.parent, columns, place.name, max_pixels)
+        return _noted(listed, table.notes)
+    return _noted(open_frame(table.frame, columns, place.name), table.notes)
+
+
+def _noted(opened: Any, notes: tuple[str, ...]) -> Dataset:
     if notes and hasattr(opened, "notes"):
         opened = replace(opened, notes=(*notes, *opened.notes))
     made: Dataset = opened

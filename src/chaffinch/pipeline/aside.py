@@ -13,8 +13,8 @@ from torch import nn
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
-from chaffinch.core.findings import Findings
-from chaffinch.core.kinds import PROBABILITY_COLUMNS, UNLABELLED, UNUSABLE
+from chaffinch.core.findings import INTERVAL_COLUMNS, Findings
+from chaffinch.core.kinds import UNLABELLED, UNUSABLE, probability_columns
 from chaffinch.core.types import Mask
 from chaffinch.data.usable import SetAside, split_usable
 from chaffinch.pipeline.encode import Encode
@@ -135,7 +135,8 @@ def _rows(findings: Findings, aside: SetAside, suggestions: Suggestions) -> dict
         "suggested_label": pd.Series([label for label, _ in said], dtype=object),
         "suggestion_confidence": [share for _, share in said],
         "q_value": 1.0 - unusable,
-        **dict.fromkeys(PROBABILITY_COLUMNS, np.zeros(len(rows))),
+        **dict.fromkeys(probability_columns(table.columns), np.zeros(len(rows))),
+        **dict.fromkeys(INTERVAL_COLUMNS, np.full(len(rows), np.nan)),
         "stability": np.full(len(rows), np.nan),
         "why": [_why(fault.kind, fault.reason) for fault in faults],
         **{name: np.full(len(rows), table[name].min()) for name in scorers},

@@ -63,7 +63,7 @@ def keep(place: Place, plan: Plan, data: Dataset, location: str, job: Job) -> Re
                 shutil.rmtree(states, ignore_errors=True)
             publish(partial, place.out)
         _write_down(place, data, location)
-        return replace(result, evidence=None)  # it lies in the run
+        return replace(result, evidence=None, records=None)  # they lie in the run
 
 
 def _write_down(place: Place, data: Dataset, location: str) -> None:

@@ -12,6 +12,7 @@ from chaffinch.diagnosis.selection import Rule
 class ScanKeywords(TypedDict, total=False):
     """Keyword arguments of `chaffinch.scan`; `ScanOptions` says what they mean and checks them."""
 
+    task: Any
     epochs: int | None
     batch_size: int | None
     learning_rate: float | None

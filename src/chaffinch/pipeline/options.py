@@ -1,6 +1,7 @@
 """Options of a scan: checked in one place, with defaults that fit the data."""
 
 import math
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple, Self
 
@@ -69,6 +70,10 @@ class ScanOptions(ScanDeclaration):
         given = (self.encoder, self.embeddings, self.embedder)
         return next((one for one in given if one is not None), None)
 
+    @field_serializer("task", when_used="json")
+    def _task_name(self, value: Any) -> str:
+        return value if isinstance(value, str) else str(getattr(value, "name", value))
+
     @field_serializer("encoder", "embeddings", when_used="json")
     def _told(self, value: Any) -> str | None:
         return told_of(value)
@@ -103,6 +108,15 @@ class ScanOptions(ScanDeclaration):
                 repr(name) if unknown else f"{first.get('input')!r} ({' or '.join(told)})",
                 f"Options are {', '.join(cls.model_fields)}",
             ) from error
+
+    def beside(self, used: Collection[str]) -> list[str]:
+        """Names of the options that were given and are not among those ``used``."""
+        fields = type(self).model_fields.items()
+        return [
+            name
+            for name, one in fields
+            if name not in used and _differs(getattr(self, name), one.default)
+        ]
 
     def schedule(
         self, modality: Modality, num_samples: int, is_image: bool, tuned: float | None = None
@@ -191,3 +205,8 @@ class ScanOptions(ScanDeclaration):
                 "a device that this machine has", repr(self.device), "Choose auto, cpu or cuda"
             ) from error
         return device
+
+
+def _differs(value: Any, default: Any) -> bool:
+    """Whether an option was given; arrays have no truth value of their own."""
+    return value is not default and (hasattr(value, "__array__") or value != default)

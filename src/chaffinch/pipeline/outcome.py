@@ -21,6 +21,7 @@ from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
 from chaffinch.core.kinds import SET_ASIDE
 from chaffinch.core.labels import Labels
+from chaffinch.core.records import Records
 from chaffinch.core.types import Codes, Floats
 from chaffinch.core.version import VERSION
 from chaffinch.pipeline.explain import write_explanations
@@ -66,11 +67,13 @@ class Result:
         record: How it came about, as ``run.json`` tells it.
         findings: What was found.
         evidence: What they were judged by; None where it is in the run folder alone, or nowhere.
+        records: The same, of labels that are no classes.
     """
 
     record: RunRecord
     findings: Findings
     evidence: Evidence | None = None
+    records: Records | None = None
 
 
 @dataclass(frozen=True, eq=False)

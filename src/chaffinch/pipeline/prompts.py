@@ -17,7 +17,7 @@ from chaffinch.core.labels import Labels
 from chaffinch.core.version import VERSION
 from chaffinch.data.arrow import frame_of, is_arrow_table
 from chaffinch.data.column import LABEL_NAMES
-from chaffinch.data.file import READERS, is_url, read_table, suffix_of
+from chaffinch.data.file import is_url
 from chaffinch.data.prompt import Prompts, open_prompts
 from chaffinch.data.prompt_format import format_of
 from chaffinch.data.usable import SetAside, set_aside
@@ -42,6 +42,7 @@ OWN_OPTIONS = ("prompt", "response", "lora", "chat_template")
 
 _USED = {
     *OWN_OPTIONS,
+    "task",
     "id_column",
     "length",
     "batch_size",
@@ -90,13 +91,6 @@ class PromptRequest:
 
 def holds_prompts(data: Any) -> bool:
     """Whether a table has the columns of prompts and responses, and none of labels."""
-    if isinstance(data, str | os.PathLike):
-        if suffix_of(os.fspath(data)) not in READERS:
-            return False
-        try:
-            data = read_table(os.path.expanduser(os.fspath(data)))
-        except InputError:
-            return False
     if isinstance(data, dict):
         return False
     if is_arrow_table(data):
@@ -155,11 +149,7 @@ def _kept(
 
 
 def _refuse_others(request: PromptRequest, options: ScanOptions) -> None:
-    given = [
-        name
-        for name, one in ScanOptions.model_fields.items()
-        if name not in _USED and getattr(options, name) != one.default
-    ]
+    given = options.beside(_USED)
     if given:
         raise InputError(
             f"options that fit prompts and responses ({', '.join(sorted(_USED))})",

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
@@ -28,11 +27,10 @@ from chaffinch.models.language.classification import check_folder, folder_digest
 from chaffinch.pipeline.aside import split_trainable
 from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.resume import Plan
+from chaffinch.pipeline.scan_input import Model as Model
+from chaffinch.pipeline.scan_input import ScanInput, place_of
 from chaffinch.scorers import choose
 from chaffinch.store.run import OriginRecord
-
-Model = nn.Module | Callable[..., nn.Module] | str
-"""The user's model: itself, what makes it, MODULE:FACTORY, or the folder of an encoder of texts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,48 +62,21 @@ class Request:
     notes: tuple[str, ...] = ()
 
 
-def prepare(
-    data: Any,
-    label: str | None,
-    model: Model | Path | None,
-    validation: Any,
-    options: dict[str, Any],
-) -> Request:
-    """Check everything that can be checked before any work is done."""
-    known_errors = options.pop("known_errors", None)
-    checked = ScanOptions.of(**options)
+def prepare(given: ScanInput) -> Request:
+    """Check everything that can be checked before any work is done.
+
+    Raises:
+        InputError: Data, labels, model or options that are not usable.
+    """
+    checked, label, model = given.options, given.label, given.model
     choose(checked.scorers)
-    _check_encoder(checked)
-    if (not checked.train or checked.checkpoints) and model is None:
-        raise InputError("a model to score as it is", "none", "Name the trained model with --model")
-    if checked.repeats > 1 and (not checked.train or checked.checkpoints):
-        raise InputError(
-            "one repetition of a model that is not trained here",
-            f"{checked.repeats}",
-            "Leave out --repeats, or let the scan train",
-        )
-    if checked.rounds != 1 and (not checked.train or checked.checkpoints):
-        raise InputError(
-            "one round of a model that is not trained here",
-            f"{checked.rounds}",
-            "Leave out --rounds, or let the scan train",
-        )
-    text = checked.text_column
-    label = None if label is None else str(label)
-    whole = open_data(
-        data,
-        label=label,
-        id_column=checked.id_column,
-        text_column=text,
-        group=checked.group,
-        trainable=False,
-        max_pixels=checked.max_pixels,
-        **checked.written,
-    )
+    check_features(checked)
+    _check_trained(checked, model)
+    whole = given.dataset
     groups = getattr(whole, "groups", None)
     if groups is not None:
         groups.check(len(whole))
-    known = None if known_errors is None else _mask(known_errors, len(whole))
+    known = None if given.known_errors is None else _mask(given.known_errors, len(whole))
     dataset, aside = split_trainable(whole, strict=checked.strict, keep_classes=model is not None)
     if isinstance(model, Path):
         model = str(model)
@@ -114,16 +85,36 @@ def prepare(
         _check_folder(Path(model), checked)
     held, used = None, np.ones(0, np.bool_)
     notes: tuple[str, ...] = ()
-    if validation is not None:
-        opened = _open_validation(validation, label, checked)
+    if given.validation is not None:
+        opened = _open_validation(given.validation, label, checked)
         held, used, notes = _usable_validation(opened, whole, aside)
     origin = OriginRecord(
-        path=_place(data),
+        path=given.location,
         label=label,
-        validation=_place(validation),
+        validation=place_of(given.validation),
         model=model if isinstance(model, str) else "",
     )
     return Request(dataset, whole, aside, held, model, checked, known, origin, used, notes)
+
+
+def _check_trained(options: ScanOptions, model: Model | Path | None) -> None:
+    """Refuse what cannot be asked of a model that is scored as it is."""
+    if options.train and not options.checkpoints:
+        return
+    if model is None:
+        raise InputError("a model to score as it is", "none", "Name the trained model with --model")
+    if options.repeats > 1:
+        raise InputError(
+            "one repetition of a model that is not trained here",
+            f"{options.repeats}",
+            "Leave out --repeats, or let the scan train",
+        )
+    if options.rounds != 1:
+        raise InputError(
+            "one round of a model that is not trained here",
+            f"{options.rounds}",
+            "Leave out --rounds, or let the scan train",
+        )
 
 
 def _mask(known_errors: Any, count: int) -> Mask:
@@ -162,7 +153,7 @@ def _check_folder(folder: Path, options: ScanOptions) -> None:
         )
 
 
-def _check_encoder(options: ScanOptions) -> None:
+def check_features(options: ScanOptions) -> None:
     """Refuse what cannot be an encoder before the data are opened."""
     names = ("encoder", "embeddings", "embedder")
     given = [name for name in names if getattr(options, name) is not None]
@@ -170,14 +161,6 @@ def _check_encoder(options: ScanOptions) -> None:
         raise InputError("one source of features", " and ".join(given), "Name one of them")
     if given:
         check_encoder(options.features_by)
-
-
-def _place(data: Any) -> str:
-    """Absolute path or URL of data in files, "" for others."""
-    if not isinstance(data, str | os.PathLike):
-        return ""
-    path = os.fspath(data)
-    return path if "://" in path else os.path.abspath(os.path.expanduser(path))
 
 
 def _open_validation(data: Any, label: str | None, options: ScanOptions) -> Dataset:

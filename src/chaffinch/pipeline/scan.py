@@ -1,15 +1,13 @@
-"""`scan`: from labelled data to findings and, where asked, a run folder."""
+"""From labelled data to findings and, where asked, a run folder: the scan of classes."""
 
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
 
 import torch
 from torch import nn
 
-from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
 from chaffinch.core.label_variants import label_notes
@@ -24,56 +22,17 @@ from chaffinch.pipeline.canary_record import canary_evidence
 from chaffinch.pipeline.collect import collect_by_training, collect_from_trained
 from chaffinch.pipeline.gallery import gallery
 from chaffinch.pipeline.keeping import Place, keep
-from chaffinch.pipeline.keywords import ScanKeywords
 from chaffinch.pipeline.model import ScanModel
 from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.outcome import Outcome, Result, Stopwatch
 from chaffinch.pipeline.places import with_places_in
-from chaffinch.pipeline.prompts import OWN_OPTIONS, PromptRequest, holds_prompts, scan_prompts
 from chaffinch.pipeline.records import with_records
-from chaffinch.pipeline.request import Model, Request, plan_of, prepare
+from chaffinch.pipeline.request import Request, plan_of
 from chaffinch.pipeline.resume import full_disk
 from chaffinch.pipeline.rounds import Round, look_again
 from chaffinch.pipeline.work import Work
 from chaffinch.scorers import choose
 from chaffinch.store.run import EVIDENCE, Exhibit
-
-
-def scan(
-    data: Any,
-    label: str | None = None,
-    model: Model | Path | None = None,
-    validation: Any = None,
-    **options: Unpack[ScanKeywords],
-) -> Result:
-    """Do what `chaffinch.scan` promises, without making a `Run` of it.
-
-    Args:
-        data: What is scanned.
-        label: Column of the labels.
-        model: The user's model.
-        validation: Clean data.
-        **options: See `chaffinch.pipeline.options.ScanOptions`.
-
-    Raises:
-        InputError: Data, labels, model or options that are not usable.
-        RunError: ``out`` holds another run.
-    """
-    request = None
-    if all(options.get(name) is None for name in OWN_OPTIONS):
-        try:
-            request = prepare(data, label, model, validation, dict(options))
-        except InputError:
-            if label is not None or not holds_prompts(data):
-                raise
-    if request is not None:
-        return perform(request)
-    checked = ScanOptions.of(**options)
-    if label is not None:
-        raise InputError(
-            "labelled samples, or prompts and responses", "label and columns of prompts", "Name one"
-        )
-    return scan_prompts(PromptRequest.of(data, model, validation), checked)
 
 
 @torch.inference_mode(False)  # the models of a scan are trained

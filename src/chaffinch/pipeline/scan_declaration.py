@@ -32,6 +32,9 @@ class ScanDeclaration(BaseModel):
     ``chaffinch scan`` as an option of the same name.
 
     Attributes:
+        task: What a label is: ``classification``, ``regression``, ``prompts``, another name that
+            is installed, or ``MODULE:NAME`` or ``FILE.py:NAME`` of a task of one's own; ``auto`` to
+            go by the data. In Python also a `Task`.
         epochs: Number of epochs; 30 for tables, 6 for texts, 4 for the model in a folder,
             enough for images to make about 1,000 steps.
         batch_size: Batch size; a 40th of the data, between 16 and 128, or 32 for the model in a
@@ -99,6 +102,7 @@ class ScanDeclaration(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    task: Any = "auto"
     epochs: int | None = Field(default=None, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
     learning_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)

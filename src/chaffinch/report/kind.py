@@ -8,8 +8,11 @@ import pandas as pd
 
 from chaffinch.core import kinds
 from chaffinch.report import wording
+from chaffinch.report.wording import Naming
 
 HARMFUL, KEPT, REDUNDANT, UNDECIDED = "harmful", "keep", "redundant", "look"
+
+Words = Mapping[str, tuple[str, str, str]]
 
 WORDS: dict[str, tuple[str, str, str]] = {
     kinds.MISLABELLED: ("Wrong label", HARMFUL, "belongs to another class than the one given"),
@@ -129,7 +132,18 @@ class Kinds:
         return sum(row.planted for row in self.canaries)
 
 
-def sort_out(findings: pd.DataFrame, details: Mapping[str, Any], *, labelled: bool = True) -> Kinds:
+def words_of(naming: Naming) -> Words:
+    """The kinds in words, in the order in which they are shown."""
+    if naming.task is not None:
+        own = {
+            name: (wording.clean(one.title), one.treatment, wording.clean(one.meaning))
+            for name, one in naming.task.kinds.items()
+        }
+        return {**own, **_NOT_JUDGED}
+    return WORDS if naming.labelled else _OF_PROMPTS
+
+
+def sort_out(findings: pd.DataFrame, details: Mapping[str, Any], words: Words = WORDS) -> Kinds:
     """Count the kinds and read their rates and the canaries from the details of the judgement.
 
     Args:
@@ -137,15 +151,15 @@ def sort_out(findings: pd.DataFrame, details: Mapping[str, Any], *, labelled: bo
         details: ``rates``: dicts with ``of`` ("kind" for these), ``name``, ``rate``, ``low``,
             ``high``. ``canaries``: by kind, dicts with ``count``, ``found`` and ``named``. Both
             may be missing.
-        labelled: Whether the samples have labels; prompts with responses have none.
+        words: The kinds in words, see `words_of`.
     """
     said = findings["kind"].astype(str) if "kind" in findings else pd.Series(dtype=str)
     flagged = findings["flagged"].astype(bool)
     rates = {str(one["name"]): one for one in details.get("rates", ()) if one["of"] == "kind"}
-    rates = {name: one for name, one in rates.items() if name in WORDS and name not in _BY_DEGREE}
+    rates = {name: one for name, one in rates.items() if name in words and name not in _BY_DEGREE}
     top = max((float(one["high"]) for one in rates.values()), default=0.0) or 1.0
     rows = []
-    for name, (title, treatment, meaning) in (WORDS if labelled else _OF_PROMPTS).items():
+    for name, (title, treatment, meaning) in words.items():
         own = said == name
         count, marked = int(own.sum()), int((own & flagged).sum())
         if count or float(rates.get(name, {}).get("low", 0)) * len(findings) >= 1:
@@ -208,6 +222,8 @@ def _canaries(details: Mapping[str, Any]) -> tuple[CanaryRow, ...]:
     return tuple(rows)
 
 
+_OF_CLASSES = Naming(["", ""])
+
 _SEVERAL = {
     kinds.MISLABELLED: "with a wrong label",
     kinds.CONFLICTING_DUPLICATE: "that contradict a copy",
@@ -228,13 +244,16 @@ _SEVERAL_PROMPTS = {
 }
 
 
-def several(kind: str, labelled: bool = True) -> str:
+def several(kind: str, naming: Naming | None = None) -> str:
     """What follows a number of samples of a kind: ``51 with a wrong label``."""
+    naming = naming or _OF_CLASSES
+    if naming.task is not None and kind in naming.task.kinds:
+        return wording.clean(naming.task.kinds[kind].several)
     usual = _SEVERAL.get(kind, kind)
-    return usual if labelled else _SEVERAL_PROMPTS.get(kind, usual)
+    return usual if naming.labelled else _SEVERAL_PROMPTS.get(kind, usual)
 
 
-def title_of(kind: str, labelled: bool = True) -> str:
+def title_of(kind: str, naming: Naming | None = None) -> str:
     """A kind in words; as it came where it is not known."""
-    words = WORDS if labelled else WORDS | _OF_PROMPTS
+    words = WORDS | dict(words_of(naming or _OF_CLASSES))
     return words[kind][0] if kind in words else kind

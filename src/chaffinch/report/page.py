@@ -18,7 +18,7 @@ from chaffinch.report.calibration import told
 from chaffinch.report.confusion import MOST_CLASSES, confuse
 from chaffinch.report.discovery import discover
 from chaffinch.report.distribution import scorer_views, suspicion_histogram
-from chaffinch.report.kind import by_group, several, sort_out
+from chaffinch.report.kind import by_group, several, sort_out, words_of
 from chaffinch.report.learning import learn
 from chaffinch.report.provenance import trace
 from chaffinch.report.sample import hang
@@ -45,7 +45,7 @@ def render(run: RunFolder, final: Path | None = None) -> str:
     """
     record, findings = run.latest
     judged = findings[~findings["kind"].isin(SET_ASIDE)] if "kind" in findings else findings
-    naming = Naming(record.data.classes)
+    naming = Naming(record.data.classes, record.task)
     scorers = verdict.scorers(record, findings)
     script = _static("script.js")
     html = (
@@ -56,16 +56,19 @@ def render(run: RunFolder, final: Path | None = None) -> str:
             verdict=verdict.judge(record, findings),
             facts=_facts(record),
             labelled=naming.labelled,
+            naming=naming,
             demo=verdict.demo_figures(record.demo) if record.demo else [],
             learned=told(record.judgement.details.get("calibration")),
-            confusion=confuse(
+            confusion=None
+            if naming.task is not None
+            else confuse(
                 judged,
                 record.judgement.flow,
                 naming,
                 record.judgement.details.get("rates", ()),
             ),
             gallery=hang(run.gallery, findings, naming, run.explanations),
-            kinds=sort_out(findings, record.judgement.details, labelled=naming.labelled),
+            kinds=sort_out(findings, record.judgement.details, words_of(naming)),
             groups=by_group(record.judgement.details),
             histogram=suspicion_histogram(judged),
             scorers=scorer_views(judged, scorers),

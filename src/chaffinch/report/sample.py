@@ -192,9 +192,7 @@ def _sample(
         q=wording.rate(row.get("q_value")),
         flagged=bool(row["flagged"]),
         kind=None if wording.is_missing(kind) else wording.clean(kind),
-        title=""
-        if wording.is_missing(kind)
-        else wording.clean(title_of(str(kind), naming.labelled)),
+        title="" if wording.is_missing(kind) else wording.clean(title_of(str(kind), naming)),
         why=wording.clean(told.why if told is not None else row.get("why") or ""),
         stability=wording.share(row.get("stability")),
         course=None if told is None else trace_loss(told),

@@ -39,12 +39,13 @@ def summary(run: RunFolder, console: Console) -> None:
     """
     record, findings = run.latest
     outcome = verdict.judge(record, findings)
-    gallery = hang(run.gallery, findings, Naming(record.data.classes))
+    naming = Naming(record.data.classes, record.task)
+    gallery = hang(run.gallery, findings, naming)
     console.print()
     console.print(_headline(outcome))
     console.print(_expectation(outcome))
     console.print()
-    console.print(_facts(record, outcome))
+    console.print(_facts(record, outcome, naming))
     if gallery.samples:
         console.print()
         console.print(_ranking(gallery, outcome, console.width))
@@ -67,12 +68,12 @@ def _headline(outcome: Verdict) -> Text:
 def _expectation(outcome: Verdict) -> Text:
     line = outcome.expectation[0].upper() + outcome.expectation[1:] + "."
     if not outcome.flagged:
-        of = "labels" if outcome.labelled else "responses"
+        of = f"{outcome.noun}s" if outcome.labelled else "responses"
         line += f" That none stands out is no proof that all {of} are right."
     return Text(line)
 
 
-def _facts(record: RunRecord, outcome: Verdict) -> Table:
+def _facts(record: RunRecord, outcome: Verdict, naming: Naming) -> Table:
     grid = _grid()
     data, model = record.data, record.model
     size = f"{wording.count(data.samples)} samples"
@@ -81,7 +82,8 @@ def _facts(record: RunRecord, outcome: Verdict) -> Table:
     grid.add_row(_safe("Data"), _safe(f"{data.source} ({size})"))
     grid.add_row(_safe("Model"), _safe(model.name))
     if outcome.aside:
-        counted = ", ".join(f"{wording.count(n)} {several(kind)}" for kind, n in outcome.aside)
+        told = (f"{wording.count(n)} {several(kind, naming)}" for kind, n in outcome.aside)
+        counted = ", ".join(told)
         grid.add_row(_safe("Not judged"), _safe(counted))
     for name, share, meaning in outcome.accuracies:
         grid.add_row(_safe(name), _safe(f"{wording.percent(share)} {meaning}"))

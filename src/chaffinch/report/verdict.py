@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from chaffinch.core.findings import COLUMNS
+from chaffinch.core.findings import scorer_columns
 from chaffinch.core.kinds import MISLABELLED, SET_ASIDE, WRONG_LABEL
 from chaffinch.core.rate_range import RateRange
 from chaffinch.report import wording
@@ -30,6 +30,7 @@ class Verdict:
         aside: Number of samples that could not be judged, by kind; they are in no other figure
             but `samples`.
         rate: Where the share of wrong labels may lie; None where the findings do not say.
+        noun: What a label is called.
     """
 
     samples: int
@@ -41,6 +42,7 @@ class Verdict:
     labelled: bool = True
     aside: tuple[tuple[str, int], ...] = ()
     rate: RateRange | None = None
+    noun: str = "label"
 
     @property
     def blind(self) -> bool:
@@ -61,6 +63,8 @@ class Verdict:
     @property
     def _only_labels(self) -> bool:
         """Whether nothing but wrong labels was found; a twin may be what gave them away."""
+        if self.noun != "label":  # each kind of such a task is one of its labels
+            return False
         kinds = [kind for kind, _ in self.kinds if kind not in SET_ASIDE]
         return self.labelled and all(kind in WRONG_LABEL for kind in kinds)
 
@@ -81,7 +85,7 @@ class Verdict:
         if self.rate is not None:
             return self.rate.words
         number = wording.about(self.expected)
-        noun = "wrong label" if self._only_labels else "harmful sample"
+        noun = f"wrong {self.noun}" if self._only_labels else "harmful sample"
         noun += "" if round(self.expected) <= 1 else "s"
         return f"{number} {noun} expected in the whole set"
 
@@ -98,6 +102,7 @@ def judge(record: RunRecord, findings: pd.DataFrame) -> Verdict:
         counted = findings.loc[flagged, "kind"].dropna().astype(str).value_counts()
         kinds = tuple(sorted(((str(k), int(n)) for k, n in counted.items()), key=_most_first))
     expected = record.judgement.estimated_errors
+    naming = Naming(record.data.classes, record.task)
     return Verdict(
         samples=len(findings),
         flagged=int(flagged.sum()),
@@ -105,7 +110,8 @@ def judge(record: RunRecord, findings: pd.DataFrame) -> Verdict:
         kinds=kinds,
         accuracies=tuple(_accuracies(record)),
         notes=(*record.judgement.notes, *_doubtful_flags(findings, flagged)),
-        labelled=Naming(record.data.classes).labelled,
+        labelled=naming.labelled,
+        noun=naming.noun,
         aside=tuple((kind, count) for kind, count in aside if count),
         rate=RateRange.of(record.judgement.details, expected / max(len(findings), 1)),
     )
@@ -128,7 +134,7 @@ def _doubtful_flags(findings: pd.DataFrame, flagged: "pd.Series[bool]") -> tuple
 def scorers(record: RunRecord, findings: pd.DataFrame) -> list[str]:
     """The scorer columns that the findings hold, those named by the record first."""
     named = [name for name in record.judgement.scorers if name in findings]
-    others = [str(name) for name in findings if name not in COLUMNS and name not in named]
+    others = [name for name in scorer_columns(map(str, findings)) if name not in named]
     return named + others
 
 

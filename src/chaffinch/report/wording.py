@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from chaffinch.core.plain_text import clean as clean
+from chaffinch.store.run import TaskRecord
 
 MISSING = "\N{EN DASH}"
 
@@ -109,21 +110,29 @@ class Naming:
 
     Args:
         classes: The class names, in the order of the flow matrix.
+        task: What is said of labels that are no classes.
     """
 
-    def __init__(self, classes: Sequence[str]) -> None:
-        self.classes = list(classes)
+    def __init__(self, classes: Sequence[str], task: TaskRecord | None = None) -> None:
+        self.classes, self.task = list(classes), task
         self._codes = {name: code for code, name in enumerate(self.classes)}
 
     @property
     def labelled(self) -> bool:
         """Whether there are labels to speak of; prompts with responses are all of one class."""
-        return len(self.classes) > 1
+        return self.task is not None or len(self.classes) > 1
+
+    @property
+    def noun(self) -> str:
+        """What a label is called."""
+        return "label" if self.task is None else clean(self.task.noun)
 
     def __call__(self, value: Any) -> str | None:
         """The class name of a label; None where it is missing."""
         if is_missing(value):
             return None
+        if self.task is not None and isinstance(value, float):
+            return f"{value:.6g}"
         text = str(value)
         # A column of integers or booleans becomes floats as soon as one value is missing.
         if text not in self._codes and isinstance(value, float) and value.is_integer():

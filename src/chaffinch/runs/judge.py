@@ -7,15 +7,18 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from chaffinch.core.option import options_checked
+from chaffinch.core.option import options_checked, real, whole
 from chaffinch.diagnosis.label_noise import Assumption
-from chaffinch.diagnosis.selection import Rule
+from chaffinch.diagnosis.selection import Rule, Threshold
 from chaffinch.pipeline import judge as pipeline
 from chaffinch.pipeline.judged import Opening
 from chaffinch.pipeline.keeping import Place
 from chaffinch.runs.given import Given
 from chaffinch.runs.run import Run
 from chaffinch.store.run import RunFolder
+from chaffinch.tasks.classification import Classification
+from chaffinch.tasks.registry import find_task
+from chaffinch.tasks.task import refuse_given
 
 
 @options_checked
@@ -34,6 +37,8 @@ def judge(
     assume: Assumption = "auto",
     strict: bool = False,
     seed: int = 0,
+    task: Any = "classification",
+    records: Mapping[str, ArrayLike] | None = None,
     data: Any = None,
     label: str | None = None,
     id_column: str | None = None,
@@ -67,6 +72,10 @@ def judge(
             labels are outcomes or opinions, ``auto`` to go by the evidence.
         strict: Whether a sample that cannot be judged is an error.
         seed: Decides every random choice.
+        task: What a label is: see ``task`` of `scan`. Other tasks than classification judge by
+            ``records`` in place of probabilities and logits; their runs live in memory.
+        records: The evidence by name, such as ``held_out_center``, in the shapes that the page of
+            the task gives.
         data: The data, row by row, as `chaffinch.open_data` takes them. With them, samples can be
             shown, repaired, verified and exported; without, `Run.attach` names them later.
         label: Column of their labels, which must be ``labels``.
@@ -85,6 +94,20 @@ def judge(
             cannot be judged, no evidence at all, or data of other samples.
         RunError: ``out`` holds another run.
     """
+    chosen = find_task(task)
+    if not isinstance(chosen, Classification):
+        beside: dict[str, Any] = {
+            "probabilities": probabilities,
+            "logits": logits,
+            "validation": validation,
+        }
+        beside |= {"scorers": scorers, "data": data, "out": out, "groups": groups}
+        refuse_given(chosen.name, {name for name, one in beside.items() if one is not None})
+        threshold = Threshold(select, real("fdr", fdr))
+        made = chosen.judged(labels, records or {}, embeddings, ids, threshold, whole("seed", seed))
+        return Run(made)
+    if records is not None:
+        refuse_given(chosen.name, {"records"})
     place = None if out is None else Place(Path(out), overwrite, ledger)
     result = pipeline.judge(
         labels,

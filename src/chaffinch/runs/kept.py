@@ -7,12 +7,14 @@ from typing import Any, Self
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
+from chaffinch.core.records import Records
 from chaffinch.pipeline.labelled import need_labels
 from chaffinch.pipeline.outcome import Result
 from chaffinch.pipeline.run_data import open_as_run
 from chaffinch.runs.given import Given, with_data
 from chaffinch.runs.view import FindingsView
 from chaffinch.store import EvidenceFolder
+from chaffinch.store.records import load_records
 from chaffinch.store.run import EVIDENCE, RunFolder, RunRecord
 
 
@@ -65,6 +67,20 @@ class KeptRun(FindingsView):
             return self._result.evidence
         need_labels(self.info)
         return EvidenceFolder(self._need_folder("evidence").path / EVIDENCE).load()
+
+    @property
+    def records(self) -> Records:
+        """What findings on labels that are no classes were judged by.
+
+        Raises:
+            InputError: A run on classes, which has `evidence`, or on prompts.
+            RunError: They are missing in the folder, or damaged.
+        """
+        if self._result.records is not None:
+            return self._result.records
+        if self.info.task is None:
+            raise InputError("a run on labels that are no classes", "another", "See its evidence")
+        return load_records(self._need_folder("records").path / EVIDENCE)
 
     def attach(
         self,

@@ -1,16 +1,16 @@
-"""`scan`: the run of labelled data, or of prompts and responses."""
+"""`scan`: the run of data, whatever their labels are."""
 
 from pathlib import Path
 from typing import Any, Unpack
 
-from chaffinch.pipeline import scan as pipeline
 from chaffinch.pipeline.keywords import ScanKeywords
-from chaffinch.pipeline.request import Model
 from chaffinch.pipeline.scan_declaration import ScanDeclaration
+from chaffinch.pipeline.scan_input import Model, ScanInput
 from chaffinch.runs.given import Given
 from chaffinch.runs.run import Run
 from chaffinch.runs.signature import shown_as
 from chaffinch.store.run import RunFolder
+from chaffinch.tasks.registry import scan_by_task
 
 
 @shown_as(ScanDeclaration)
@@ -44,7 +44,7 @@ def scan(
         InputError: Data, labels, model or options that are not usable.
         RunError: ``out`` holds another run.
     """
-    result = pipeline.scan(data, label, model, validation, **options)
+    result = scan_by_task(ScanInput.of(data, label, model, validation, **options))
     out = options.get("out")
     folder = None if out is None else RunFolder(Path(out))
     encoder = next(

@@ -17,6 +17,7 @@ from chaffinch.core.basis import Basis
 from chaffinch.core.durable import draft_of, replace
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.explanation import Explanation
+from chaffinch.core.kinds import Kind
 from chaffinch.core.parsing import parse_json
 from chaffinch.core.sample_name import with_places
 
@@ -131,6 +132,20 @@ class CalibrationRecord(BaseModel):
     judgement: JudgementRecord | None = None
 
 
+class TaskRecord(BaseModel):
+    """What a label is, and how what is wrong with one is told, where it is not one of C classes.
+
+    Attributes:
+        name: The task.
+        noun: What a label is called, in the singular.
+        kinds: The kinds that the findings tell apart, in the order in which they are shown.
+    """
+
+    name: str
+    noun: str
+    kinds: dict[str, Kind]
+
+
 class RunRecord(BaseModel):
     """``run.json``: everything needed to understand and repeat a run."""
 
@@ -150,6 +165,8 @@ class RunRecord(BaseModel):
     versions: dict[str, str]
     timings: dict[str, float]
     """Seconds by stage."""
+    task: TaskRecord | None = None
+    """Absent for classes and for prompts."""
     origin: OriginRecord | None = None
     """Absent in runs of older versions."""
     demo: dict[str, Any] | None = None

@@ -15,6 +15,7 @@ from chaffinch.core.types import Floats
 from chaffinch.pipeline.keywords import ScanKeywords
 from chaffinch.pipeline.model import ScanModel
 from chaffinch.pipeline.request import Request, prepare
+from chaffinch.pipeline.scan_input import ScanInput
 from chaffinch.pipeline.verification.exam import Examiner
 from chaffinch.pipeline.verification.outcome import Outcome, Part, Verdict
 from chaffinch.pipeline.verification.race import (
@@ -105,7 +106,7 @@ def verify(
         raise InputError("at least 2 seeds", repr(seeds), "Raise seeds (--seeds)")
     need_plan(plan)
     known = None if findings is None else findings_in(findings)
-    request = prepare(data, label, model, validation, dict(options))
+    request = prepare(ScanInput.of(data, label, model, validation, **options))
     # Samples set aside train no model, with the plan or without it.
     mine = plan.without(ids=[str(request.aside.ids[row]) for row in request.aside.faults])
     effect = resolve(mine.edits, request.dataset)

@@ -1,0 +1,3 @@
+"""Labels that are numbers on a scale."""
+
+from chaffinch.tasks.regression.regression import Regression as Regression
