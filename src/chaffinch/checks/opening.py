@@ -27,7 +27,7 @@ from chaffinch.data.column import (
     usual_label,
 )
 from chaffinch.data.file import READERS, is_url, read_table, suffix_of
-from chaffinch.data.folder import FILE_NAMES, LABEL_TABLES, lists_images, open_listed
+from chaffinch.data.folder import FILE_NAMES, LABEL_TABLES, lists_files, open_listed
 from chaffinch.data.frame import open_frame
 from chaffinch.data.huggingface import is_huggingface
 from chaffinch.data.image import ImageData
@@ -189,7 +189,7 @@ def _open_path(path: str, wanted: Wanted) -> Opened:
     if suffix_of(path) not in READERS:
         return _with_frame(_opened(path, wanted), place.name)  # which says what is expected
     frame = read_table(path, _columns(wanted))
-    if wanted.text is None and not is_url(path) and lists_images(frame):
+    if wanted.text is None and not is_url(path) and lists_files(frame):
         return _open_listed(frame, place.parent, wanted, place.name)
     return _open_frame(frame, wanted, place.name)
 

@@ -1,5 +1,6 @@
 """Readers that turn files and objects into labelled data sets."""
 
+from chaffinch.data.audio import AudioData
 from chaffinch.data.image import ImageData
 from chaffinch.data.image_survey import LARGEST_SIDE
 from chaffinch.data.opening import open_data
@@ -10,6 +11,7 @@ from chaffinch.data.text import SEPARATOR, TextData
 __all__ = [
     "LARGEST_SIDE",
     "SEPARATOR",
+    "AudioData",
     "ImageData",
     "TableData",
     "TensorData",

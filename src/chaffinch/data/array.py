@@ -18,25 +18,31 @@ from chaffinch.core.option import listed
 from chaffinch.core.sample_groups import SampleGroups
 from chaffinch.core.types import Strings
 from chaffinch.data.arrow import frame_of, is_arrow_table, series_of
+from chaffinch.data.audio import AudioData
 from chaffinch.data.column import Columns, few, need_name, read_groups, read_ids
+from chaffinch.data.folder import of_files
 from chaffinch.data.frame import Opened, open_features, open_frame, png_of
 from chaffinch.data.image import ImageData
 from chaffinch.data.table import TableData
 from chaffinch.data.text import TextData
 from chaffinch.data.typed import column_of
 
-SAMPLE_KEYS = ("x", "data", "images", "features", "x_train", "train_images")
+SAMPLE_KEYS = ("x", "data", "images", "audio", "features", "x_train", "train_images")
 """Keys of the samples in an .npz file or a mapping, in upper or lower case."""
 
 LABEL_KEYS = ("y", "label", "labels", "target", "targets", "y_train", "train_labels")
 """Keys of the labels in an .npz file or a mapping, in upper or lower case."""
 
 
+RATE_KEYS = ("rate", "sampling_rate", "sample_rate", "sr")
+"""Keys of the sampling rate in Hz, beside which samples are sounds, in upper or lower case."""
+
+
 def open_pair(x: Any, y: Any, columns: Columns, source: str = "arrays in memory") -> Opened:
     """Open samples and their labels.
 
     Args:
-        x: A DataFrame; a list of strings or of paths of images; or an array or tensor: (N, I) is
+        x: A DataFrame; a list of strings or of paths of images or sounds; or an array or tensor: (N, I) is
             a table with the columns x0, x1...; (N, H, W), (N, H, W, C), (N, C, H, W) are images.
         y: (N,) or (N, 1) labels.
         columns: The id and text columns of a DataFrame; other samples have none.
@@ -79,7 +85,11 @@ def open_mapping(arrays: Mapping[str, Any], columns: Columns, source: str) -> Op
         key = need_name(keys, columns.id, "id", source)
         ids = read_ids(pd.Series(to_numpy(arrays[key]).ravel()), key)
     labels = Labels.of(_labels(arrays[y]), f"{y!r} of {source}", allow_missing=True)
-    opened = _open_samples(arrays[x], labels, ids, source)
+    rates = [key for key in keys if key.lower() in RATE_KEYS and key != x]
+    if rates:
+        opened: Opened = _open_waves(arrays[x], arrays[rates[0]], labels, ids, source)
+    else:
+        opened = _open_samples(arrays[x], labels, ids, source)
     if columns.group is None:
         return opened
     key = need_name(keys, columns.group, "group", source)
@@ -125,7 +135,7 @@ def _open_frame_x(x: pd.DataFrame, labels: Labels, columns: Columns, source: str
 def _open_samples(x: Any, labels: Labels, ids: Strings | None, source: str) -> Opened:
     if isinstance(x, list | tuple) and len(x) and all(isinstance(one, Path) for one in x):
         _check_length(len(x), labels, source)
-        return ImageData.of_files(x, labels, ids=ids, source=source)
+        return of_files(x, labels, ids=ids, source=source)
     if isinstance(x, list | tuple) and len(x) and isinstance(x[0], Image.Image):
         _check_length(len(x), labels, source)
         # Anything else holds no image: it becomes one of the faults.
@@ -166,6 +176,13 @@ def _open_samples(x: Any, labels: Labels, ids: Strings | None, source: str) -> O
         f"an array of shape {array.shape} and type {array.dtype}",
         "Reshape it (one column: X.reshape(-1, 1)), or pass a torch Dataset",
     )
+
+
+def _open_waves(x: Any, rate: Any, labels: Labels, ids: Strings | None, source: str) -> AudioData:
+    rates = np.asarray(rate)
+    known = rates.item() if rates.size == 1 else rates.tolist()
+    waves = list(x) if isinstance(x, list | tuple) else list(to_numpy(x))
+    return AudioData.of_waves(waves, known, labels, ids=ids, source=source)
 
 
 def _is_text(array: NDArray[Any]) -> bool:

@@ -21,7 +21,7 @@ from chaffinch.data.array import open_mapping, open_pair, read_npz
 from chaffinch.data.arrow import frame_of, is_arrow_table
 from chaffinch.data.column import Columns
 from chaffinch.data.file import READERS, is_text_file, is_url, read_table, suffix_of
-from chaffinch.data.folder import lists_images, open_folder, open_listed
+from chaffinch.data.folder import lists_files, open_folder, open_listed
 from chaffinch.data.frame import open_frame, png_of
 from chaffinch.data.huggingface import (
     is_huggingface,
@@ -31,9 +31,8 @@ from chaffinch.data.huggingface import (
 )
 from chaffinch.data.image import ImageData
 from chaffinch.data.image_survey import reason_of
-from chaffinch.data.table import TableData
+from chaffinch.data.own import is_own
 from chaffinch.data.tensor import ITEM_ERRORS, TensorData
-from chaffinch.data.text import TextData
 from chaffinch.data.usable import split_usable
 from chaffinch.data.written import Written
 
@@ -56,8 +55,8 @@ def open_data(
 
     Args:
         data: A path of a .csv, .tsv, .txt, .parquet, .arrow, .feather, .json, .jsonl or .npz file,
-            or a URL of one of the tables; a folder ``root/class/name.png`` or one with
-            ``labels.csv``; a DataFrame of pandas or polars, a pyarrow Table, ``(X, y)``, a mapping
+            or a URL of one of the tables; a folder ``root/class/name.png`` (or ``.wav``) or one
+            with ``labels.csv``; a DataFrame of pandas or polars, a pyarrow Table, ``(X, y)``, a mapping
             of arrays, a Hugging Face or torch data set of (x, y); or a `Dataset`, which comes back
             as it is.
         label: Column (or key) of the labels; by default the only one of label, labels, y, target,
@@ -80,11 +79,12 @@ def open_data(
         encoding: Its encoding; found out by default.
 
     Returns:
-        The data as `TableData`, `TextData`, `ImageData` or `TensorData`; their ``notes`` say what
-        was interpreted.
+        The data as `TableData`, `TextData`, `ImageData`, `AudioData` or `TensorData`; their
+        ``notes`` say what was interpreted.
 
     Raises:
         InputError: Data that cannot be read or are not usable; the message says why.
+        MissingExtraError: Sounds that need a reader which is not installed.
     """
     opened = _open(
         data, columns_of(label, id_column, text_column, sep, decimal, encoding, group), max_pixels
@@ -147,7 +147,7 @@ def _open(data: Any, columns: Columns, max_pixels: int | None) -> Dataset:
 
 def _is_dataset(data: Any) -> TypeGuard[Dataset]:
     # Our own first: the check of the protocol looks at every property, some of which take long.
-    return isinstance(data, TableData | TextData | ImageData | TensorData | Dataset)
+    return is_own(data) or isinstance(data, Dataset)
 
 
 def _open_path(path: str, columns: Columns, max_pixels: int | None) -> Dataset:
@@ -171,7 +171,7 @@ def _open_path(path: str, columns: Columns, max_pixels: int | None) -> Dataset:
         columns.refuse_written(f"a {suffix_of(path)} file")
     notes: list[str] = []
     frame = read_table(path, columns, notes)
-    if columns.text is None and not is_url(path) and lists_images(frame):
+    if columns.text is None and not is_url(path) and lists_files(frame):
         listed = open_listed(frame, place.parent, columns, place.name, max_pixels)
         return _noted(listed, notes)
     return _noted(open_frame(frame, columns, place.name), notes)

@@ -15,7 +15,7 @@ from chaffinch.pipeline.scan_declaration import ScanDeclaration
 from chaffinch.training.loop import Schedule
 
 _LEAST_STEPS = 1000
-_LEARNING_RATES = {"table": 3e-3, "image": 5e-3, "text": 3e-3, "array": 3e-3}
+_LEARNING_RATES = {"table": 3e-3, "image": 5e-3, "text": 3e-3, "series": 3e-3, "array": 3e-3}
 _MAX_SHARE_OF_BATCH = 40
 _TUNED_EPOCHS = 4
 _TUNED_BATCH = 32
