@@ -4,6 +4,7 @@ from chaffinch.data.audio import AudioData
 from chaffinch.data.image import ImageData
 from chaffinch.data.image_survey import LARGEST_SIDE
 from chaffinch.data.opening import open_data
+from chaffinch.data.series import SeriesData
 from chaffinch.data.table import TableData
 from chaffinch.data.tensor import TensorData
 from chaffinch.data.text import SEPARATOR, TextData
@@ -13,6 +14,7 @@ __all__ = [
     "SEPARATOR",
     "AudioData",
     "ImageData",
+    "SeriesData",
     "TableData",
     "TensorData",
     "TextData",

@@ -10,6 +10,7 @@ import pandas as pd
 from chaffinch.core.errors import InputError, MissingExtraError
 from chaffinch.core.labels import Labels
 from chaffinch.core.types import Strings
+from chaffinch.data.audio import AudioData
 from chaffinch.data.column import (
     Columns,
     choose_label,
@@ -20,7 +21,6 @@ from chaffinch.data.column import (
     read_labels,
 )
 from chaffinch.data.file import read_table
-from chaffinch.data.audio import AudioData
 from chaffinch.data.image import ImageData
 from chaffinch.data.listing import (
     IMAGE,
@@ -91,8 +91,8 @@ def open_folder(root: Path, columns: Columns, max_pixels: int | None = None) -> 
     notes = left_out_note(left_out, medium)
     beside = [file for file in entries if medium.holds(file) and file.is_file()]
     if beside:
-        named = f"{len(beside):,} {medium.noun}s beside the folders of classes, such as {beside[0].name!r}"
-        notes += (f"{named}, were left out.",)
+        named = f"{len(beside):,} {medium.noun}s beside the folders of classes"
+        notes += (f"{named}, such as {beside[0].name!r}, were left out.",)
     frame = pd.DataFrame(rows, columns=["file", "label"])
     opened = open_listed(
         frame, root, Columns("label", columns.id, group=columns.group), str(root), max_pixels
@@ -201,11 +201,8 @@ def _nothing(root: Path) -> InputError:
     for medium in (IMAGE, SOUND):
         deeper = deeper_file(root, medium)
         if deeper is not None:
-            got, remedy = (
-                f"{medium.noun}s in deeper folders ({deeper.parent})",
-                deeper.parent.parent,
-            )
-            return _need_samples(root, medium, got, f"Pass {remedy}")
+            got = f"{medium.noun}s in deeper folders ({deeper.parent})"
+            return _need_samples(root, medium, got, f"Pass {deeper.parent.parent}")
         if any(map(medium.holds, _files(root))):
             remedy = "Sort them into one folder a class, or add labels.csv with columns file,label"
             return _need_samples(root, medium, f"{medium.noun}s without classes", remedy)

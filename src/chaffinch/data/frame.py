@@ -28,17 +28,21 @@ from chaffinch.data.column import (
 from chaffinch.data.folder import FileData
 from chaffinch.data.image import ImageData
 from chaffinch.data.image_file import Encoded
+from chaffinch.data.series import SeriesData
+from chaffinch.data.series_table import open_long
 from chaffinch.data.sound_file import holds_sound
 from chaffinch.data.table import TableData
 from chaffinch.data.text import SEPARATOR, TextData
 
 _HEARD = {"array", "sampling_rate"}
 
-Opened = TableData | TextData | FileData
+Opened = TableData | TextData | FileData | SeriesData
 
 
 def open_frame(frame: pd.DataFrame, columns: Columns, source: str) -> Opened:
     """Split a DataFrame into label, id, group and features, and open the features.
+
+    Where a column of series is named, rows are steps of time and gathered to series.
 
     Raises:
         InputError: No rows, no label column, columns that are not there or come twice, or any
@@ -51,6 +55,8 @@ def open_frame(frame: pd.DataFrame, columns: Columns, source: str) -> Opened:
     if not len(frame):
         raise InputError(f"at least one row in {source}", "none", "Check the data")
     label = choose_label(names, columns.label, source, frame)
+    if columns.series is not None:
+        return open_long(frame, columns, label, source)
     labels = read_labels(frame[label], label)
     used, ids = [label], None
     if columns.id is not None:
@@ -68,7 +74,8 @@ def open_features(
     """Open columns as images, texts or a table; a column that names the split is left out.
 
     Images or sounds where a column holds encoded ones (mappings with "bytes" or "path", or "array"
-    and "sampling_rate", as the Hugging Face format has them); texts by the rule of `choose_text`; else a table.
+    and "sampling_rate", as the Hugging Face format has them); texts by the rule of `choose_text`;
+    else a table.
 
     Raises:
         InputError: Any reason for which the features are refused.
@@ -106,7 +113,7 @@ def _is_encoded(column: "pd.Series[Any]") -> bool:
     if column.dtype != object:
         return False
     first = next((value for value in column if value is not None), None)
-    held = isinstance(first, dict) and ("bytes" in first or _HEARD <= first.keys())
+    held = isinstance(first, dict) and ("bytes" in first or first.keys() >= _HEARD)
     return isinstance(first, Image.Image) or held
 
 

@@ -53,7 +53,7 @@ def visible(folder: Path) -> list[Path]:
 
 
 def deeper_file(root: Path, medium: "Medium") -> Path | None:
-    """The first sample in a folder below those of the classes; links to folders are not followed."""
+    """The first sample in a folder below those of the classes; no links are followed."""
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not is_hidden(Path(name)))
         if len(Path(folder).relative_to(root).parts) < 2:

@@ -45,6 +45,7 @@ def open_data(
     id_column: object = None,
     text_column: object = None,
     group: object = None,
+    series: object = None,
     trainable: bool = True,
     max_pixels: int | None = None,
     sep: str | None = None,
@@ -56,9 +57,9 @@ def open_data(
     Args:
         data: A path of a .csv, .tsv, .txt, .parquet, .arrow, .feather, .json, .jsonl or .npz file,
             or a URL of one of the tables; a folder ``root/class/name.png`` (or ``.wav``) or one
-            with ``labels.csv``; a DataFrame of pandas or polars, a pyarrow Table, ``(X, y)``, a mapping
-            of arrays, a Hugging Face or torch data set of (x, y); or a `Dataset`, which comes back
-            as it is.
+            with ``labels.csv``; a DataFrame of pandas or polars, a pyarrow Table, ``(X, y)``, a
+            mapping of arrays, a Hugging Face or torch data set of (x, y); or a `Dataset`, which
+            comes back as it is.
         label: Column (or key) of the labels; by default the only one of label, labels, y, target,
             class.
         id_column: Column of unique keys; by default ids are made from the content.
@@ -69,6 +70,9 @@ def open_data(
             table, whose encoder reads the text beside the other columns. A column ``split`` of
             words such as train and test is never a feature.
         group: Column (or key) of the source, annotator or time slice of each sample; no feature.
+        series: Column that names the series of which each row is a step; the label is that of the
+            series. True for arrays (N, T, F), which are images otherwise where all numbers are in
+            0..255.
         trainable: Whether to refuse data of which a sample cannot be judged (unreadable, empty,
             without a label, the only one of its class) or with a single class. With False such
             samples are among the data: a missing label has the code -1, and the attribute
@@ -79,7 +83,8 @@ def open_data(
         encoding: Its encoding; found out by default.
 
     Returns:
-        The data as `TableData`, `TextData`, `ImageData`, `AudioData` or `TensorData`; their
+        The data as `TableData`, `TextData`, `ImageData`, `AudioData`, `SeriesData` or
+        `TensorData`; their
         ``notes`` say what was interpreted.
 
     Raises:
@@ -87,7 +92,9 @@ def open_data(
         MissingExtraError: Sounds that need a reader which is not installed.
     """
     opened = _open(
-        data, columns_of(label, id_column, text_column, sep, decimal, encoding, group), max_pixels
+        data,
+        columns_of(label, id_column, text_column, sep, decimal, encoding, group, series),
+        max_pixels,
     )
     if trainable:
         opened.labels.check_trainable(f"the labels of {opened.source}")
@@ -103,16 +110,19 @@ def columns_of(
     decimal: str | None = None,
     encoding: str | None = None,
     group: object = None,
+    series: object = None,
 ) -> Columns:
     """What the user said of columns and file; names of columns may be numbers.
 
     Raises:
         InputError: A separator, decimal sign or encoding that cannot be one.
     """
-    label, key, text, apart = (
-        None if name is None else str(name) for name in (label, id_column, text_column, group)
+    label, key, text, apart, long = (
+        None if name is None else str(name)
+        for name in (label, id_column, text_column, group, series or None)
     )
-    return Columns(label, key, text, Written.of(sep, decimal, encoding), group=apart)
+    written = Written.of(sep, decimal, encoding)
+    return Columns(label, key, text, written, group=apart, series=long)
 
 
 def _open(data: Any, columns: Columns, max_pixels: int | None) -> Dataset:
@@ -171,7 +181,8 @@ def _open_path(path: str, columns: Columns, max_pixels: int | None) -> Dataset:
         columns.refuse_written(f"a {suffix_of(path)} file")
     notes: list[str] = []
     frame = read_table(path, columns, notes)
-    if columns.text is None and not is_url(path) and lists_files(frame):
+    plain = columns.text is None and columns.series is None
+    if plain and not is_url(path) and lists_files(frame):
         listed = open_listed(frame, place.parent, columns, place.name, max_pixels)
         return _noted(listed, notes)
     return _noted(open_frame(frame, columns, place.name), notes)

@@ -4,11 +4,12 @@ from typing import Any, TypeGuard
 
 from chaffinch.data.audio import AudioData
 from chaffinch.data.image import ImageData
+from chaffinch.data.series import SeriesData
 from chaffinch.data.table import TableData
 from chaffinch.data.tensor import TensorData
 from chaffinch.data.text import TextData
 
-OwnData = TableData | TextData | ImageData | AudioData | TensorData
+OwnData = TableData | TextData | ImageData | AudioData | SeriesData | TensorData
 
 
 def is_own(data: Any) -> TypeGuard[OwnData]:

@@ -55,7 +55,7 @@ def common_rate(headers: Sequence[SoundHeader]) -> int:
 
 
 def common_seconds(headers: Sequence[SoundHeader]) -> float:
-    """The longest length, or the 95th percentile where that is far from the median; at most 10 s."""
+    """The longest length, or the 95th percentile if it is far from the median; at most 10 s."""
     lengths = np.asarray([header.seconds for header in headers] or [1.0])
     longest = float(lengths.max())
     if longest > _OUTLYING * float(np.median(lengths)):

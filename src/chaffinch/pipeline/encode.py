@@ -8,8 +8,16 @@ import numpy as np
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.types import Codes, Modality
-from chaffinch.data import AudioData, ImageData, TableData, TensorData, TextData
+from chaffinch.data import (
+    AudioData,
+    ImageData,
+    SeriesData,
+    TableData,
+    TensorData,
+    TextData,
+)
 from chaffinch.models.encoding import (
+    SeriesEncoder,
     SpectrogramEncoder,
     TableEncoder,
     TensorEncoder,
@@ -156,13 +164,15 @@ def _encoder(dataset: Dataset, own_model: bool) -> tuple[Encode, tuple[str, ...]
         return pixels, ()
     if isinstance(dataset, AudioData):
         return _sound_encoder(dataset), ()
+    if isinstance(dataset, SeriesData):
+        return _series_encoder(dataset), ()
     if isinstance(dataset, TensorData):
         if own_model:
             return lambda data: DenseInputs(data.x), ()
         tensor = TensorEncoder(dataset.x)
         return lambda data: tensor.encode(data.x), ()
     raise InputError(
-        "a table, images, texts, sounds or tensors",
+        "a table, images, texts, sounds, series or tensors",
         type(dataset).__name__,
         "Use chaffinch.data.open_data",
     )
@@ -181,6 +191,17 @@ def _sound_encoder(dataset: AudioData) -> Encode:
         return fitted.encode(data.like(dataset).log_mel())
 
     return spectrograms
+
+
+def _series_encoder(dataset: SeriesData) -> Encode:
+    fitted = SeriesEncoder(*dataset.array())
+
+    def series(data: Dataset) -> Inputs:
+        if not isinstance(data, SeriesData):
+            raise TypeError(type(data).__name__)
+        return fitted.encode(*data.like(dataset).array())
+
+    return series
 
 
 def _codes(dataset: Dataset, validation: Dataset) -> Codes:

@@ -104,6 +104,4 @@ class ScanModel:
             return "tuned"
         if isinstance(self._reader, FeatureReader):
             return "features"
-        if encoded.is_image or encoded.modality == "audio":
-            return "image"
-        return encoded.modality
+        return "image" if encoded.is_image else encoded.modality

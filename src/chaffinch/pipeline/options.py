@@ -28,7 +28,7 @@ _LEAST_FOLD_EPOCHS = 2
 _LEAST_FOLD_STEPS = 80  # fewer teach a network nothing
 
 
-OPENING = ("id_column", "text_column", "group", "sep", "decimal", "encoding")
+OPENING = ("id_column", "text_column", "group", "series", "sep", "decimal", "encoding")
 """Options that decide how data are opened; later commands open them in the same way."""
 
 
@@ -54,10 +54,12 @@ _FOLDS = {
     "array": FoldPlan(3, 0.13, 3.0),
     "text": FoldPlan(2, 0.25, 2.0),
     "image": FoldPlan(2, 0.25, 2.0),
+    "audio": FoldPlan(2, 0.25, 2.0),
+    "series": FoldPlan(3, 0.25, 2.0),
     "tuned": FoldPlan(3, 1.0, 1.0),  # a pre-trained model makes few epochs at best
     "features": FoldPlan(5, 0.5, 1.0),  # heads take a second each
 }
-FoldKind = Literal["table", "array", "text", "image", "tuned", "features"]
+FoldKind = Literal["table", "array", "text", "image", "audio", "series", "tuned", "features"]
 
 
 class ScanOptions(ScanDeclaration):
@@ -118,7 +120,7 @@ class ScanOptions(ScanDeclaration):
         guess = 2 ** round(math.log2(max(1, num_samples / _MAX_SHARE_OF_BATCH)))
         size = self.batch_size or min(_TUNED_BATCH if tuned else 128, max(16, guess))
         steps = math.ceil(num_samples / size)
-        if is_image:
+        if is_image or modality == "series":
             epochs = min(40, max(10, math.ceil(_LEAST_STEPS / steps)))
         elif tuned:
             epochs = _TUNED_EPOCHS

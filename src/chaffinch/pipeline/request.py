@@ -98,6 +98,7 @@ def prepare(
         id_column=checked.id_column,
         text_column=text,
         group=checked.group,
+        series=checked.series,
         trainable=False,
         max_pixels=checked.max_pixels,
         **checked.written,
@@ -185,6 +186,7 @@ def _open_validation(data: Any, label: str | None, options: ScanOptions) -> Data
     how: dict[str, Any] = {
         "label": label,
         "text_column": options.text_column,
+        "series": options.series,
         "trainable": False,
         "max_pixels": options.max_pixels,
     }
