@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.fault import Fault
-from chaffinch.core.identity import digest, fingerprint, ids_from_digests
+from chaffinch.core.identity import fingerprint, ids_from_digests
 from chaffinch.core.kinds import EMPTY, UNREADABLE
 from chaffinch.core.labels import Labels
 from chaffinch.core.progress import track
@@ -24,30 +24,31 @@ from chaffinch.data.sound_file import (
     EncodedSound,
     SoundHeader,
     Wave,
+    centred,
     middle_of,
     read_wave,
     wav_of,
 )
 from chaffinch.data.sound_survey import (
+    Held,
+    Sound,
+    check_length,
     check_rates,
     common_rate,
     common_seconds,
-    mono,
+    name_of,
     notes_on,
     read_headers,
+    read_waves,
+    unreadable,
 )
-from chaffinch.data.spectrogram import Spectrogram, log_mel, picture_of, resampled
+from chaffinch.data.spectrogram import log_mel, picture_of, resampled
 
 MOST_SECONDS = 600.0
 """Of a longer recording only so much of its middle is decoded."""
 
 _PLAYED = 30.0
 _KEPT = 1 << 27  # numbers of decoded sounds that are kept in memory
-
-Sound = EncodedSound | tuple[Wave, int]
-"""A sound file, or samples in -1..1 and their rate in Hz."""
-
-Held = tuple[tuple[Sound, ...], tuple[SoundHeader | None, ...], tuple[str, ...]]
 
 
 @final
@@ -105,7 +106,7 @@ class AudioData:
         Raises:
             InputError: No file that can be read, or more or fewer files than labels.
         """
-        _check_length(len(files), labels, source)
+        check_length(len(files), labels, source)
         headers, faults = read_headers(files)
         digests = tuple(content_digest(file) for file in files)
         return cls._of((tuple(files), headers, digests), labels, ids, source, faults)
@@ -134,23 +135,11 @@ class AudioData:
             InputError: No sound that can be used, arrays of another form, a rate that is none, or
                 more or fewer sounds than labels.
         """
-        _check_length(len(waves), labels, source)
+        check_length(len(waves), labels, source)
         rates = [rate] * len(waves) if isinstance(rate, int | np.integer) else list(rate)
         check_rates(rates, len(waves), source)
-        store: list[Sound] = []
-        headers: list[SoundHeader | None] = []
-        faults: dict[int, Fault] = {}
-        digests: list[str] = []
-        for row, (wave, own) in enumerate(zip(waves, rates, strict=True)):
-            samples = mono(wave, row, source)
-            if not len(samples):
-                faults[row] = Fault(EMPTY, "no samples")
-            elif not np.isfinite(samples).all():
-                faults[row] = Fault(UNREADABLE, "samples that are NaN or infinite")
-            store.append((samples, int(own)))
-            digests.append(digest(str(own).encode(), samples.tobytes()))
-            headers.append(None if row in faults else SoundHeader(int(own), len(samples)))
-        return cls._of((tuple(store), tuple(headers), tuple(digests)), labels, ids, source, faults)
+        held, faults = read_waves(waves, rates, source)
+        return cls._of(held, labels, ids, source, faults)
 
     @classmethod
     def _of(
@@ -164,7 +153,7 @@ class AudioData:
         store, headers, digests = held
         if store and len(faults) == len(store):
             row = next(iter(faults))
-            raise _unreadable(len(faults), _name(store[row], row), faults[row], source)
+            raise unreadable(len(faults), name_of(store[row], row), faults[row], source)
         named = ids_from_digests(digests) if ids is None else ids
         by_id = {str(named[row]): fault for row, fault in faults.items()}
         known = [header for header in headers if header is not None]
@@ -204,11 +193,20 @@ class AudioData:
                 samples, own = read_wave(stored, longest)
         except DECODING_ERRORS as error:
             broken = Fault(UNREADABLE, reason_of(error))
-            raise _unreadable(1, _name(stored, position), broken, self.source) from error
+            raise unreadable(1, name_of(stored, position), broken, self.source) from error
         return resampled(samples, own, rate)
 
+    def fixed(self, position: int, rate: int) -> Wave:
+        """(T,) one sound at a rate, `seconds` long: a shorter one in the middle of zeros.
+
+        Raises:
+            InputError: A damaged file.
+        """
+        length = max(1, round(self.seconds * rate))
+        return centred(self.wave(position, rate, self.seconds), length)
+
     def waves(self) -> NDArray[np.float32]:
-        """(N, T) samples in -1..1 at `rate`, `seconds` long: shorter sounds in the middle of zeros.
+        """(N, T) samples in -1..1 at `rate`, `seconds` long, as `fixed` gives them.
 
         Raises:
             InputError: A damaged file.
@@ -218,7 +216,7 @@ class AudioData:
         made = self._blank()
         with track("decoding sounds", len(self)) as advance:
             for row in range(len(self)):
-                _place(self.wave(row, self.rate, self.seconds), made[row])
+                made[row] = self.fixed(row, self.rate)
                 advance()
         return made
 
@@ -248,8 +246,8 @@ class AudioData:
         decoded is kept until `waves` is asked for it once, if it is not too much.
         """
         faults, silent = dict(self.faults), np.zeros(len(self), np.bool_)
-        keep = len(self) * self._length <= _KEPT
-        made = self._blank() if keep else None
+        blank = self._blank()
+        made = blank if blank.size <= _KEPT else None
         with track("decoding sounds", len(self)) as advance:
             for row, name in enumerate(map(str, self.ids)):
                 if name not in faults:
@@ -262,7 +260,7 @@ class AudioData:
                     else:
                         silent[row] = not np.ptp(whole)
                         if made is not None:
-                            _place(middle_of(whole, self.seconds, self.rate), made[row])
+                            made[row] = centred(whole, made.shape[1])
                 advance()
         codes = self.labels.codes
         for row in np.flatnonzero(silent).tolist():
@@ -299,7 +297,7 @@ class AudioData:
             return self._problem(position, error.got)
         if header is None or not len(wave):
             return self._problem(position, "no samples")
-        picture = picture_of(_visible(log_mel(wave, self.rate)))
+        picture = picture_of(log_mel(wave, self.rate))
         told = {"seconds": round(header.seconds, 2), "sampling_rate": header.rate}
         return {"image": picture, **told}
 
@@ -317,44 +315,5 @@ class AudioData:
         stored = self.store[position]
         return {"file": str(stored) if isinstance(stored, Path) else "", "problem": reason}
 
-    @property
-    def _length(self) -> int:
-        return max(1, round(self.seconds * self.rate))
-
     def _blank(self) -> NDArray[np.float32]:
-        return np.zeros((len(self), self._length), np.float32)
-
-
-def _visible(spectrogram: Spectrogram) -> Spectrogram:
-    """Without the lowest fifth of its range, in which little but noise is seen."""
-    low, high = float(spectrogram.min()), float(spectrogram.max())
-    return np.maximum(spectrogram, low + (high - low) / 5)
-
-
-def _place(wave: Wave, target: NDArray[np.float32]) -> None:
-    """Put a wave into the middle of zeros; one that is longer loses both ends alike."""
-    extra = len(target) - len(wave)
-    if extra < 0:
-        target[:] = wave[-extra // 2 :][: len(target)]
-    else:
-        target[extra // 2 :][: len(wave)] = wave
-
-
-def _unreadable(count: int, name: str, fault: Fault, source: str) -> InputError:
-    several = f"{count} that cannot be read, the first " if count > 1 else ""
-    return InputError(
-        f"readable sounds in {source}", f"{several}{name} ({fault.reason})", "Remove or replace it"
-    )
-
-
-def _name(stored: Sound, row: int) -> str:
-    return repr(str(stored)) if isinstance(stored, Path) else f"row {row}"
-
-
-def _check_length(length: int, labels: Labels, source: str) -> None:
-    if length != len(labels):
-        raise InputError(
-            f"as many sounds as labels ({len(labels)}) in {source}",
-            f"{length} sounds",
-            "Pass sounds and labels of the same samples",
-        )
+        return np.zeros((len(self), max(1, round(self.seconds * self.rate))), np.float32)

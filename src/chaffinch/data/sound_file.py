@@ -153,6 +153,14 @@ def middle_of(samples: NDArray[Any], seconds: float | None, rate: int) -> NDArra
     return samples[start : start + wanted]
 
 
+def centred(wave: Wave, length: int) -> Wave:
+    """(length,) a wave in the middle of zeros; one that is longer loses both ends alike."""
+    extra = length - len(wave)
+    if extra < 0:
+        return wave[-extra // 2 :][:length]
+    return np.pad(wave, (extra // 2, extra - extra // 2))
+
+
 def wav_of(wave: Wave, rate: int) -> bytes:
     """(T,) samples as a WAV file of 16 bits; what is louder than full scale is clipped."""
     buffer = io.BytesIO()

@@ -2,13 +2,16 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.fault import Fault
+from chaffinch.core.identity import digest
 from chaffinch.core.kinds import EMPTY, UNREADABLE
+from chaffinch.core.labels import Labels
 from chaffinch.core.progress import track
 from chaffinch.data.image_survey import reason_of, size_of
 from chaffinch.data.sound_file import UNREADABLE as DECODING_ERRORS
@@ -19,6 +22,12 @@ HIGHEST_RATE = 16_000
 
 LONGEST = 10.0
 """Seconds that the default network hears of a sound at most."""
+
+Sound = EncodedSound | tuple[Wave, int]
+"""A sound file, or samples in -1..1 and their rate in Hz."""
+
+Held = tuple[tuple[Sound, ...], tuple[SoundHeader | None, ...], tuple[str, ...]]
+"""Sounds, their headers, None where they cannot be read, and their digests."""
 
 _OUTLYING = 2.0
 _MOST_CHANNELS = 8
@@ -45,6 +54,30 @@ def read_headers(
             headers.append(header if row not in broken else None)
             advance()
     return tuple(headers), broken
+
+
+def read_waves(
+    waves: Sequence[Any], rates: Sequence[int], source: str
+) -> tuple[Held, dict[int, Fault]]:
+    """Waveforms with their rates, and what is wrong with them, by position.
+
+    Raises:
+        InputError: An array that is no waveform.
+    """
+    store: list[Sound] = []
+    headers: list[SoundHeader | None] = []
+    digests: list[str] = []
+    faults: dict[int, Fault] = {}
+    for row, (wave, rate) in enumerate(zip(waves, rates, strict=True)):
+        samples = mono(wave, row, source)
+        if not len(samples):
+            faults[row] = Fault(EMPTY, "no samples")
+        elif not np.isfinite(samples).all():
+            faults[row] = Fault(UNREADABLE, "samples that are NaN or infinite")
+        store.append((samples, int(rate)))
+        headers.append(None if row in faults else SoundHeader(int(rate), len(samples)))
+        digests.append(digest(str(int(rate)).encode(), samples.tobytes()))
+    return (tuple(store), tuple(headers), tuple(digests)), faults
 
 
 def common_rate(headers: Sequence[SoundHeader]) -> int:
@@ -117,4 +150,31 @@ def check_rates(rates: Sequence[Any], count: int, source: str) -> None:
             f"one sampling rate in Hz for all, or one for each of {count} sounds in {source}",
             f"{rates[:3]}",
             "Pass whole numbers above 0",
+        )
+
+
+def unreadable(count: int, name: str, fault: Fault, source: str) -> InputError:
+    """The error for sounds that cannot be read, of which the first is named."""
+    several = f"{count} that cannot be read, the first " if count > 1 else ""
+    return InputError(
+        f"readable sounds in {source}", f"{several}{name} ({fault.reason})", "Remove or replace it"
+    )
+
+
+def name_of(stored: Sound, row: int) -> str:
+    """What to call a sound in an error."""
+    return repr(str(stored)) if isinstance(stored, Path) else f"row {row}"
+
+
+def check_length(length: int, labels: Labels, source: str) -> None:
+    """Refuse more or fewer sounds than labels.
+
+    Raises:
+        InputError: They differ.
+    """
+    if length != len(labels):
+        raise InputError(
+            f"as many sounds as labels ({len(labels)}) in {source}",
+            f"{length} sounds",
+            "Pass sounds and labels of the same samples",
         )

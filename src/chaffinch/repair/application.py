@@ -176,11 +176,8 @@ def joined(first: Any, second: Any) -> Any:
         store = np.concatenate([pixels_of(first), second.store])
         return replace(first, store=store, span=pixel_span(first), **parts)
     if isinstance(first, AudioData):
-        held = {
-            "store": (*first.store, *second.store),
-            "headers": (*first.headers, *second.headers),
-        }
-        return replace(first, **held, **parts)
+        headers = (*first.headers, *second.headers)
+        return replace(first, store=(*first.store, *second.store), headers=headers, **parts)
     if isinstance(first, SeriesData):
         return replace(first, values=(*first.values, *second.values), members=None, **parts)
     return replace(first, x=torch.cat([first.x, second.x]), **parts)
