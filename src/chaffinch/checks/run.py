@@ -28,8 +28,8 @@ def check(
     """Look at a data set itself for what is wrong: no model is trained, and labels are optional.
 
     Args:
-        data: What `chaffinch.open_data` takes; tables, arrays and folders of images or sounds without labels
-            too. Or a mapping of several such data sets by the name of their split.
+        data: What `chaffinch.open_data` takes; tables, arrays and folders of images or sounds
+            without labels too. Or a mapping of several such data sets by the name of their split.
         label: Column of the labels; by default the only one of the usual names, if there is one.
         splits: A column of `data` that names the split of each row (by default a column ``split``
             of words such as train and test); or further data sets by name, beside which `data` is

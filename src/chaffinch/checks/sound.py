@@ -52,20 +52,22 @@ def clipped_sounds(subject: Subject) -> Finding:
 
 
 @register(
-    "odd_length",
+    "odd_duration",
     "samples",
     ("lengths",),
     remedy="Cut them to what the label names; check those that were cut off or never stopped",
     basis="Twice or half the median length; Tukey's outer fences of the logarithms",
 )
-def odd_length(subject: Subject) -> Finding:
+def odd_duration(subject: Subject) -> Finding:
     """Sounds or series much longer or shorter than the others."""
-    lengths = np.where(subject.usable, subject.lengths, np.nan)
-    flagged, scores = odd_lengths(lengths)
+    known = subject.lengths
+    lengths = np.full(len(subject), np.nan) if known is None else known.copy()
+    lengths[~subject.usable] = np.nan
+    flagged, scores = odd_durations(lengths)
     return Finding("", "low", flagged, scores)
 
 
-def odd_lengths(lengths: Floats) -> tuple[Mask, Floats]:
+def odd_durations(lengths: Floats) -> tuple[Mask, Floats]:
     """Flags and scores by length, (N,) positive numbers or NaN."""
     logs = np.log(np.maximum(lengths, 1e-6))
     if not np.isfinite(logs).any():

@@ -1,5 +1,6 @@
 """What sounds are like: length, rate, loudness, clipping; each decoded once."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -81,7 +82,7 @@ def measure_sounds(parts: Sequence[AudioData]) -> SoundProperties:
 def loudness(wave: Wave) -> float:
     """Root mean square of (T,) samples in decibels, 0 for full scale, at least -120."""
     power = float(np.mean(np.square(wave, dtype=np.float64))) if len(wave) else 0.0
-    return max(FAINTEST, 10 * np.log10(max(power, 1e-30)))
+    return max(FAINTEST, 10 * math.log10(max(power, 1e-30)))
 
 
 def clipped_share(wave: Wave) -> float:
