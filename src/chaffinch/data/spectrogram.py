@@ -84,7 +84,7 @@ def picture_of(spectrogram: Spectrogram) -> NDArray[np.uint8]:
     """
     low, high = float(spectrogram.min()), float(spectrogram.max())
     low += (high - low) / 5  # below, little but noise is seen
-    shade = 255 * np.clip((high - spectrogram) / max(high - low, 1e-6), 0, 1)
+    shade = 255 * (1 - np.clip((spectrogram - low) / max(high - low, 1e-6), 0, 1))
     tall = max(1, round(_PICTURE_HEIGHT / len(shade)))
     wide = max(1, min(tall, round(_PICTURE_HEIGHT / shade.shape[1])))
     upright = np.repeat(np.repeat(shade[::-1], tall, axis=0), wide, axis=1)
