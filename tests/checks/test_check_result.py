@@ -93,7 +93,7 @@ def test_every_check_says_what_it_is_and_what_to_do():
         assert check.basis
         assert set("|".join(check.needs).split("|")) <= {
             *("samples", "labels", "images", "sounds", "series", "lengths", "texts", "frame"),
-                *("split", "vectors", "order"),
+            *("split", "vectors", "order"),
         }
     assert SEVERITIES == ("low", "medium", "high")
 

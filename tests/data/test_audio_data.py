@@ -68,9 +68,7 @@ def test_a_folder_of_sounds_is_opened(tmp_path):
     assert data.rate == 8000
     assert data.seconds == pytest.approx(0.2)
     assert data.waves().shape == (12, 1600)
-    assert data.notes == (
-        "1 file was left out as no sound that can be read here (1 .txt).",
-    )
+    assert data.notes == ("1 file was left out as no sound that can be read here (1 .txt).",)
     assert data.files[0].endswith("high/001.wav")
 
 
