@@ -56,8 +56,7 @@ def open_folder(root: Path, columns: Columns, max_pixels: int | None = None) -> 
             any reason for which labels, ids or samples are refused.
         MissingExtraError: Nothing but sounds that need a reader which is not installed.
     """
-    if columns.text is not None:
-        Columns(text=columns.text).refuse(f"the folder {root}")
+    Columns(text=columns.text, series=columns.series).refuse(f"the folder {root}")
     table = next((root / name for name in LABEL_TABLES if (root / name).is_file()), None)
     if table is not None:
         frame = read_table(str(table), columns)
