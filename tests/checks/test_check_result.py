@@ -92,7 +92,8 @@ def test_every_check_says_what_it_is_and_what_to_do():
         assert not check.remedy.endswith(".")
         assert check.basis
         assert set("|".join(check.needs).split("|")) <= {
-            *("samples", "labels", "images", "texts", "frame", "split", "vectors", "order")
+            *("samples", "labels", "images", "sounds", "series", "lengths", "texts", "frame"),
+            *("split", "vectors", "order"),
         }
     assert SEVERITIES == ("low", "medium", "high")
 

@@ -96,7 +96,9 @@ def test_unusable_tables_of_labels_are_refused(flat):
 
 
 def test_unusable_folders_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"images in .*/CLASS/; got none\. Check .* \.png"):
+    with pytest.raises(
+        InputError, match=r"images or sounds in .*/CLASS/; got none\. Check .* \.png"
+    ):
         open_data(tmp_path)
     write(tmp_path / "train", NAMES)
     with pytest.raises(InputError, match=r"got images in deeper folders .*cat\)\. Pass .*/train"):

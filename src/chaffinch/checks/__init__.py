@@ -14,6 +14,7 @@ from chaffinch.checks import (
     leakage,
     order,
     personal,
+    sound,
     spurious,
     text,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "leakage",
     "order",
     "personal",
+    "sound",
     "spurious",
     "text",
 ]

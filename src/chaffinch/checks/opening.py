@@ -17,6 +17,7 @@ from chaffinch.core.labels import Labels
 from chaffinch.core.place import need_path
 from chaffinch.data.array import read_npz
 from chaffinch.data.arrow import frame_of, is_arrow_table
+from chaffinch.data.audio import AudioData
 from chaffinch.data.column import (
     SOFT_LABEL,
     WEIGHT,
@@ -27,12 +28,19 @@ from chaffinch.data.column import (
     usual_label,
 )
 from chaffinch.data.file import READERS, is_url, read_table, suffix_of
-from chaffinch.data.folder import FILE_NAMES, LABEL_TABLES, lists_images, open_listed
+from chaffinch.data.folder import (
+    FILE_NAMES,
+    LABEL_TABLES,
+    lists_files,
+    of_files,
+    open_listed,
+)
 from chaffinch.data.frame import open_frame
 from chaffinch.data.huggingface import is_huggingface
 from chaffinch.data.image import ImageData
-from chaffinch.data.listing import is_hidden, readable_suffixes
+from chaffinch.data.listing import is_hidden, medium_of
 from chaffinch.data.opening import columns_of, open_data
+from chaffinch.data.series import SeriesData
 from chaffinch.data.table import TableData
 from chaffinch.data.tensor import TensorData
 from chaffinch.data.text import TextData
@@ -68,6 +76,7 @@ class Wanted:
     text: str | None = None
     split: str | None = None
     max_pixels: int | None = None
+    series: str | None = None
 
 
 def open_one(data: Any, wanted: Wanted) -> Opened:
@@ -131,6 +140,8 @@ def gather(parts: Mapping[str, Opened], seed: int = 0) -> Subject:
         frame=pd.concat(frames, ignore_index=True) if whole else None,
         texts=_joined(sets, TextData, lambda one: one.texts),
         images=tuple(sets) if all(isinstance(one, ImageData) for one in sets) else None,
+        sounds=tuple(sets) if all(isinstance(one, AudioData) for one in sets) else None,
+        series=tuple(sets) if all(isinstance(one, SeriesData) for one in sets) else None,
         arrays=_arrays(sets),
         split=codes,
         split_names=names,
@@ -175,7 +186,8 @@ def _sources(part: Opened) -> list[str]:
     if files is not None:
         return list(files)
     place = part.place or str(part.data.source)
-    return [f"{place}:{row}" for row in range(len(part.data))]
+    rows = getattr(part.data, "first_rows", None) or range(len(part.data))
+    return [f"{place}:{row}" for row in rows]
 
 
 def _open_path(path: str, wanted: Wanted) -> Opened:
@@ -189,7 +201,8 @@ def _open_path(path: str, wanted: Wanted) -> Opened:
     if suffix_of(path) not in READERS:
         return _with_frame(_opened(path, wanted), place.name)  # which says what is expected
     frame = read_table(path, _columns(wanted))
-    if wanted.text is None and not is_url(path) and lists_images(frame):
+    plain = wanted.text is None and wanted.series is None
+    if plain and not is_url(path) and lists_files(frame):
         return _open_listed(frame, place.parent, wanted, place.name)
     return _open_frame(frame, wanted, place.name)
 
@@ -201,17 +214,14 @@ def _open_folder(root: Path, wanted: Wanted) -> Opened:
     try:
         return Opened(_opened(str(root), wanted), ordered=False)
     except InputError:
-        readable = readable_suffixes()
-        files = [
-            file
-            for file in sorted(root.rglob("*"))
-            if file.suffix.lower() in readable and file.is_file() and not is_hidden(file)
-        ]
+        every = [file for file in sorted(root.rglob("*")) if file.is_file() and not is_hidden(file)]
+        readable = medium_of(every).readable()
+        files = [file for file in every if file.suffix.lower() in readable]
         if not files or wanted.label is not None:
             raise
     labels = Labels.of([None] * len(files), allow_missing=True)
-    images = ImageData.of_files(files, labels, source=str(root), max_pixels=wanted.max_pixels)
-    return Opened(images, ordered=False)
+    opened = of_files(files, labels, source=str(root), max_pixels=wanted.max_pixels)
+    return Opened(opened, ordered=False)
 
 
 def _open_listed(frame: pd.DataFrame, root: Path, wanted: Wanted, source: str) -> Opened:
@@ -225,6 +235,8 @@ def _open_listed(frame: pd.DataFrame, root: Path, wanted: Wanted, source: str) -
 
 def _open_frame(frame: pd.DataFrame, wanted: Wanted, source: str) -> Opened:
     columns, frame = _with_label(check_names(frame, source), wanted, source)
+    if wanted.series is not None:
+        return Opened(open_frame(frame, columns, source), place=source)
     splitting = _split_column(frame, wanted, source)
     samples = frame.drop(columns=[splitting] if splitting is not None else [])
     data = open_frame(samples, columns, source)
@@ -265,7 +277,7 @@ def _with_label(frame: pd.DataFrame, wanted: Wanted, source: str) -> tuple[Colum
         need_name(list(frame.columns), wanted.label, "label", source)
     if label is None:
         label, frame = _NO_LABEL, frame.assign(**{_NO_LABEL: None})
-    return Columns(label, wanted.id, wanted.text), frame
+    return Columns(label, wanted.id, wanted.text, series=wanted.series), frame
 
 
 def _labelled(arrays: dict[str, Any], wanted: Wanted) -> dict[str, Any]:
@@ -279,7 +291,7 @@ def _labelled(arrays: dict[str, Any], wanted: Wanted) -> dict[str, Any]:
 
 
 def _columns(wanted: Wanted) -> Columns:
-    return columns_of(wanted.label, wanted.id, wanted.text)
+    return columns_of(wanted.label, wanted.id, wanted.text, series=wanted.series)
 
 
 def _opened(data: Any, wanted: Wanted) -> Any:
@@ -288,6 +300,7 @@ def _opened(data: Any, wanted: Wanted) -> Any:
         label=wanted.label,
         id_column=wanted.id,
         text_column=wanted.text,
+        series=wanted.series,
         trainable=False,
         max_pixels=wanted.max_pixels,
     )

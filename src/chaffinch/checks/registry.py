@@ -56,8 +56,8 @@ class Check:
     Attributes:
         name: Of the issue, as in the table of issues.
         unit: What it counts.
-        needs: Names of what a `Subject` must have: "labels", "images", "texts", "frame", "split",
-            "vectors", "order", "faults"; "a|b" means either.
+        needs: Names of what a `Subject` must have: "labels", "images", "sounds", "series",
+            "lengths", "texts", "frame", "split", "vectors", "order", "faults"; "a|b" means either.
         summary: The issue in a few words.
         remedy: What to do about it, as a sentence without the full stop.
         basis: The paper or the reason on which it rests.

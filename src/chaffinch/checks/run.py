@@ -22,13 +22,14 @@ def check(
     *,
     id_column: str | None = None,
     text_column: str | None = None,
+    series: str | bool | None = None,
     max_pixels: int | None = None,
 ) -> CheckResult:
     """Look at a data set itself for what is wrong: no model is trained, and labels are optional.
 
     Args:
-        data: What `chaffinch.open_data` takes; tables, arrays and folders of images without labels
-            too. Or a mapping of several such data sets by the name of their split.
+        data: What `chaffinch.open_data` takes; tables, arrays and folders of images or sounds
+            without labels too. Or a mapping of several such data sets by the name of their split.
         label: Column of the labels; by default the only one of the usual names, if there is one.
         splits: A column of `data` that names the split of each row (by default a column ``split``
             of words such as train and test); or further data sets by name, beside which `data` is
@@ -36,6 +37,7 @@ def check(
         seed: Decides every random choice.
         id_column: As for `chaffinch.scan`.
         text_column: As for `chaffinch.scan`; "none" for a table.
+        series: As for `chaffinch.scan`.
         max_pixels: As for `chaffinch.scan`.
 
     Returns:
@@ -45,7 +47,8 @@ def check(
         InputError: Data that cannot be read, or splits that are not there or of different kinds.
     """
     column = splits if isinstance(splits, str) else None
-    wanted = Wanted(label, id_column, text_column, column, max_pixels)
+    long = None if series is None or series is False else str(series)
+    wanted = Wanted(label, id_column, text_column, column, max_pixels, long)
     parts = {name: open_one(part, wanted) for name, part in _parts(data, splits).items()}
     if column is not None:
         _need_split(parts, column)

@@ -14,11 +14,19 @@ from chaffinch.checks.image_property import ImageProperties, measure_images
 from chaffinch.checks.neighbour import equal_groups
 from chaffinch.checks.row_copy import is_surprising, near_rows
 from chaffinch.checks.sample_copy import near_texts, near_vectors
-from chaffinch.checks.vectors import vectors_of_arrays, vectors_of_frame, vectors_of_texts
+from chaffinch.checks.sound_property import SoundProperties, measure_sounds
+from chaffinch.checks.vectors import (
+    vectors_of_arrays,
+    vectors_of_frame,
+    vectors_of_series,
+    vectors_of_texts,
+)
 from chaffinch.core.fault import Fault
 from chaffinch.core.labels import Labels
 from chaffinch.core.types import Codes, Floats, Modality, Strings
+from chaffinch.data.audio import AudioData
 from chaffinch.data.image import ImageData
+from chaffinch.data.series import SeriesData
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +44,8 @@ class Subject:
         frame: Columns beside label, id and text, where the data are a table or have some.
         texts: (N,) texts.
         images: The images, one part a split, in order.
+        sounds: The sounds, one part a split, in order.
+        series: The time series, likewise.
         arrays: (N, I) numbers, where samples are tensors.
         split: (N,) codes of the splits, -1 for none.
         split_names: Their names; empty where there is one data set.
@@ -54,6 +64,8 @@ class Subject:
     frame: pd.DataFrame | None = None
     texts: tuple[str, ...] | None = None
     images: tuple[ImageData, ...] | None = None
+    sounds: tuple[AudioData, ...] | None = None
+    series: tuple[SeriesData, ...] | None = None
     arrays: NDArray[Any] | None = None
     split: Codes | None = None
     split_names: tuple[str, ...] = ()
@@ -84,6 +96,20 @@ class Subject:
         return measure_images(self.images or ())
 
     @cached_property
+    def sound_properties(self) -> SoundProperties:
+        """What the sounds are like; each is decoded once."""
+        return measure_sounds(self.sounds or ())
+
+    @cached_property
+    def lengths(self) -> Floats | None:
+        """(N,) seconds of sounds or steps of series; None for other samples."""
+        if self.sounds is not None:
+            return self.sound_properties["seconds"]
+        if self.series is not None:
+            return np.asarray([len(one) for part in self.series for one in part.values], np.float64)
+        return None
+
+    @cached_property
     def cells(self) -> Cells:
         """The columns as codes; none where there is no table."""
         return Cells.of(pd.DataFrame(index=range(len(self))) if self.frame is None else self.frame)
@@ -96,6 +122,10 @@ class Subject:
         """
         if self.images is not None:
             return self.properties.vectors
+        if self.sounds is not None:
+            return self.sound_properties.vectors
+        if self.series is not None:
+            return vectors_of_series(self.series)
         if self.texts is not None:
             return vectors_of_texts(self.texts)
         if self.arrays is not None:
@@ -134,6 +164,8 @@ class Subject:
     @cached_property
     def all_faults(self) -> Mapping[int, Fault]:
         """The faults, those found by decoding included, by position."""
+        if self.sounds is not None:
+            return {**self.sound_properties.faults, **self.faults}
         if self.images is None:
             return self.faults
         return {**self.properties.faults, **self.faults}

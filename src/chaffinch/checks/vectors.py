@@ -10,11 +10,13 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.random_projection import SparseRandomProjection
 
 from chaffinch.core.types import Floats
+from chaffinch.data.series import SeriesData
 
 _TEXT_SIZE = 128
 _MOST_LETTERS = 400
 _MOST_LEVELS = 20
 _MOST_COLUMNS = 256
+_SPANS = 32
 
 
 def vectors_of_arrays(values: NDArray[Any]) -> Floats | None:
@@ -33,6 +35,16 @@ def vectors_of_arrays(values: NDArray[Any]) -> Floats | None:
         return None
     scaled: Floats = (flat[:, kept] / spread[kept]).astype(np.float32)
     return scaled
+
+
+def vectors_of_series(parts: Sequence[SeriesData]) -> Floats | None:
+    """(N, F * 32) float32 the means of 32 spans of time, as `vectors_of_arrays` scales them."""
+    flat = []
+    for part in parts:
+        values, _ = part.like(parts[0]).array()
+        spans = np.array_split(values, min(_SPANS, values.shape[2]), axis=2)
+        flat.append(np.concatenate([span.mean(axis=2) for span in spans], axis=1))
+    return vectors_of_arrays(np.concatenate(flat)) if flat else None
 
 
 def vectors_of_frame(frame: pd.DataFrame) -> Floats | None:

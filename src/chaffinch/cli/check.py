@@ -21,7 +21,7 @@ TABLE, ISSUES = "samples.csv", "issues.json"
 
 
 def check(
-    data: Annotated[str, typer.Argument(help="Table, .npz file or folder of images.")],
+    data: Annotated[str, typer.Argument(help="Table, .npz file or folder of images or sounds.")],
     label: Annotated[str | None, typer.Option(help="Column of the labels, if any.")] = None,
     splits: Annotated[
         str | None,
@@ -31,6 +31,9 @@ def check(
     text: Annotated[
         str | None,
         typer.Option(help="Text column, or several, comma-separated; or none."),
+    ] = None,
+    series: Annotated[
+        str | None, typer.Option(help="Column that names the time series of each row.")
     ] = None,
     max_pixels: Annotated[
         int | None, typer.Option(help="Largest image to decode, in pixels; 40 million by default.")
@@ -61,6 +64,7 @@ def check(
         seed,
         id_column=id_column,
         text_column=text,
+        series=series,
         max_pixels=max_pixels,
     )
     if as_json:

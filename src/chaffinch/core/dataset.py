@@ -56,6 +56,7 @@ class Dataset(Protocol):
         """What a person looks at.
 
         Keys by modality: a table gives ``{column: value}``, text gives ``{"text": str}``,
-        images and arrays give ``{"image": (H, W, 3) uint8}`` where the sample can be drawn.
+        others give ``{"image": (H, W, 3) uint8}`` where the sample can be drawn, sounds and series
+        with further cells beside it.
         """
         ...

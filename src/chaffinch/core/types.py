@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Modality = Literal["table", "image", "text", "array"]
+Modality = Literal["table", "image", "text", "audio", "series", "array"]
 
 Assumption = Literal["auto", "crisp", "graded"]
 """What a label is: one right class for each sample, an outcome or opinion, or unknown."""

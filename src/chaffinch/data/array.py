@@ -18,26 +18,35 @@ from chaffinch.core.option import listed
 from chaffinch.core.sample_groups import SampleGroups
 from chaffinch.core.types import Strings
 from chaffinch.data.arrow import frame_of, is_arrow_table, series_of
+from chaffinch.data.audio import AudioData
 from chaffinch.data.column import Columns, few, need_name, read_groups, read_ids
+from chaffinch.data.folder import of_files
 from chaffinch.data.frame import Opened, open_features, open_frame, png_of
 from chaffinch.data.image import ImageData
+from chaffinch.data.series import SeriesData
 from chaffinch.data.table import TableData
 from chaffinch.data.text import TextData
 from chaffinch.data.typed import column_of
 
-SAMPLE_KEYS = ("x", "data", "images", "features", "x_train", "train_images")
+SAMPLE_KEYS = ("x", "data", "images", "audio", "features", "x_train", "train_images")
 """Keys of the samples in an .npz file or a mapping, in upper or lower case."""
 
 LABEL_KEYS = ("y", "label", "labels", "target", "targets", "y_train", "train_labels")
 """Keys of the labels in an .npz file or a mapping, in upper or lower case."""
 
 
+RATE_KEYS = ("rate", "sampling_rate", "sample_rate", "sr")
+"""Keys of the sampling rate in Hz, beside which samples are sounds, in upper or lower case."""
+
+
 def open_pair(x: Any, y: Any, columns: Columns, source: str = "arrays in memory") -> Opened:
     """Open samples and their labels.
 
     Args:
-        x: A DataFrame; a list of strings or of paths of images; or an array or tensor: (N, I) is
-            a table with the columns x0, x1...; (N, H, W), (N, H, W, C), (N, C, H, W) are images.
+        x: A DataFrame; a list of strings or of paths of images or sounds; or an array or tensor:
+            (N, I) is a table with the columns x0, x1...; (N, H, W), (N, H, W, C), (N, C, H, W) are
+            images; floats (N, T, F) that are no brightness, and arrays (T, F) of different T, are
+            series.
         y: (N,) or (N, 1) labels.
         columns: The id and text columns of a DataFrame; other samples have none.
         source: Where the data came from, for people.
@@ -51,8 +60,9 @@ def open_pair(x: Any, y: Any, columns: Columns, source: str = "arrays in memory"
         x = frame_of(x)
     if isinstance(x, pd.DataFrame):
         return _open_frame_x(x, labels, columns, source)
-    columns.refuse(source)
-    return _open_samples(x, labels, None, source)
+    as_series = columns.series is not None
+    replace(columns, series=None).refuse(source)
+    return _open_samples(x, labels, None, source, as_series)
 
 
 def open_mapping(arrays: Mapping[str, Any], columns: Columns, source: str) -> Opened:
@@ -64,7 +74,10 @@ def open_mapping(arrays: Mapping[str, Any], columns: Columns, source: str) -> Op
     """
     keys = [str(key) for key in arrays]
     samples = [key for key in keys if key.lower() in SAMPLE_KEYS and key != columns.label]
-    if not samples and keys and all(_ndim(arrays[key]) == 1 for key in keys):
+    as_series = columns.series is not None
+    if as_series and not samples:
+        samples = [key for key in keys if key == columns.series]
+    if (not samples or as_series) and keys and all(_ndim(arrays[key]) == 1 for key in keys):
         return open_frame(_to_frame(arrays, source), columns, source)
     if columns.text is not None:
         Columns(text=columns.text).refuse(source)
@@ -79,7 +92,11 @@ def open_mapping(arrays: Mapping[str, Any], columns: Columns, source: str) -> Op
         key = need_name(keys, columns.id, "id", source)
         ids = read_ids(pd.Series(to_numpy(arrays[key]).ravel()), key)
     labels = Labels.of(_labels(arrays[y]), f"{y!r} of {source}", allow_missing=True)
-    opened = _open_samples(arrays[x], labels, ids, source)
+    rates = [key for key in keys if key.lower() in RATE_KEYS and key != x]
+    if rates:
+        opened: Opened = _open_waves(arrays[x], arrays[rates[0]], labels, ids, source)
+    else:
+        opened = _open_samples(arrays[x], labels, ids, source, as_series)
     if columns.group is None:
         return opened
     key = need_name(keys, columns.group, "group", source)
@@ -122,10 +139,14 @@ def _open_frame_x(x: pd.DataFrame, labels: Labels, columns: Columns, source: str
     return replace(open_features(features, labels, ids, columns.text, source), groups=groups)
 
 
-def _open_samples(x: Any, labels: Labels, ids: Strings | None, source: str) -> Opened:
+def _open_samples(
+    x: Any, labels: Labels, ids: Strings | None, source: str, as_series: bool = False
+) -> Opened:
+    if as_series or _differ_in_length(x):
+        return SeriesData.of(_each(x), labels, ids=ids, source=source)
     if isinstance(x, list | tuple) and len(x) and all(isinstance(one, Path) for one in x):
         _check_length(len(x), labels, source)
-        return ImageData.of_files(x, labels, ids=ids, source=source)
+        return of_files(x, labels, ids=ids, source=source)
     if isinstance(x, list | tuple) and len(x) and isinstance(x[0], Image.Image):
         _check_length(len(x), labels, source)
         # Anything else holds no image: it becomes one of the faults.
@@ -153,12 +174,16 @@ def _open_samples(x: Any, labels: Labels, ids: Strings | None, source: str) -> O
             frame = pd.DataFrame(array, columns=names)
         lacking = masked or array.dtype == object
         return TableData.of(frame, labels, ids=ids, source=source, may_lack_cells=lacking)
+    if array.ndim == 3 and masked and array.dtype.kind == "f" and _is_no_image(array):
+        return SeriesData.of(list(np.ma.filled(x, np.nan)), labels, ids=ids, source=source)
     if array.ndim in (3, 4) and masked and np.ma.getmaskarray(x).any():
         raise InputError(
             f"images without masked pixels in {source}",
             f"{int(np.ma.getmaskarray(x).sum())} masked ones",
             "Fill them in (x.filled(value)) or leave those images out",
         )
+    if array.ndim == 3 and _is_no_image(array):
+        return SeriesData.of(list(array), labels, ids=ids, source=source)
     if array.ndim in (3, 4):
         return ImageData.of_arrays(array, labels, ids=ids, source=source)
     raise InputError(
@@ -166,6 +191,37 @@ def _open_samples(x: Any, labels: Labels, ids: Strings | None, source: str) -> O
         f"an array of shape {array.shape} and type {array.dtype}",
         "Reshape it (one column: X.reshape(-1, 1)), or pass a torch Dataset",
     )
+
+
+def _open_waves(x: Any, rate: Any, labels: Labels, ids: Strings | None, source: str) -> AudioData:
+    rates = np.asarray(rate)
+    known = rates.item() if rates.size == 1 else rates.tolist()
+    waves = list(x) if isinstance(x, list | tuple) else list(to_numpy(x))
+    return AudioData.of_waves(waves, known, labels, ids=ids, source=source)
+
+
+def _each(x: Any) -> Any:
+    if isinstance(x, list | tuple):
+        return x
+    array = to_numpy(x)
+    return array[None] if array.ndim == 0 else array
+
+
+def _differ_in_length(x: Any) -> bool:
+    """Whether samples are arrays (T, F), or lists of numbers, of which only T differs."""
+    if not isinstance(x, list | tuple) or not all(isinstance(one, np.ndarray) for one in x):
+        return False
+    shapes = {one.shape for one in x}
+    tails = {shape[1:] for shape in shapes}
+    return len(shapes) > 1 and len(tails) == 1 and {len(shape) for shape in shapes} <= {1, 2}
+
+
+def _is_no_image(array: NDArray[Any]) -> bool:
+    """Whether numbers of shape (N, T, F) cannot be brightness: below 0, above 255, or missing."""
+    if array.dtype.kind != "f" or not array.size:
+        return False
+    known = array[np.isfinite(array)]
+    return bool(known.size) and bool(known.min() < 0 or known.max() > 255)
 
 
 def _is_text(array: NDArray[Any]) -> bool:

@@ -75,11 +75,12 @@ class Columns:
     written: Written = UNTOLD
     verbatim: tuple[str, ...] = ()
     group: str | None = None
+    series: str | None = None
 
     @property
     def as_text(self) -> tuple[str, ...]:
         """Columns that stay text though they look like numbers."""
-        named = [self.id, self.group, *(self.text or "").split(","), *self.verbatim]
+        named = [self.id, self.group, self.series, *(self.text or "").split(","), *self.verbatim]
         return tuple(name.strip() for name in named if name and name.strip())
 
     def refuse(self, what: str) -> None:
@@ -88,7 +89,7 @@ class Columns:
         Raises:
             InputError: A column was named.
         """
-        for option in ("label", "id", "text", "group"):
+        for option in ("label", "id", "text", "group", "series"):
             name = getattr(self, option)
             if name is not None:
                 raise InputError(

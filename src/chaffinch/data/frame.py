@@ -1,4 +1,4 @@
-"""From a DataFrame to rows, texts or images, whichever its columns hold."""
+"""From a DataFrame to rows, texts, images or sounds, whichever its columns hold."""
 
 import io
 from collections.abc import Iterable
@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.labels import Labels
 from chaffinch.core.types import Strings
+from chaffinch.data.audio import AudioData
 from chaffinch.data.column import (
     Columns,
     check_names,
@@ -23,16 +25,24 @@ from chaffinch.data.column import (
     read_ids,
     read_labels,
 )
+from chaffinch.data.folder import FileData
 from chaffinch.data.image import ImageData
 from chaffinch.data.image_file import Encoded
+from chaffinch.data.series import SeriesData
+from chaffinch.data.series_table import open_long
+from chaffinch.data.sound_file import holds_sound
 from chaffinch.data.table import TableData
 from chaffinch.data.text import SEPARATOR, TextData
 
-Opened = TableData | TextData | ImageData
+_HEARD = {"array", "sampling_rate"}
+
+Opened = TableData | TextData | FileData | SeriesData
 
 
 def open_frame(frame: pd.DataFrame, columns: Columns, source: str) -> Opened:
     """Split a DataFrame into label, id, group and features, and open the features.
+
+    Where a column of series is named, rows are steps of time and gathered to series.
 
     Raises:
         InputError: No rows, no label column, columns that are not there or come twice, or any
@@ -45,6 +55,8 @@ def open_frame(frame: pd.DataFrame, columns: Columns, source: str) -> Opened:
     if not len(frame):
         raise InputError(f"at least one row in {source}", "none", "Check the data")
     label = choose_label(names, columns.label, source, frame)
+    if columns.series is not None:
+        return open_long(frame, columns, label, source)
     labels = read_labels(frame[label], label)
     used, ids = [label], None
     if columns.id is not None:
@@ -61,8 +73,9 @@ def open_features(
 ) -> Opened:
     """Open columns as images, texts or a table; a column that names the split is left out.
 
-    Images where a column holds encoded images (mappings with "bytes" or "path", as the Hugging
-    Face format has them); texts by the rule of `choose_text`; else a table.
+    Images or sounds where a column holds encoded ones (mappings with "bytes" or "path", or "array"
+    and "sampling_rate", as the Hugging Face format has them); texts by the rule of `choose_text`;
+    else a table.
 
     Raises:
         InputError: Any reason for which the features are refused.
@@ -70,8 +83,7 @@ def open_features(
     features = drop_split(check_names(features, source))
     encoded = next((name for name in features.columns if _is_encoded(features[name])), None)
     if encoded is not None and text is None:
-        files = _encoded(features[encoded])
-        return ImageData.of_files(files, labels, ids=ids, source=source)
+        return _open_encoded(features[encoded], labels, ids, source)
     parts = choose_text(features, text, source)
     if not parts:
         return TableData.of(features, labels, ids=ids, source=source)
@@ -101,7 +113,23 @@ def _is_encoded(column: "pd.Series[Any]") -> bool:
     if column.dtype != object:
         return False
     first = next((value for value in column if value is not None), None)
-    return isinstance(first, Image.Image) or (isinstance(first, dict) and "bytes" in first)
+    held = isinstance(first, dict) and ("bytes" in first or first.keys() >= _HEARD)
+    return isinstance(first, Image.Image) or held
+
+
+def _open_encoded(
+    column: "pd.Series[Any]", labels: Labels, ids: Strings | None, source: str
+) -> FileData:
+    first = next(value for value in column if value is not None)
+    if isinstance(first, dict) and "bytes" not in first:
+        waves = [np.zeros(0) if value is None else value["array"] for value in column]
+        rates = [1 if value is None else int(value["sampling_rate"]) for value in column]
+        return AudioData.of_waves(waves, rates, labels, ids=ids, source=source)
+    files = _encoded(column)
+    known = next((file for file in files if file), b"")
+    if holds_sound(known):
+        return AudioData.of_files(files, labels, ids=ids, source=source)
+    return ImageData.of_files(files, labels, ids=ids, source=source)
 
 
 def _encoded(column: "pd.Series[Any]") -> list[Encoded]:

@@ -31,7 +31,7 @@ def refuse_splits(data: dict[str, Any]) -> InputError:
 
 
 def open_huggingface(data: Any, columns: Columns) -> Opened:
-    """Open a `datasets.Dataset`: class names become the labels, images are read lazily.
+    """Open a `datasets.Dataset`: class names become the labels, images and sounds are read lazily.
 
     Raises:
         InputError: A streamed data set, or any reason that `open_frame` has.
@@ -44,7 +44,7 @@ def open_huggingface(data: Any, columns: Columns) -> Opened:
         )
     features = dict(data.features)
     for name, feature in features.items():
-        if type(feature).__name__ == "Image" and getattr(feature, "decode", True):
+        if type(feature).__name__ in ("Image", "Audio") and getattr(feature, "decode", True):
             data = data.cast_column(name, type(feature)(decode=False))
     frame: pd.DataFrame = data.to_pandas()
     _keep_digits(data, frame)

@@ -67,7 +67,7 @@ def _read_headers(
     with track("reading images", len(files)) as advance:
         for row, file in enumerate(files):
             try:
-                if not _size(file):
+                if not size_of(file):
                     broken[row] = Fault(EMPTY, "no content")
                 else:
                     headers[row] = read_header(file, max_pixels)
@@ -77,10 +77,11 @@ def _read_headers(
     return headers, broken
 
 
-def _size(file: Encoded) -> int:
+def size_of(file: Encoded) -> int:
+    """Bytes of a file; 1 for one that is missing, which is not empty."""
     if isinstance(file, bytes):
         return len(file)
-    return file.stat().st_size if file.is_file() else 1  # one that is missing is not empty
+    return file.stat().st_size if file.is_file() else 1
 
 
 def _shape_of(headers: Sequence[Header]) -> tuple[int, int, int]:

@@ -2,10 +2,13 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, features
+
+from chaffinch.data.sound_file import is_sound, readable_sounds
 
 IMAGE_SUFFIXES = frozenset(
     (
@@ -49,13 +52,13 @@ def visible(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not is_hidden(path))
 
 
-def deeper_image(root: Path) -> Path | None:
-    """The first image in a folder below those of the classes; links to folders are not followed."""
+def deeper_file(root: Path, medium: "Medium") -> Path | None:
+    """The first sample in a folder below those of the classes; no links are followed."""
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not is_hidden(Path(name)))
         if len(Path(folder).relative_to(root).parts) < 2:
             continue
-        found = [file for file in map(Path, sorted(files)) if is_image(file)]
+        found = [file for file in map(Path, sorted(files)) if medium.holds(file)]
         if found:
             return Path(folder) / found[0]
     return None
@@ -66,7 +69,41 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not is_hidden(path)
 
 
-def left_out_note(files: Iterable[Path]) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Medium:
+    """A kind of sample that comes as one file each.
+
+    Attributes:
+        name: The modality.
+        noun: What to call one.
+        holds: Whether a file is one by its name, readable here or not.
+        readable: Endings of those that can be read here.
+    """
+
+    name: str
+    noun: str
+    holds: Callable[[Path], bool]
+    readable: Callable[[], frozenset[str]]
+
+
+IMAGE = Medium("image", "image", is_image, readable_suffixes)
+SOUND = Medium(
+    "audio", "sound", lambda file: is_sound(file) and not is_hidden(file), readable_sounds
+)
+
+
+def medium_of(files: Iterable[Path]) -> Medium:
+    """The medium of most of the files; images where there are as many, or none of either."""
+    kinds = Counter("sound" if SOUND.holds(file) else "image" for file in files if is_medium(file))
+    return SOUND if kinds["sound"] > kinds["image"] else IMAGE
+
+
+def is_medium(file: Path) -> bool:
+    """Whether a file is an image or a sound by its name."""
+    return IMAGE.holds(file) or SOUND.holds(file)
+
+
+def left_out_note(files: Iterable[Path], medium: Medium = IMAGE) -> tuple[str, ...]:
     """One sentence that counts files by ending; none where there are none."""
     counts = Counter(file.suffix.lower() or "no ending" for file in files)
     if not counts:
@@ -74,6 +111,10 @@ def left_out_note(files: Iterable[Path]) -> tuple[str, ...]:
     listed = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(counts.items()))
     total = sum(counts.values())
     beside = "file was" if total == 1 else "files were"
-    heic = {".heic", ".heif"} & counts.keys()
-    hint = " Install pillow-heif and register its opener to read .heic." if heic else ""
-    return (f"{total:,} {beside} left out as no image that can be read here ({listed}).{hint}",)
+    hint = ""
+    if medium is IMAGE and {".heic", ".heif"} & counts.keys():
+        hint = " Install pillow-heif and register its opener to read .heic."
+    elif medium is SOUND and {".flac", ".mp3", ".ogg"} & counts.keys():
+        hint = " Install chaffinch[audio] to read FLAC, Ogg and MP3."
+    told = f"left out as no {medium.noun} that can be read here"
+    return (f"{total:,} {beside} {told} ({listed}).{hint}",)

@@ -21,7 +21,7 @@ from chaffinch.data.array import open_mapping, open_pair, read_npz
 from chaffinch.data.arrow import frame_of, is_arrow_table
 from chaffinch.data.column import Columns
 from chaffinch.data.file import READERS, is_text_file, is_url, read_table, suffix_of
-from chaffinch.data.folder import lists_images, open_folder, open_listed
+from chaffinch.data.folder import lists_files, open_folder, open_listed
 from chaffinch.data.frame import open_frame, png_of
 from chaffinch.data.huggingface import (
     is_huggingface,
@@ -31,9 +31,8 @@ from chaffinch.data.huggingface import (
 )
 from chaffinch.data.image import ImageData
 from chaffinch.data.image_survey import reason_of
-from chaffinch.data.table import TableData
+from chaffinch.data.own import is_own
 from chaffinch.data.tensor import ITEM_ERRORS, TensorData
-from chaffinch.data.text import TextData
 from chaffinch.data.usable import split_usable
 from chaffinch.data.written import Written
 
@@ -46,6 +45,7 @@ def open_data(
     id_column: object = None,
     text_column: object = None,
     group: object = None,
+    series: object = None,
     trainable: bool = True,
     max_pixels: int | None = None,
     sep: str | None = None,
@@ -56,10 +56,10 @@ def open_data(
 
     Args:
         data: A path of a .csv, .tsv, .txt, .parquet, .arrow, .feather, .json, .jsonl or .npz file,
-            or a URL of one of the tables; a folder ``root/class/name.png`` or one with
-            ``labels.csv``; a DataFrame of pandas or polars, a pyarrow Table, ``(X, y)``, a mapping
-            of arrays, a Hugging Face or torch data set of (x, y); or a `Dataset`, which comes back
-            as it is.
+            or a URL of one of the tables; a folder ``root/class/name.png`` (or ``.wav``) or one
+            with ``labels.csv``; a DataFrame of pandas or polars, a pyarrow Table, ``(X, y)``, a
+            mapping of arrays, a Hugging Face or torch data set of (x, y); or a `Dataset`, which
+            comes back as it is.
         label: Column (or key) of the labels; by default the only one of label, labels, y, target,
             class.
         id_column: Column of unique keys; by default ids are made from the content.
@@ -70,6 +70,9 @@ def open_data(
             table, whose encoder reads the text beside the other columns. A column ``split`` of
             words such as train and test is never a feature.
         group: Column (or key) of the source, annotator or time slice of each sample; no feature.
+        series: Column that names the series of which each row is a step; the label is that of the
+            series. True for arrays (N, T, F), which are images otherwise where all numbers are in
+            0..255.
         trainable: Whether to refuse data of which a sample cannot be judged (unreadable, empty,
             without a label, the only one of its class) or with a single class. With False such
             samples are among the data: a missing label has the code -1, and the attribute
@@ -80,14 +83,18 @@ def open_data(
         encoding: Its encoding; found out by default.
 
     Returns:
-        The data as `TableData`, `TextData`, `ImageData` or `TensorData`; their ``notes`` say what
-        was interpreted.
+        The data as `TableData`, `TextData`, `ImageData`, `AudioData`, `SeriesData` or
+        `TensorData`; their
+        ``notes`` say what was interpreted.
 
     Raises:
         InputError: Data that cannot be read or are not usable; the message says why.
+        MissingExtraError: Sounds that need a reader which is not installed.
     """
     opened = _open(
-        data, columns_of(label, id_column, text_column, sep, decimal, encoding, group), max_pixels
+        data,
+        columns_of(label, id_column, text_column, sep, decimal, encoding, group, series),
+        max_pixels,
     )
     if trainable:
         opened.labels.check_trainable(f"the labels of {opened.source}")
@@ -103,16 +110,19 @@ def columns_of(
     decimal: str | None = None,
     encoding: str | None = None,
     group: object = None,
+    series: object = None,
 ) -> Columns:
     """What the user said of columns and file; names of columns may be numbers.
 
     Raises:
         InputError: A separator, decimal sign or encoding that cannot be one.
     """
-    label, key, text, apart = (
-        None if name is None else str(name) for name in (label, id_column, text_column, group)
+    label, key, text, apart, long = (
+        None if name is None else str(name)
+        for name in (label, id_column, text_column, group, series or None)
     )
-    return Columns(label, key, text, Written.of(sep, decimal, encoding), group=apart)
+    written = Written.of(sep, decimal, encoding)
+    return Columns(label, key, text, written, group=apart, series=long)
 
 
 def _open(data: Any, columns: Columns, max_pixels: int | None) -> Dataset:
@@ -149,7 +159,7 @@ def _open(data: Any, columns: Columns, max_pixels: int | None) -> Dataset:
 
 def _is_dataset(data: Any) -> TypeGuard[Dataset]:
     # Our own first: the check of the protocol looks at every property, some of which take long.
-    return isinstance(data, TableData | TextData | ImageData | TensorData | Dataset)
+    return is_own(data) or isinstance(data, Dataset)
 
 
 def _open_path(path: str, columns: Columns, max_pixels: int | None) -> Dataset:
@@ -206,7 +216,8 @@ def read_table_file(path: str, columns: Columns) -> TableFile:
 
 def _open_table(table: TableFile, columns: Columns, max_pixels: int | None) -> Dataset:
     place = Path(table.path)
-    if columns.text is None and not is_url(table.path) and lists_images(table.frame):
+    plain = columns.text is None and columns.series is None
+    if plain and not is_url(table.path) and lists_files(table.frame):
         listed = open_listed(table.frame, place.parent, columns, place.name, max_pixels)
         return _noted(listed, table.notes)
     return _noted(open_frame(table.frame, columns, place.name), table.notes)

@@ -13,10 +13,9 @@ from chaffinch.core.fault import Fault
 from chaffinch.core.kinds import SET_ASIDE, TOO_RARE, UNLABELLED
 from chaffinch.core.labels import Labels
 from chaffinch.core.types import Mask, Strings
+from chaffinch.data.audio import AudioData
 from chaffinch.data.image import ImageData
-from chaffinch.data.table import TableData
-from chaffinch.data.tensor import TensorData
-from chaffinch.data.text import TextData
+from chaffinch.data.own import is_own
 
 _MOST_LISTED = 10
 
@@ -105,7 +104,7 @@ def split_usable(
 
     Args:
         data: N samples.
-        examine: Whether image files are decoded to find those that are damaged.
+        examine: Whether files of images and sounds are decoded to find those that are damaged.
         allow_single: Whether the only sample of a class is no fault.
         keep_classes: Whether classes stay of which no sample can be used.
 
@@ -116,7 +115,7 @@ def split_usable(
     Raises:
         InputError: No sample can be used.
     """
-    if examine and isinstance(data, ImageData):
+    if examine and isinstance(data, ImageData | AudioData):
         data = data.examined()
     known: Mapping[str, Fault] = getattr(data, "faults", {})
     found = {row: known[name] for row, name in enumerate(map(str, data.ids)) if name in known}
@@ -136,6 +135,6 @@ def split_usable(
 
 def with_present_classes(data: Any) -> Any:
     """The same data with the classes alone that have a sample, where they are of our own kinds."""
-    if not isinstance(data, TableData | TextData | ImageData | TensorData):
+    if not is_own(data):
         return data
     return replace(data, labels=data.labels.present())

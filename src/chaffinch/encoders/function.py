@@ -10,9 +10,16 @@ from torch import Tensor, nn
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
-from chaffinch.data import ImageData, TableData, TensorData, TextData
+from chaffinch.data import AudioData, ImageData, SeriesData, TableData, TensorData, TextData
 from chaffinch.encoders.encoder import Samples
-from chaffinch.encoders.samples import image_tensors, tables, tensors, texts
+from chaffinch.encoders.samples import (
+    image_tensors,
+    series_tensors,
+    sound_tensors,
+    tables,
+    tensors,
+    texts,
+)
 from chaffinch.encoders.weights import digest_of_source, digest_of_weights
 from chaffinch.models.factory import imported
 from chaffinch.models.forward import running
@@ -24,8 +31,9 @@ class FunctionEncoder:
     """Calls what the user gave, batch by batch.
 
     It is given, by the kind of the data: images as (B, 3, H, W) float32 in 0..1, texts as a list of
-    strings, samples of a torch Dataset as one (B, ...) tensor, rows of a table as a DataFrame.
-    Attributes of it may say more: ``image_size`` (side, or height and width) and ``batch_size``.
+    strings, sounds as (B, T) float32 in -1..1, series as (B, F, T), samples of a torch Dataset as
+    one (B, ...) tensor, rows of a table as a DataFrame. Attributes of it may say more:
+    ``image_size`` (side, or height and width), ``sampling_rate`` and ``batch_size``.
     A module is put on the device and into eval mode, and its tensors are moved there.
 
     Args:
@@ -74,12 +82,16 @@ class FunctionEncoder:
             return image_tensors(data, getattr(self._function, "image_size", None))
         if isinstance(data, TextData):
             return texts(data)
+        if isinstance(data, AudioData):
+            return sound_tensors(data, getattr(self._function, "sampling_rate", None))
+        if isinstance(data, SeriesData):
+            return series_tensors(data)
         if isinstance(data, TensorData):
             return tensors(data)
         if isinstance(data, TableData):
             return tables(data)
         raise InputError(
-            "images, texts, tensors or rows of a table",
+            "images, texts, sounds, series, tensors or rows of a table",
             type(data).__name__,
             "Give the vectors instead (embeddings=)",
         )

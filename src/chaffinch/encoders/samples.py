@@ -7,7 +7,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
-from chaffinch.data import ImageData, TableData, TensorData, TextData
+from chaffinch.data import AudioData, ImageData, SeriesData, TableData, TensorData, TextData
 from chaffinch.data.image_file import UNREADABLE, decode, read_header
 from chaffinch.data.picture import fit, shallow
 from chaffinch.encoders.encoder import Rows, Samples
@@ -15,7 +15,11 @@ from chaffinch.encoders.encoder import Rows, Samples
 MOST_SIDE = 224
 """Images of different sizes are brought to the median side for a function, but at most to this."""
 
+SPEECH_RATE = 16_000
+"""In Hz; what models of sounds read unless they say otherwise."""
+
 _LOOKED_AT = 1000
+_LONGEST_SOUND = 30.0  # seconds; most models of sounds read no more
 _LARGEST_SHORT_SIDE = 768  # processors make them smaller yet; a batch of photos is a gigabyte
 
 
@@ -65,12 +69,41 @@ def tables(data: TableData) -> Samples:
     return Samples("rows", data.digests, lambda rows: data.frame.iloc[rows])
 
 
-def waveforms(data: Dataset) -> Samples:
-    """Lists of (T,) float32: tensors of one dimension, or rows of a table of numbers.
+def sound_tensors(data: AudioData, rate: int | None) -> Samples:
+    """(B, T) float32 samples in -1..1, all of one length.
+
+    Args:
+        data: The sounds; shorter ones stand in the middle of zeros, longer ones lose their ends.
+        rate: Sampling rate in Hz; by default that of the data.
+    """
+    wanted = rate or data.rate
+
+    def batch(rows: Rows) -> torch.Tensor:
+        return torch.from_numpy(np.stack([data.fixed(int(row), wanted) for row in rows]))
+
+    return Samples(f"sounds {wanted} Hz {data.seconds:g} s", data.digests, batch)
+
+
+def series_tensors(data: SeriesData) -> Samples:
+    """(B, F, T) float32 series of one length."""
+    values, _ = data.array()
+    form = f"series of {values.shape[2]} steps"
+    return Samples(form, data.digests, lambda rows: torch.from_numpy(values[rows]))
+
+
+def waveforms(data: Dataset, rate: int = SPEECH_RATE) -> Samples:
+    """Lists of (T,) float32: sounds, tensors of one dimension, or rows of a table of numbers.
+
+    Args:
+        data: The samples.
+        rate: Sampling rate in Hz to which sounds are brought; arrays are taken as they are. Of
+            sounds of more than 30 seconds the middle is taken.
 
     Raises:
         InputError: Samples of another form.
     """
+    if isinstance(data, AudioData):
+        return _heard(data, rate)
     if isinstance(data, TensorData):
         flat = data.x.squeeze(1) if data.x.ndim == 3 and data.x.shape[1] == 1 else data.x
         values = flat.float().numpy() if flat.ndim == 2 and not flat.is_complex() else None
@@ -81,7 +114,9 @@ def waveforms(data: Dataset) -> Samples:
     else:
         values = None
     if values is None:
-        raise wrong_medium("waveforms", data, "Give (N, T) numbers, one waveform a row")
+        raise wrong_medium(
+            "waveforms", data, "Give sound files, or (N, T) numbers, one waveform a row"
+        )
     if not np.isfinite(values).all():
         raise InputError(
             "waveforms of finite numbers",
@@ -89,6 +124,15 @@ def waveforms(data: Dataset) -> Samples:
             "Drop these samples or fill the values in",
         )
     return Samples("waveforms", data.digests, lambda rows: [values[row] for row in rows])
+
+
+def _heard(data: AudioData, rate: int) -> Samples:
+    lengths = [0.0 if header is None else header.seconds for header in data.headers]
+
+    def batch(rows: Rows) -> list[NDArray[np.float32]]:
+        return [data.wave(int(row), rate, _LONGEST_SOUND) for row in rows]
+
+    return Samples(f"waveforms at {rate} Hz", data.digests, batch, np.asarray(lengths))
 
 
 def wrong_medium(wanted: str, data: Dataset, remedy: str) -> InputError:

@@ -15,7 +15,7 @@ from chaffinch.core.errors import InputError, MissingExtraError
 from chaffinch.data import ImageData, TableData, TextData
 from chaffinch.encoders.encoder import Samples
 from chaffinch.encoders.pooling import SentenceConfig, pool_patches, pool_tokens
-from chaffinch.encoders.samples import pictures, texts, waveforms, wrong_medium
+from chaffinch.encoders.samples import SPEECH_RATE, pictures, texts, waveforms, wrong_medium
 from chaffinch.models.language.classification import folder_digest
 
 _SAFE = {"trust_remote_code": False}
@@ -97,7 +97,7 @@ class TransformersEncoder:
             self._need("text", data)
             return texts(data)
         self._need("audio", data)
-        return waveforms(data)
+        return waveforms(data, _rate_in(self._folder))
 
     def encode(self, batch: Any) -> Tensor:
         """(B, K) features, pooled by the convention of the model."""
@@ -248,6 +248,15 @@ def _kind_in(folder: Path) -> str:
             "no config.json with a model_type",
             "Give the folder that save_pretrained wrote",
         ) from error
+
+
+def _rate_in(folder: Path) -> int:
+    """The sampling rate in Hz that the feature extractor of a model of sounds expects."""
+    try:
+        told = json.loads((folder / "preprocessor_config.json").read_text("utf-8"))
+        return int(told.get("sampling_rate") or SPEECH_RATE)
+    except (OSError, ValueError, TypeError, AttributeError):  # it is said when it is loaded
+        return SPEECH_RATE
 
 
 @contextmanager

@@ -147,3 +147,49 @@ class SmallResNet(nn.Module):
         """(B, channels, H, W) in 0..1 to logits (B, C)."""
         logits: Tensor = self.head(self.body(self.stem(x)).mean((2, 3)))
         return logits
+
+
+class _ResidualInTime(nn.Module):
+    def __init__(self, num_in: int, num_out: int, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv1d(num_in, num_out, 7, stride, 3, bias=False),
+            nn.BatchNorm1d(num_out),
+            nn.ReLU(),
+            nn.Conv1d(num_out, num_out, 5, 1, 2, bias=False),
+            nn.BatchNorm1d(num_out),
+        )
+        self.shortcut = nn.Sequential(
+            nn.Conv1d(num_in, num_out, 1, stride, bias=False), nn.BatchNorm1d(num_out)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.body(x) + self.shortcut(x))
+
+
+class SeriesNet(nn.Module):
+    """A residual network over time (Wang et al., 2017) for series of any length.
+
+    Args:
+        num_channels: F.
+        num_steps: T, which decides whether blocks halve it.
+        num_classes: C.
+        width: Channels of the first block; the next two have twice as many.
+    """
+
+    def __init__(
+        self, num_channels: int, num_steps: int, num_classes: int, width: int = 32
+    ) -> None:
+        super().__init__()
+        stride = 1 if num_steps < 32 else 2
+        self.body = nn.Sequential(
+            _ResidualInTime(num_channels, width, stride),
+            _ResidualInTime(width, 2 * width, stride),
+            _ResidualInTime(2 * width, 2 * width, 1),
+        )
+        self.head = nn.Linear(2 * width, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, F, T) to logits (B, C)."""
+        logits: Tensor = self.head(self.body(x).mean(2))
+        return logits

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from chaffinch.core.errors import InputError
+from chaffinch.core.types import Floats, Mask
 from chaffinch.models.column import (
     MAX_CATEGORIES,
     MAX_DEVIATIONS,
@@ -203,3 +204,45 @@ class TensorEncoder:
         """Encode tensors of the same shape as float32."""
         limit = MAX_DEVIATIONS
         return DenseInputs(((self._tame(x) - self._mean) / self._scale).clamp(-limit, limit))
+
+
+class SpectrogramEncoder:
+    """Standardise log-mel spectrograms, band by band, as images of one channel.
+
+    Args:
+        spectrograms: (N, bands, frames) those whose means and spreads are learned.
+    """
+
+    def __init__(self, spectrograms: Floats) -> None:
+        self._mean = spectrograms.mean(axis=(0, 2), keepdims=True, dtype=np.float64)
+        spread = spectrograms.std(axis=(0, 2), keepdims=True, dtype=np.float64)
+        self._scale = np.where(spread > 0, spread, 1)
+
+    def encode(self, spectrograms: Floats) -> DenseInputs:
+        """Encode spectrograms of the same bands and frames as (N, 1, bands, frames) float32."""
+        scaled = (spectrograms - self._mean[0]) / self._scale[0]
+        return DenseInputs(torch.from_numpy(scaled[:, None].astype(np.float32)))
+
+
+class SeriesEncoder:
+    """Standardise time series, channel by channel, with an indicator where lengths differ.
+
+    Args:
+        values: (N, F, T) those whose means and spreads are learned.
+        own: (N, T) which steps are a series' own; others count for nothing and become 0.
+    """
+
+    def __init__(self, values: Floats, own: Mask) -> None:
+        steps = values.astype(np.float64).transpose(0, 2, 1)[own]  # (steps, F)
+        self._mean = steps.mean(axis=0)[:, None]
+        spread = steps.std(axis=0)[:, None]
+        self._scale = np.where(spread > 0, spread, 1)
+        self._indicates = not bool(own.all())
+
+    def encode(self, values: Floats, own: Mask) -> DenseInputs:
+        """Encode series of the same channels as (N, F, T) float32, F + 1 with the indicator."""
+        scaled = np.clip((values - self._mean) / self._scale, -MAX_DEVIATIONS, MAX_DEVIATIONS)
+        scaled = np.where(own[:, None], scaled, 0)
+        if self._indicates:
+            scaled = np.concatenate([scaled, own[:, None]], axis=1)
+        return DenseInputs(torch.from_numpy(scaled.astype(np.float32)))

@@ -15,7 +15,7 @@ from torch import nn
 from chaffinch.core.errors import InputError
 from chaffinch.core.identity import digest
 from chaffinch.core.types import Modality
-from chaffinch.models.defaults import MLP, BagOfTerms, SmallResNet
+from chaffinch.models.defaults import MLP, BagOfTerms, SeriesNet, SmallResNet
 from chaffinch.models.forward import copy_of, running
 
 _FACTORY = "Give a function that takes no arguments, or num_classes and input_shape by name"
@@ -35,6 +35,8 @@ def default_factory(modality: Modality, shape: tuple[int, ...], num_classes: int
     """The model used when the user names none: an MLP, a small residual net, or bag of terms."""
     if modality == "text":
         return lambda: BagOfTerms(shape[0], num_classes)
+    if modality == "series":
+        return lambda: SeriesNet(shape[0], shape[1], num_classes)
     if len(shape) == 3:
         return lambda: SmallResNet(shape, num_classes)
     size = 1

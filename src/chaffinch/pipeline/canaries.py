@@ -31,6 +31,7 @@ LEAST_SAMPLES = 500
 """Below, so few canaries would say little, and weigh much."""
 
 _PATCHES = 4
+_SPANS = 16
 _LEAST = 10
 
 
@@ -158,14 +159,14 @@ def _crossed(
 ) -> Tensor | sp.csr_matrix:
     """Sound samples that are copies of none.
 
-    Half of the columns come from the nearest of some samples of the same class; images and texts
-    are the mean of both.
+    Half of the columns come from the nearest of some samples of the same class; images, texts
+    and series are the mean of both.
     """
     partners = np.asarray([_partner(inputs, row, codes, random) for row in rows])
     if isinstance(inputs, SparseInputs):
         return (inputs.matrix[rows] + inputs.matrix[partners]) * np.float32(0.5)
     own, other = inputs.tensor[torch.from_numpy(rows)], inputs.tensor[torch.from_numpy(partners)]
-    if own.ndim == 4:
+    if own.ndim > 2:
         return (own.float() + other.float()) / 2
     take = torch.from_numpy(random.random(tuple(own.shape)) < 0.5)
     return torch.where(take, own, other)
@@ -206,6 +207,8 @@ def _spoilt(
         for place, one in enumerate(order):
             own[half + place] = _mixed_patches(own[half + place], one)
         return own
+    if own.ndim == 3:
+        return torch.stack([_mixed_spans(one, random.permutation(_SPANS)) for one in own])
     flat = own.flatten(1)
     source = torch.from_numpy(random.integers(size, size=tuple(flat.shape)))
     columns = torch.arange(flat.shape[1]).expand_as(flat)
@@ -222,7 +225,17 @@ def _moved(
     if own.ndim == 4:
         order = random.permutation(_PATCHES**2)
         return torch.stack([_mixed_patches(one, order) for one in own])
-    return own.flatten(1)[:, torch.from_numpy(random.permutation(inputs.shape[-1]))].view_as(own)
+    if own.ndim == 3:
+        order = random.permutation(_SPANS)
+        return torch.stack([_mixed_spans(one, order) for one in own])
+    flat = own.flatten(1)
+    return flat[:, torch.from_numpy(random.permutation(flat.shape[1]))].view_as(own)
+
+
+def _mixed_spans(series: Tensor, order: NDArray[np.int64]) -> Tensor:
+    """One (channels, steps) series with its 16 spans of time in another order, each backwards."""
+    parts = torch.tensor_split(series, _SPANS, dim=1)
+    return torch.cat([parts[place].flip(1) for place in order.tolist()], dim=1)
 
 
 def _mixed_patches(image: Tensor, order: NDArray[np.int64]) -> Tensor:

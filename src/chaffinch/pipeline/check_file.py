@@ -127,7 +127,7 @@ def _previews(run: RunFolder, ids: list[str]) -> dict[str, list[str]]:
     for name in ids:
         if data is None or name not in place:
             shown.append({})
-        elif data.modality == "image":
+        elif data.modality in ("image", "audio"):
             shown.append({"file": str(files[place[name]])} if files else {})
         else:
             cells = {str(key): value for key, value in data.show(place[name]).items()}

@@ -8,8 +8,22 @@ import numpy as np
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.types import Codes, Modality
-from chaffinch.data import ImageData, TableData, TensorData, TextData
-from chaffinch.models.encoding import TableEncoder, TensorEncoder, TextEncoder, encode_pixels
+from chaffinch.data import (
+    AudioData,
+    ImageData,
+    SeriesData,
+    TableData,
+    TensorData,
+    TextData,
+)
+from chaffinch.models.encoding import (
+    SeriesEncoder,
+    SpectrogramEncoder,
+    TableEncoder,
+    TensorEncoder,
+    TextEncoder,
+    encode_pixels,
+)
 from chaffinch.models.inputs import DenseInputs, Inputs
 from chaffinch.models.language.classification import TextModelFolder
 from chaffinch.pipeline.features import FeatureReader, FeatureScaler
@@ -148,14 +162,46 @@ def _encoder(dataset: Dataset, own_model: bool) -> tuple[Encode, tuple[str, ...]
             return encode_pixels(alike.pixels(side, channels=channels))
 
         return pixels, ()
+    if isinstance(dataset, AudioData):
+        return _sound_encoder(dataset), ()
+    if isinstance(dataset, SeriesData):
+        return _series_encoder(dataset), ()
     if isinstance(dataset, TensorData):
         if own_model:
             return lambda data: DenseInputs(data.x), ()
         tensor = TensorEncoder(dataset.x)
         return lambda data: tensor.encode(data.x), ()
     raise InputError(
-        "a table, images, texts or tensors", type(dataset).__name__, "Use chaffinch.data.open_data"
+        "a table, images, texts, sounds, series or tensors",
+        type(dataset).__name__,
+        "Use chaffinch.data.open_data",
     )
+
+
+def _sound_encoder(dataset: AudioData) -> Encode:
+    found = dataset.log_mel()
+    fitted = SpectrogramEncoder(found)
+    train = fitted.encode(found)
+
+    def spectrograms(data: Dataset) -> Inputs:
+        if data is dataset:
+            return train
+        if not isinstance(data, AudioData):
+            raise TypeError(type(data).__name__)
+        return fitted.encode(data.like(dataset).log_mel())
+
+    return spectrograms
+
+
+def _series_encoder(dataset: SeriesData) -> Encode:
+    fitted = SeriesEncoder(*dataset.array())
+
+    def series(data: Dataset) -> Inputs:
+        if not isinstance(data, SeriesData):
+            raise TypeError(type(data).__name__)
+        return fitted.encode(*data.like(dataset).array())
+
+    return series
 
 
 def _codes(dataset: Dataset, validation: Dataset) -> Codes:

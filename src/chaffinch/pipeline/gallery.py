@@ -11,6 +11,7 @@ from PIL import Image
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.findings import Findings
+from chaffinch.data import AudioData
 from chaffinch.diagnosis.explanation.explain import PROTECTED
 from chaffinch.store.run import Exhibit
 
@@ -42,9 +43,23 @@ def gallery(dataset: Dataset, findings: Findings) -> list[Exhibit]:
     return [exhibit(dataset, int(position)) for position in (*order, *aside, *kept)]
 
 
-def exhibit(dataset: Dataset, position: int) -> Exhibit:
-    """One sample as a page shows it: images as data URIs, long texts cut."""
-    return Exhibit(id=str(dataset.ids[position]), content=_content(dataset.show(position)))
+def exhibit(dataset: Dataset, position: int, playable: bool = False) -> Exhibit:
+    """One sample as a page shows it: images as data URIs, long texts cut.
+
+    Args:
+        dataset: The data.
+        position: Of the sample.
+        playable: Whether a sound comes with what a browser plays, as a data URI.
+    """
+    content = _content(dataset.show(position))
+    if playable and isinstance(dataset, AudioData) and "image" in content:
+        content["audio"] = wav_uri(dataset.play(position))
+    return Exhibit(id=str(dataset.ids[position]), content=content)
+
+
+def wav_uri(content: bytes) -> str:
+    """A WAV file as a data URI."""
+    return "data:audio/wav;base64," + base64.b64encode(content).decode()
 
 
 def _content(shown: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class ScanKeywords(TypedDict, total=False):
     id_column: str | int | None
     text_column: str | int | None
     group: str | int | None
+    series: str | bool | None
     sep: str | None
     decimal: str | None
     encoding: str | None

@@ -16,6 +16,7 @@ from chaffinch.pipeline.features import FeatureReader
 from chaffinch.pipeline.head import head_factory, linear_rate, prefers_hidden
 from chaffinch.pipeline.options import FoldKind
 from chaffinch.pipeline.request import Request
+from chaffinch.training.augmentation import shift_and_mask
 from chaffinch.training.loop import Schedule
 
 _LENGTH = 128
@@ -80,7 +81,9 @@ class ScanModel:
         tuned = self._reader.learning_rate if isinstance(self._reader, TextModelFolder) else None
         options, size = self._request.options, len(self._request.dataset)
         if not isinstance(self._reader, FeatureReader):
-            return options.schedule(encoded.modality, size, encoded.is_image, tuned)
+            schedule = options.schedule(encoded.modality, size, encoded.is_image, tuned)
+            heard = encoded.modality == "audio" and self._request.model is None
+            return replace(schedule, augment=shift_and_mask) if heard else schedule
         schedule = options.head_schedule(size)
         own_rate = options.learning_rate is not None or self._request.model is not None
         if own_rate or self._has_hidden_layer(encoded):

@@ -16,7 +16,7 @@ from chaffinch.pipeline.scan_declaration import ScanDeclaration
 from chaffinch.training.loop import Schedule
 
 _LEAST_STEPS = 1000
-_LEARNING_RATES = {"table": 3e-3, "image": 5e-3, "text": 3e-3, "array": 3e-3}
+_LEARNING_RATES = {"table": 3e-3, "image": 5e-3, "text": 3e-3, "series": 3e-3, "array": 3e-3}
 _MAX_SHARE_OF_BATCH = 40
 _TUNED_EPOCHS = 4
 _TUNED_BATCH = 32
@@ -29,7 +29,7 @@ _LEAST_FOLD_EPOCHS = 2
 _LEAST_FOLD_STEPS = 80  # fewer teach a network nothing
 
 
-OPENING = ("id_column", "text_column", "group", "sep", "decimal", "encoding")
+OPENING = ("id_column", "text_column", "group", "series", "sep", "decimal", "encoding")
 """Options that decide how data are opened; later commands open them in the same way."""
 
 
@@ -55,10 +55,12 @@ _FOLDS = {
     "array": FoldPlan(3, 0.13, 3.0),
     "text": FoldPlan(2, 0.25, 2.0),
     "image": FoldPlan(2, 0.25, 2.0),
+    "audio": FoldPlan(2, 0.25, 2.0),
+    "series": FoldPlan(3, 0.25, 2.0),
     "tuned": FoldPlan(3, 1.0, 1.0),  # a pre-trained model makes few epochs at best
     "features": FoldPlan(5, 0.5, 1.0),  # heads take a second each
 }
-FoldKind = Literal["table", "array", "text", "image", "tuned", "features"]
+FoldKind = Literal["table", "array", "text", "image", "audio", "series", "tuned", "features"]
 
 
 class ScanOptions(ScanDeclaration):
@@ -132,7 +134,7 @@ class ScanOptions(ScanDeclaration):
         guess = 2 ** round(math.log2(max(1, num_samples / _MAX_SHARE_OF_BATCH)))
         size = self.batch_size or min(_TUNED_BATCH if tuned else 128, max(16, guess))
         steps = math.ceil(num_samples / size)
-        if is_image:
+        if is_image or modality == "series":
             epochs = min(40, max(10, math.ceil(_LEAST_STEPS / steps)))
         elif tuned:
             epochs = _TUNED_EPOCHS

@@ -27,16 +27,19 @@ def with_places_in(
     rows = range(len(findings)) if rows is None else rows
     if data is None:
         return findings.placed(rows, [""] * len(findings))
-    files = getattr(data, "files", None)
-    return findings.placed(rows, (_source(row, files, location or "") for row in rows))
+    files, first = getattr(data, "files", None), getattr(data, "first_rows", None)
+    told = (_source(row, files, location or "", first) for row in rows)
+    return findings.placed(rows, told)
 
 
-def _source(row: int, files: Sequence[str] | None, location: str) -> str:
+def _source(
+    row: int, files: Sequence[str] | None, location: str, first: Sequence[int] | None = None
+) -> str:
     if files:
         return _below(files[row], location)
     if not location:
         return ""
-    return f"{os.path.basename(location.rstrip('/'))}:{row}"
+    return f"{os.path.basename(location.rstrip('/'))}:{row if first is None else first[row]}"
 
 
 def _below(file: str, location: str) -> str:

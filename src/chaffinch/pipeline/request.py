@@ -168,6 +168,7 @@ def _open_validation(data: Any, label: str | None, options: ScanOptions) -> Data
     how: dict[str, Any] = {
         "label": label,
         "text_column": options.text_column,
+        "series": options.series,
         "trainable": False,
         "max_pixels": options.max_pixels,
     }

@@ -70,6 +70,8 @@ class ScanDeclaration(BaseModel):
         text_column: Column(s) of the text; "none" for a table whatever its columns look like.
         group: Column of the source, annotator or time slice of each sample, no feature: labels of
             some may be wrong far more often than those of others.
+        series: Column that names the time series of which each row is a step, in order of a column
+            ``time`` or ``date``, else of the rows. For arrays (N, T, F), any name or True.
         sep: The character between the cells of a text file; found out by default.
         decimal: The decimal sign of its numbers, "." or ","; found out by default.
         encoding: Its encoding; found out by default.
@@ -123,6 +125,7 @@ class ScanDeclaration(BaseModel):
     id_column: Name | None = None
     text_column: Name | None = None
     group: Name | None = None
+    series: Name | None = None
     sep: str | None = None
     decimal: str | None = None
     encoding: str | None = None

@@ -86,6 +86,7 @@ class ScanInput:
             id_column=options.id_column,
             text_column=options.text_column,
             group=options.group,
+            series=options.series,
             trainable=False,
             max_pixels=options.max_pixels,
             **options.written,
@@ -110,6 +111,7 @@ class ScanInput:
             options.id_column,
             options.text_column,
             group=options.group,
+            series=options.series,
             **options.written,
         )
         return read_table_file(path, columns)

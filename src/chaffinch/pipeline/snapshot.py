@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,7 +13,14 @@ import pandas as pd
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
-from chaffinch.data import ImageData, TableData, TensorData, TextData
+from chaffinch.data import (
+    AudioData,
+    ImageData,
+    SeriesData,
+    TableData,
+    TensorData,
+    TextData,
+)
 from chaffinch.data.file import is_url
 from chaffinch.store.content import Contents, Source, describe
 from chaffinch.store.version import Snapshot, rows_of
@@ -67,17 +74,17 @@ def _located(location: str, data: Dataset | None) -> tuple[list[Source], bool]:
         return [_file(path, place) for path in files if not _hidden(path, place)], True
     if not place.exists():
         raise InputError("a file or folder that exists", repr(location), "Check the path")
-    beside = getattr(data, "files", None) if isinstance(data, ImageData) else None
+    beside = getattr(data, "files", None)
     if not beside:
         return [_file(place, place.parent)], False
-    # A table that lists images: its folder is the root.
+    # A table that lists files: its folder is the root.
     # Absolute, so that the order of the files does not hang on the current folder.
     there = (Path(file).absolute() for file in beside if Path(file).is_file())
     paths = sorted({place.absolute(), *there})
     outside = [path for path in paths if not path.is_relative_to(place.parent)]
     if outside or any(".." in path.parts for path in paths):
         raise InputError(
-            f"images below {place.parent}",
+            f"files below {place.parent}",
             f"some elsewhere, such as {str((outside or paths)[0])!r}",
             "Move them below the folder of the table",
         )
@@ -105,6 +112,14 @@ def _in_memory(data: Dataset) -> tuple[list[Source], bool]:
         texts = pd.DataFrame({"text": list(data.texts)})
         return [_made("data.parquet", lambda: _parquet(data, texts))], False
     array: Any = None
+    if isinstance(data, AudioData):
+        waves = [one for one in data.store if isinstance(one, tuple)]
+        if len(waves) < len(data):
+            return [], False
+        rates = np.asarray([rate for _, rate in waves])
+        return _in_one_row(data, [wave for wave, _ in waves], {"rate": rates}), True
+    if isinstance(data, SeriesData):
+        return _in_one_row(data, data.values, {}), True
     if isinstance(data, TensorData):
         array = data.x.numpy()
     elif isinstance(data, ImageData) and isinstance(data.store, np.ndarray):
@@ -113,6 +128,14 @@ def _in_memory(data: Dataset) -> tuple[list[Source], bool]:
         return [], False
     named = {"x": array, "y": _plain(data.labels.values), "id": data.ids}
     return [_made(f"{name}.npy", partial(_npy, part)) for name, part in named.items()], True
+
+
+def _in_one_row(data: Dataset, parts: Sequence[Any], beside: dict[str, Any]) -> list[Source]:
+    """Arrays of different lengths one after the other, with these lengths."""
+    lengths = np.asarray([len(part) for part in parts])
+    held = {"x": np.concatenate(parts), "length": lengths, "y": _plain(data.labels.values)}
+    named = {**held, "id": data.ids, **beside}
+    return [_made(f"{name}.npy", partial(_npy, part)) for name, part in named.items()]
 
 
 def _made(name: str, content: Callable[[], bytes]) -> Source:

@@ -17,20 +17,30 @@ from chaffinch.core.edit import Edit
 from chaffinch.core.errors import InputError
 from chaffinch.core.labels import Labels
 from chaffinch.core.option import whole
-from chaffinch.data import ImageData, TableData, TensorData, TextData, open_data
+from chaffinch.data import (
+    AudioData,
+    ImageData,
+    SeriesData,
+    TableData,
+    TensorData,
+    TextData,
+    open_data,
+)
 from chaffinch.data.column import Columns, choose_label, few
 from chaffinch.data.huggingface import is_huggingface
 from chaffinch.data.opening import columns_of
+from chaffinch.data.own import is_own
 from chaffinch.data.picture import Span
 from chaffinch.data.view import Overlay
 from chaffinch.repair.arrays import apply_mapping, apply_pair
-from chaffinch.repair.augmentation import change_images, copy_samples
+from chaffinch.repair.augmentation import change_images, change_series, change_wave, copy_samples
 from chaffinch.repair.effect import Effect, resolve
 from chaffinch.repair.files import apply_path
 from chaffinch.repair.frames import apply_arrow, apply_frame, apply_huggingface
 from chaffinch.repair.names import copy_ids
+from chaffinch.repair.series import unfolded
 
-_COLUMNS = ("label", "id_column", "text_column", "group", "sep", "decimal", "encoding")
+_COLUMNS = ("label", "id_column", "text_column", "group", "series", "sep", "decimal", "encoding")
 _OPENING = (*_COLUMNS, "max_pixels")
 _OPTIONS = (*_OPENING, "out", "links", "overwrite", "weights", "seed")
 
@@ -42,6 +52,7 @@ class ApplyKeywords(TypedDict, total=False):
     id_column: str | int | None
     text_column: str | int | None
     group: str | int | None
+    series: str | bool | None
     sep: str | None
     decimal: str | None
     encoding: str | None
@@ -62,6 +73,8 @@ def apply_edits(edits: Sequence[Edit], data: Any, **options: Unpack[ApplyKeyword
     columns = columns_of(**{name: opening[name] for name in _COLUMNS})
     dataset = open_data(data, trainable=False, **opening)
     effect = resolve(edits, dataset)
+    if isinstance(dataset, SeriesData) and dataset.members is not None and not is_own(data):
+        dataset, effect = unfolded(dataset, effect)
     if isinstance(data, str | os.PathLike):
         out = options.get("out")
         keep = (bool(options.get("overwrite")), bool(options.get("links")))
@@ -80,7 +93,7 @@ def _in_memory(
     data: Any, dataset: Dataset, effect: Effect, columns: Columns, options: ApplyKeywords
 ) -> Any:
     seed = whole("seed", options.get("seed", 0))
-    if isinstance(data, TableData | TextData | ImageData | TensorData):
+    if is_own(data):
         return apply_dataset(data, effect, seed)
     if isinstance(data, pd.DataFrame):
         return apply_frame(data, effect, dataset, columns, seed)
@@ -104,7 +117,7 @@ def apply_dataset(data: Any, effect: Effect, seed: int = 0) -> Any:
     """One of our own data sets, repaired; weights and soft labels are not part of it.
 
     Args:
-        data: `TableData`, `TextData`, `ImageData` or `TensorData`.
+        data: Of one of our own kinds.
         effect: Of the plan on it.
         seed: Of changed copies.
     """
@@ -131,6 +144,13 @@ def extra_samples(data: Any, effect: Effect, seed: int) -> Any:
         part = data.take(rows)
         made = change_images(pixels_of(part), seed)
         return ImageData.of_arrays(made, labels, ids=ids, source=source, span=pixel_span(part))
+    if isinstance(data, AudioData):
+        waves = [data.wave(row, data.rate) for row in rows]
+        changed = [change_wave(one, seed + number) for number, one in enumerate(waves)]
+        return AudioData.of_waves(changed, data.rate, labels, ids=ids, source=source)
+    if isinstance(data, SeriesData):
+        values = [change_series(data.values[row], seed + number) for number, row in enumerate(rows)]
+        return SeriesData.of(values, labels, ids=ids, source=source, channels=data.channels)
     made = copy_samples(data.x.numpy(), effect.codes, rows, seed)
     return TensorData.of(torch.from_numpy(made), labels, ids=ids, source=source)
 
@@ -155,6 +175,11 @@ def joined(first: Any, second: Any) -> Any:
         first = first.examined()
         store = np.concatenate([pixels_of(first), second.store])
         return replace(first, store=store, span=pixel_span(first), **parts)
+    if isinstance(first, AudioData):
+        headers = (*first.headers, *second.headers)
+        return replace(first, store=(*first.store, *second.store), headers=headers, **parts)
+    if isinstance(first, SeriesData):
+        return replace(first, values=(*first.values, *second.values), members=None, **parts)
     return replace(first, x=torch.cat([first.x, second.x]), **parts)
 
 

@@ -130,6 +130,39 @@ def change_images(images: NDArray[Any], seed: int) -> NDArray[Any]:
     return made
 
 
+def change_wave(wave: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    """Shift a sound by up to a tenth of its length, make it softer or louder by up to 3 dB.
+
+    Args:
+        wave: (T,) samples; what comes in from outside is silence.
+        seed: Decides shift and loudness.
+    """
+    random = stream(seed, "changed copies of sounds")
+    shift = int(random.integers(-(len(wave) // 10), len(wave) // 10 + 1))
+    made = np.zeros_like(wave)
+    made[max(0, shift) : len(wave) + min(0, shift)] = wave[
+        max(0, -shift) : len(wave) + min(0, -shift)
+    ]
+    loudness = 10 ** (random.uniform(-3, 3) / 20)
+    louder: NDArray[np.float32] = np.clip(made * np.float32(loudness), -1, 1)
+    return louder
+
+
+def change_series(values: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    """Scale each channel of a series by about a tenth and jitter it by 3% of its spread.
+
+    Args:
+        values: (T, F).
+        seed: Decides both (jittering and scaling: Um et al., ICMI 2017).
+    """
+    random = stream(seed, "changed copies of series")
+    spread = np.nan_to_num(np.nanstd(values, axis=0)) if len(values) else 0.0
+    made = values * random.normal(1, 0.1, values.shape[1])
+    made += 0.03 * spread * random.standard_normal(values.shape)
+    changed: NDArray[np.float32] = made.astype(np.float32)
+    return changed
+
+
 def copy_samples(x: Any, codes: Codes, rows: NDArray[np.int64], seed: int) -> Any:
     """Changed copies of the samples ``rows`` of a DataFrame or array, in its form.
 

@@ -1,4 +1,4 @@
-"""Applying a plan to files: tables, .npz archives and folders of images."""
+"""Applying a plan to files: tables, .npz archives and folders of images or sounds."""
 
 import gzip
 import json
@@ -15,7 +15,6 @@ from pyarrow import feather, parquet
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.parsing import parse_json
-from chaffinch.data import ImageData
 from chaffinch.data.array import read_npz
 from chaffinch.data.column import Columns, choose_label
 from chaffinch.data.file import DELIMITED, LISTED_LABEL, is_url, read_table, suffix_of
@@ -39,10 +38,10 @@ def apply_path(
     """Repair what lies at a path.
 
     Args:
-        path: Of a table file, an .npz file, or a folder of images.
+        path: Of a table file, an .npz file, or a folder of images or sounds.
         opened: The data, the effect of the plan, and the columns that the user named.
         out: Where to write; None for a DataFrame or a mapping in memory.
-        keep: Whether ``out`` may be replaced if Chaffinch wrote it, and whether images are linked.
+        keep: Whether ``out`` may be replaced if Chaffinch wrote it, and whether files are linked.
         seed: Of changed copies.
 
     Returns:
@@ -53,16 +52,16 @@ def apply_path(
             source itself, or has another format.
     """
     dataset, place = opened[0], Path(path).expanduser()
-    images = isinstance(dataset, ImageData) and dataset.files is not None and not is_url(path)
+    single = getattr(dataset, "files", None) is not None and not is_url(path)
     if out is None:
-        if images:
-            raise InputError("a folder to write images to", "none", "Name it with --out (out=)")
+        if single:
+            raise InputError("a folder to write the files to", "none", "Name it with --out (out=)")
         return _in_memory(path, opened, seed)
     _check_out(path, out, keep[0])
-    if not images:
+    if not single:
         _check_format(path, out)
     with drafting(out) as draft:
-        if images:
+        if single:
             apply_folder(place, opened, draft, keep[1], seed)
         else:
             _write(path, opened, draft, seed)

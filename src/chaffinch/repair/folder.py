@@ -1,5 +1,6 @@
-"""Applying a plan to a folder of images, or to a table that lists image files."""
+"""Applying a plan to a folder of images or sounds, or to a table that lists their files."""
 
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,13 +13,14 @@ from PIL import Image
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.progress import track
-from chaffinch.data import ImageData
+from chaffinch.data import AudioData
 from chaffinch.data.column import choose_label
 from chaffinch.data.file import read_table, suffix_of
-from chaffinch.data.folder import FILE_NAMES, LABEL_TABLES
+from chaffinch.data.folder import FILE_NAMES, LABEL_TABLES, FileData
 from chaffinch.data.image_file import read_raw
+from chaffinch.data.sound_file import wav_of
 from chaffinch.data.written import decode
-from chaffinch.repair.augmentation import change_images
+from chaffinch.repair.augmentation import change_images, change_wave
 from chaffinch.repair.csv_rows import CsvRows
 from chaffinch.repair.effect import Effect
 from chaffinch.repair.names import copy_ids, extra_columns
@@ -28,9 +30,9 @@ WEIGHTS_FILE = "chaffinch_weights.csv"
 
 
 def apply_folder(source: Path, opened: Any, draft: Path, links: bool, seed: int) -> None:
-    """Write a repaired folder of images.
+    """Write a repaired folder of images or sounds.
 
-    Folders that name classes: a relabelled image moves to the folder of its new class. With a table
+    Folders that name classes: a relabelled file moves to the folder of its new class. With a table
     of labels: its rows are changed and the files that it still lists are brought along.
 
     Args:
@@ -41,7 +43,7 @@ def apply_folder(source: Path, opened: Any, draft: Path, links: bool, seed: int)
         seed: Of changed copies.
 
     Raises:
-        InputError: Two images that would get one name, or a table that cannot be changed.
+        InputError: Two files that would get one name, or a table that cannot be changed.
     """
     dataset, effect, columns = opened
     draft.mkdir(parents=True)
@@ -56,18 +58,18 @@ def _table_of(root: Path) -> Path | None:
     return next((root / name for name in LABEL_TABLES if (root / name).is_file()), None)
 
 
-def _files(dataset: ImageData) -> list[Path]:
+def _files(dataset: FileData) -> list[Path]:
     return [Path(name) for name in dataset.files or ()]
 
 
-def _by_class(dataset: ImageData, effect: Effect, draft: Path, links: bool, seed: int) -> None:
+def _by_class(dataset: FileData, effect: Effect, draft: Path, links: bool, seed: int) -> None:
     labels, files = dataset.labels, _files(dataset)
     names = labels.names
     for name in names:
         (draft / name).mkdir()
     taken = {f"{file.parent.name}/{file.name}" for file in files}
     placed: dict[int, str] = {}
-    with track("writing images", len(effect.rows)) as advance:
+    with track("writing files", len(effect.rows)) as advance:
         for row in effect.rows.tolist():
             file, label = files[row], names[int(effect.codes[row])]
             placed[row] = f"{label}/{file.name}"
@@ -95,7 +97,7 @@ def _by_table(table: Path, opened: Any, draft: Path, links: bool, seed: int) -> 
     named = [str(name) for name in frame.columns]
     file = next(n for n in named if n.lower() in FILE_NAMES and n != columns.label)
     listed = frame[file].fillna("").astype(str).tolist()
-    with track("writing images", len(effect.rows)) as advance:
+    with track("writing files", len(effect.rows)) as advance:
         for row in effect.rows.tolist():
             if Path(listed[row]).is_absolute() or ".." in Path(listed[row]).parts:
                 raise InputError(
@@ -153,7 +155,7 @@ def _numbered(effect: Effect) -> Iterator[tuple[int, int]]:
 def _write_copies(
     opened: Any, draft: Path, placed: dict[int, str], taken: set[str], seed: int
 ) -> dict[tuple[int, int], str]:
-    """Write the changed copies beside their originals, the right way up and as deep as these.
+    """Write the changed copies beside their originals.
 
     Args:
         opened: The data and the effect of the plan.
@@ -166,21 +168,33 @@ def _write_copies(
         The path of each copy by row and number.
     """
     dataset, effect = opened
-    files, found = _files(dataset), {}
+    found = {}
     for row, number in _numbered(effect):
-        image = read_raw(files[row], dataset.max_pixels)
-        made = change_images(image[None], seed + 1009 * row + number)[0]
-        # PNG holds no more than 16 bits.
-        suffix = ".png" if made.dtype in (np.uint8, np.uint16) else ".tif"
+        suffix, content = _changed(dataset, row, seed + 1009 * row + number)
         place = PurePosixPath(placed[row])
         name = str(place.with_name(f"{place.stem}+{number}{suffix}"))
         found[row, number] = _free(name, taken)
         target = draft / found[row, number]
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as file:
-            plain = made[..., 0] if made.shape[2] == 1 else made
-            Image.fromarray(plain).save(file, "PNG" if suffix == ".png" else "TIFF")
+            file.write(content)
     return found
+
+
+def _changed(dataset: FileData, row: int, seed: int) -> tuple[str, bytes]:
+    """Ending and content of a changed copy: as deep as its image, or as WAV at its own rate."""
+    if isinstance(dataset, AudioData):
+        header = dataset.headers[row]
+        rate = dataset.rate if header is None else header.rate
+        return ".wav", wav_of(change_wave(dataset.wave(row, rate), seed), rate)
+    image = read_raw(_files(dataset)[row], dataset.max_pixels)
+    made = change_images(image[None], seed)[0]
+    # PNG holds no more than 16 bits.
+    suffix = ".png" if made.dtype in (np.uint8, np.uint16) else ".tif"
+    buffer = io.BytesIO()
+    plain = made[..., 0] if made.shape[2] == 1 else made
+    Image.fromarray(plain).save(buffer, "PNG" if suffix == ".png" else "TIFF")
+    return suffix, buffer.getvalue()
 
 
 def _free(path: str, taken: set[str]) -> str:
@@ -196,7 +210,7 @@ def _free(path: str, taken: set[str]) -> str:
 def _bring(file: Path, target: Path, links: bool) -> None:
     if target.exists():
         raise InputError(
-            "a name of its own for every image", f"two for {target.name}", "Rename one of them"
+            "a name of its own for every file", f"two for {target.name}", "Rename one of them"
         )
     if not links:
         shutil.copy2(file, target)

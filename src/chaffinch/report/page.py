@@ -26,6 +26,14 @@ from chaffinch.report.wording import Naming
 from chaffinch.store.mark import known, mark, marked
 from chaffinch.store.run import FINDINGS, REPORT, RunFolder, RunRecord, write_text
 
+_NOUNS = {
+    "image": "images",
+    "text": "texts",
+    "table": "rows",
+    "audio": "sounds",
+    "series": "time series",
+}
+
 
 def render(run: RunFolder, final: Path | None = None) -> str:
     """Build the report of a run.
@@ -121,7 +129,7 @@ def _written_by_us(path: Path) -> bool:
 def _facts(record: RunRecord) -> dict[str, str]:
     """Short descriptions of the data and the model."""
     data, model = record.data, record.model
-    noun = {"image": "images", "text": "texts", "table": "rows"}.get(data.modality, "samples")
+    noun = _NOUNS.get(data.modality, "samples")
     size = [f"{wording.count(data.samples)} {noun}"]
     if len(data.classes) > 1:
         size.append(f"{len(data.classes)} classes")

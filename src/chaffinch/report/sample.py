@@ -20,6 +20,7 @@ from chaffinch.store.run import Exhibit
 
 # Nothing but an image held in the page itself may be drawn: a page must not call out.
 _IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+=*")
+_SOUND = re.compile(r"data:audio/wav;base64,[A-Za-z0-9+/]+=*")
 _EXCERPT = 600
 _MOST_COLUMNS = 60
 _TINY = 100
@@ -44,6 +45,7 @@ class Sample:
         stability: Share of epochs and trainings that agree, as text.
         course: Its loss over the epochs.
         image: A ``data:`` URL, for images.
+        audio: A ``data:`` URL of a sound that can be played; the review page has it.
         text: The text, for texts.
         cells: Column to value as text, for everything else.
         row: Position in the data, from 0, as text; "" where it is not known.
@@ -64,6 +66,7 @@ class Sample:
     stability: str = wording.MISSING
     course: Course | None = None
     image: str | None = None
+    audio: str | None = None
     text: str | None = None
     cells: dict[str, str] = field(default_factory=dict)
     row: str = ""
@@ -179,6 +182,8 @@ def _sample(
 ) -> Sample:
     content = dict(exhibit.content)
     image = content.pop("image", None) if _is_image(content.get("image")) else None
+    heard = content.pop("audio", None)
+    audio = heard if isinstance(heard, str) and _SOUND.fullmatch(heard) else None
     text = content.pop("text") if set(content) == {"text"} else None
     suggested = naming(row.get("suggested_label"))
     kind = row.get("kind")
@@ -197,6 +202,7 @@ def _sample(
         stability=wording.share(row.get("stability")),
         course=None if told is None else trace_loss(told),
         image=image,
+        audio=audio,
         text=None if text is None else wording.clean(text),
         cells={wording.clean(name): wording.cell(value) for name, value in content.items()},
         row="" if wording.is_missing(row.get("row")) else str(int(row["row"])),

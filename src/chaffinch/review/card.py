@@ -109,6 +109,7 @@ def _near(session: Session, neighbour: Neighbour) -> Near:
     own = None if row is None else session.given[row]
     image = None
     content: dict[str, Any] = dict(shown.content)
+    content.pop("audio", None)
     if "image" in content:
         image = _image(shown)
         content.pop("image")

@@ -11,6 +11,7 @@ from chaffinch.pipeline.run_data import open_as_run
 from chaffinch.store.run import Exhibit, RunFolder
 
 _KEPT = 512
+_WITHOUT_WORDS = ("image", "audio", "series")
 
 
 class Exhibition:
@@ -63,7 +64,7 @@ class Exhibition:
 
     def words(self, sample: str) -> str:
         """The texts and values of the sample on one line, for a search."""
-        if self._data is not None and self._data.modality == "image":
+        if self._data is not None and self._data.modality in _WITHOUT_WORDS:
             return ""
         content = self.show(sample).content
         return " ".join(str(value) for name, value in content.items() if name != "image")
@@ -72,6 +73,6 @@ class Exhibition:
         if self._data is None:
             raise LookupError(sample)
         try:
-            return exhibit(self._data, self._place[sample])
+            return exhibit(self._data, self._place[sample], playable=True)
         except (ChaffinchError, OSError):  # a file that has gone since the data were opened
             return self._kept.get(sample) or Exhibit(id=sample, content={})

@@ -88,7 +88,8 @@ class Exhibit(BaseModel):
     """One sample as a person sees it.
 
     ``content`` is ``{column: value}`` for a table row, ``{"text": ...}`` for text, and
-    ``{"image": "data:image/png;base64,..."}`` for images.
+    ``{"image": "data:image/png;base64,..."}`` for images, and for sounds and series with further
+    cells beside it.
     """
 
     id: str

@@ -36,3 +36,42 @@ def crop_and_flip(images: Tensor, margin: int = 4) -> Tensor:
     # Indexing puts the channels last.
     cut = padded.permute(0, 2, 3, 1)[sample, rows[:, :, None], columns[:, None, :]]
     return cut.permute(0, 3, 1, 2)
+
+
+def shift_and_mask(spectrograms: Tensor) -> Tensor:
+    """Shift each spectrogram in time, and blank some frames and some bands.
+
+    Shifts are up to a tenth of the frames, and what comes in repeats the end; masks cover up to an
+    eighth of the frames and of the bands, with the mean (SpecAugment: Park et al., Interspeech
+    2019).
+
+    Args:
+        spectrograms: (B, channels, bands, frames), standardised.
+
+    Returns:
+        (B, channels, bands, frames), drawn from torch's own random state.
+
+    Raises:
+        InputError: No spectrograms.
+    """
+    if spectrograms.ndim != 4:
+        raise InputError(
+            "spectrograms of shape (B, channels, bands, frames)",
+            f"{tuple(spectrograms.shape)}",
+            "Leave augment out",
+        )
+    count, _, bands, frames = spectrograms.shape
+    farthest = frames // 10
+    shifts = torch.randint(-farthest, farthest + 1, (count, 1))
+    columns = (torch.arange(frames) + shifts).clamp(0, frames - 1).to(spectrograms.device)
+    moved = spectrograms.gather(3, columns[:, None, None, :].expand_as(spectrograms))
+    hidden = _spans(count, frames)[:, None, None, :] | _spans(count, bands)[:, None, :, None]
+    return moved.masked_fill(hidden.to(spectrograms.device), 0.0)
+
+
+def _spans(count: int, length: int) -> Tensor:
+    """(count, length) which places one random span of up to an eighth of the length covers."""
+    width = torch.randint(0, length // 8 + 1, (count, 1))
+    start = (torch.rand(count, 1) * (length - width + 1)).long()
+    place = torch.arange(length)
+    return (place >= start) & (place < start + width)

@@ -14,7 +14,6 @@ from chaffinch.core.durable import need_name
 from chaffinch.core.errors import InputError
 from chaffinch.core.progress import track
 from chaffinch.core.sample_name import PLACE_COLUMNS
-from chaffinch.data import ImageData
 from chaffinch.pipeline.exchange import argilla, label_studio
 from chaffinch.pipeline.exchange.task import Task, plain, tasks
 from chaffinch.pipeline.ledger import run_id
@@ -151,7 +150,7 @@ def _tasks(
             advance()
     if to == "argilla":
         return {place: partial(_write_text, _document(argilla.to_records(made, name)))}
-    files = data.files if isinstance(data, ImageData) else None
+    files = getattr(data, "files", None)
     content = _document(label_studio.to_tasks(made, name, files))
     interface = label_studio.configuration(run.record.data.classes, made[0].field)
     both = zip(_files(place, to), (content, interface), strict=True)

@@ -31,8 +31,8 @@ def to_tasks(
     Args:
         tasks: The samples.
         run: Id of the run.
-        files: Paths of all images of the data; None where the samples are no files. They are
-            addressed below the folder above the one that holds them all, because Label Studio
+        files: Paths of all images or sounds of the data; None where the samples are no files. They
+            are addressed below the folder above the one that holds them all, because Label Studio
             serves only what lies in a subfolder of its document root.
     """
     root = _root(files)
@@ -82,7 +82,7 @@ def configuration(classes: Iterable[str], field: str) -> str:
         raise InputError(
             "class names without control characters", repr(strange[0]), "Rename the class"
         )
-    tag = "Image" if field == "image" else "Text"
+    tag = {"image": "Image", "audio": "Audio"}.get(field, "Text")
     labels = "\n".join(f"    <Choice value={quoteattr(name)}/>" for name in classes)
     actions = "\n".join(f"    <Choice value={quoteattr(name)}/>" for name in ACTIONS)
     return (

@@ -13,7 +13,8 @@ from PIL import Image
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.version import VERSION
-from chaffinch.data import ImageData
+from chaffinch.data import AudioData
+from chaffinch.pipeline.gallery import wav_uri
 
 AGENT = f"chaffinch {VERSION}"
 """Who made the suggestions, for tools that ask."""
@@ -31,8 +32,8 @@ class Task:
 
     Attributes:
         id: Of the sample.
-        field: ``text`` or ``image``.
-        content: The text; or the path of an image, or the image as a data URI.
+        field: ``text``, ``image`` or ``audio``.
+        content: The text; or the path of an image or sound, or its content as a data URI.
         told: What the findings say of it, as plain values.
         suggestion: The likeliest other class; None where there is none.
         score: How sure the suggestion is, in 0..1.
@@ -83,9 +84,12 @@ def plain(value: Any) -> Any:
 
 
 def _content(data: Dataset, position: int) -> tuple[str, str]:
-    files = data.files if isinstance(data, ImageData) else None
+    files = getattr(data, "files", None)
+    heard = isinstance(data, AudioData)
     if files is not None:
-        return "image", files[position]
+        return "audio" if heard else "image", files[position]
+    if isinstance(data, AudioData):
+        return "audio", wav_uri(data.play(position))
     shown = data.show(position)
     if "image" in shown:
         buffer = io.BytesIO()
