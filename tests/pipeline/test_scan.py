@@ -363,7 +363,7 @@ def test_bad_options_say_what_to_do_and_leave_nothing(blobs, tmp_path, options, 
     ("change", "words"),
     [
         (lambda X, y: (X, np.zeros(240, int)), "at least two classes"),
-        (lambda X, y: (X, np.arange(240)), "a regression target"),
+        (lambda X, y: (X, np.arange(240)), "options that fit the task 'regression'"),
         (lambda X, y: (X * np.nan, y), "NaN|finite"),
         (lambda X, y: (X * np.inf, y), "infinite|finite"),
         (lambda X, y: (X[:0], y[:0]), "at least one"),

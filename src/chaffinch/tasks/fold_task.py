@@ -187,7 +187,7 @@ class FoldTask(Task):
             raise InputError(
                 f"options that fit the task {self.name!r} ({', '.join(sorted(_USED))})",
                 ", ".join(beside),
-                "Leave these out",
+                "Leave these out, or name another task with --task",
             )
         check_features(options)
         whole = self.open(given)
