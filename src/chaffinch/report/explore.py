@@ -1,11 +1,13 @@
 """What the part of the page that can be explored holds: a map of all samples, and a list."""
 
 import base64
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from chaffinch.core import kinds
@@ -22,7 +24,8 @@ MOST_LISTED = 20_000
 _MOST_GROUPS = 500
 _LEAST_LISTED = 12
 _NONE = 65_535
-_WHY_BYTES = 1_600_000
+_ID_BYTES, _WHY_BYTES, _TEXT_BYTES = 2_200_000, 1_600_000, 3_200_000
+_SHORTEST = 40
 _FLAGGED, _ASIDE, _NEWLY, _NO_LONGER, _PLACED = 1, 2, 4, 8, 16
 
 
@@ -79,7 +82,7 @@ def lay_out(sources: Sources) -> dict[str, Any]:
         "kinds": [_kind(str(name), labelled=sources.naming.labelled) for name in names],
         "method": "" if sources.projection is None else sources.projection.method,
         "answered": sources.before is not None,
-        "ids": [wording.clean(one) for one in ids[rows]],
+        "ids": _ids(table, ids, rows, listed),
         "x": _packed(x[rows]),
         "y": _packed(y[rows]),
         "suspicion": _packed(suspicion[rows]),
@@ -169,16 +172,15 @@ def _told(table: pd.DataFrame, rows: Codes, album: Album) -> dict[str, Any]:
     """Of the listed samples: why, how sure, where they are, and what is seen of them."""
     part = table.iloc[rows]
     ids = part["id"].astype(str).tolist()
-    longest = max(60, min(400, _WHY_BYTES // max(len(rows), 1)))
     why = part["why"].fillna("").astype(str) if "why" in part else [""] * len(part)
     at = {} if album.sprite is None else {one: n for n, one in enumerate(album.sprite.ids)}
     sources = part["source"].fillna("").astype(str) if "source" in part else [""] * len(part)
     places = part["row"].tolist() if "row" in part else [None] * len(part)
     return {
-        "why": [wording.clip(wording.clean(one), longest) for one in why],
+        "why": _shortened([wording.clean(one) for one in why], _WHY_BYTES),
         "confidence": [wording.score(one, 2) for one in part["suggestion_confidence"]],
         "q": [wording.rate(one) for one in part["q_value"]],
-        "text": [wording.clean(album.texts.get(one, "")) for one in ids],
+        "text": _shortened([wording.clean(album.texts.get(one, "")) for one in ids], _TEXT_BYTES),
         "thumbnail": [at.get(one, -1) for one in ids],
         "place": [_place(row, source) for row, source in zip(places, sources, strict=True)],
         "sprite": album.sprite.model_dump(include={"side", "across"}) if album.sprite else None,
@@ -188,6 +190,32 @@ def _told(table: pd.DataFrame, rows: Codes, album: Album) -> dict[str, Any]:
 def _place(row: Any, source: str) -> str:
     parts = [] if wording.is_missing(row) else [f"row {int(row)}"]
     return ", ".join([*parts, *([wording.clean(source)] if source else [])])
+
+
+def _ids(table: pd.DataFrame, ids: NDArray[Any], rows: Codes, listed: int) -> list[str]:
+    """Ids; where they are long, of the samples that are not listed only the row."""
+    names = [wording.clean(one) for one in ids[rows]]
+    if sum(map(len, names)) <= _ID_BYTES or "row" not in table:
+        return names
+    places = table["row"].to_numpy()[rows[listed:]].tolist()
+    return [*names[:listed], *(f"row {place}" for place in places)]
+
+
+def _shortened(texts: list[str], most: int) -> list[str]:
+    """The texts, each cut to the same length if they are too many bytes together."""
+    length = max(map(len, texts), default=0)
+    while sum(len(one.encode()) for one in texts) > most and length > _SHORTEST:
+        length = max(_SHORTEST, int(length * 0.8))
+        texts = [wording.clip(one, length) for one in texts]
+    return texts
+
+
+def as_json(value: object) -> Markup:
+    """JSON that can stand in a page, whatever it holds."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&'\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)
 
 
 def _packed(values: NDArray[np.float64]) -> str:

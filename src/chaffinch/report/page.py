@@ -15,12 +15,12 @@ from chaffinch.core.kinds import SET_ASIDE
 from chaffinch.core.scorer import SCORERS
 from chaffinch.report import verdict, wording
 from chaffinch.report.calibration import told
-from chaffinch.report.confusion import MOST_CLASSES, confuse
 from chaffinch.report.checks import read_checks
+from chaffinch.report.confusion import MOST_CLASSES, confuse
 from chaffinch.report.discovery import discover
 from chaffinch.report.distribution import scorer_views, suspicion_histogram
 from chaffinch.report.effect import effects
-from chaffinch.report.explore import Sources, lay_out
+from chaffinch.report.explore import Sources, as_json, lay_out
 from chaffinch.report.kind import by_group, several, sort_out
 from chaffinch.report.learning import learn
 from chaffinch.report.projection import projection_of
@@ -95,6 +95,7 @@ def render(run: RunFolder, final: Path | None = None) -> str:
             findings_file=FINDINGS,
             most_classes=MOST_CLASSES,
             explored=explored,
+            explored_json=as_json(explored),
             kind_codes={one["name"]: code for code, one in enumerate(explored["kinds"])},
             sprite=None if album.sprite is None else album.sprite.image,
             effects=effects(judged, labelled=naming.labelled),

@@ -144,12 +144,13 @@ const atlas = (() => {
     canvas.setPointerCapture(event.pointerId);
   });
   canvas.addEventListener("pointermove", (event) => {
-    const [x, y] = place(event);
-    if (!trail) return hover(x, y);
-    const [lastX, lastY] = trail[trail.length - 1];
-    if (Math.abs(x - lastX) + Math.abs(y - lastY) < 4) return undefined;
+    if (!trail) return hover(...place(event));
+    // A browser hands over quick movements of several frames at once.
+    for (const [x, y] of event.getCoalescedEvents().map(place).concat([place(event)])) {
+      const [lastX, lastY] = trail[trail.length - 1];
+      if (Math.abs(x - lastX) + Math.abs(y - lastY) >= 4) trail.push([x, y]);
+    }
     tip.hidden = true;
-    trail.push([x, y]);
     return window.requestAnimationFrame(draw);
   });
   canvas.addEventListener("pointerup", (event) => {
