@@ -37,6 +37,7 @@ class Browser:
         os.close(read_theirs)
         os.close(write_theirs)
         self._number, self._rest, self._session = 0, b"", None
+        self._errors = []
 
     def __enter__(self):
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
@@ -63,10 +64,27 @@ class Browser:
                 assert "error" not in answer, answer
                 return answer["result"]
 
-    def value(self, script):
-        """What a script in the page gives."""
-        return self.ask("Runtime.evaluate", expression=script, returnByValue=True)["result"].get(
-            "value"
+    def value(self, script, *, wait=False):
+        """What a script in the page gives; what its promise gives with ``wait``."""
+        told = self.ask(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=wait
+        )
+        assert "exceptionDetails" not in told or "ready" in script, told
+        return told["result"].get("value")
+
+    def errors(self):
+        """What went wrong in the page, once ``Runtime.enable`` and ``Log.enable`` were asked."""
+        self.value("1")
+        return self._errors
+
+    def axe(self, file):
+        """What axe-core calls serious or critical, by rule and element."""
+        self.value(file.read_text("utf-8") + ";1")
+        return self.value(
+            "axe.run().then(r => r.violations"
+            ".filter(v => ['serious', 'critical'].includes(v.impact))"
+            ".map(v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join()))",
+            wait=True,
         )
 
     def wait_for(self, script, seconds=20):
@@ -80,9 +98,38 @@ class Browser:
         raise AssertionError(f"never true: {script}; {self.value('document.body.innerText')}")
 
     def press(self, key):
-        """Press and let go one letter."""
-        self.ask("Input.dispatchKeyEvent", type="keyDown", key=key, text=key)
+        """Press and let go one letter, or a key with a name such as ``Escape``."""
+        if len(key) == 1:
+            self.ask("Input.dispatchKeyEvent", type="keyDown", key=key, text=key)
+        else:
+            codes = {"Escape": 27, "ArrowLeft": 37, "ArrowRight": 39, "Enter": 13}
+            how = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]}
+            self.ask("Input.dispatchKeyEvent", type="rawKeyDown", **how)
         self.ask("Input.dispatchKeyEvent", type="keyUp", key=key)
+
+    def click(self, selector):
+        """Scroll the first element into sight and click its middle."""
+        x, y = self.value(
+            f"(e => {{ e.scrollIntoView({{block: 'center', behavior: 'instant'}});"
+            " const b = e.getBoundingClientRect();"
+            f" return [b.left + b.width / 2, b.top + b.height / 2]; }})"
+            f"(document.querySelector({json.dumps(selector)}))"
+        )
+        self.point(x, y)
+
+    def point(self, x, y):
+        """Click with the mouse."""
+        self.drag([(x, y)])
+
+    def drag(self, points):
+        """Press the mouse at the first point and let it go at the last."""
+        how = {"button": "left", "clickCount": 1}
+        for number, (x, y) in enumerate(points):
+            self.ask("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y, button="left")
+            if not number:
+                self.ask("Input.dispatchMouseEvent", type="mousePressed", x=x, y=y, **how)
+        x, y = points[-1]
+        self.ask("Input.dispatchMouseEvent", type="mouseReleased", x=x, y=y, **how)
 
     def _receive(self):
         while b"\0" not in self._rest:
@@ -90,4 +137,9 @@ class Browser:
             assert part, "the browser has ended"
             self._rest += part
         first, self._rest = self._rest.split(b"\0", 1)
-        return json.loads(first)
+        told = json.loads(first)
+        if told.get("method") == "Runtime.exceptionThrown" or (
+            told.get("method") == "Log.entryAdded" and told["params"]["entry"]["level"] == "error"
+        ):
+            self._errors.append(told["params"])
+        return told

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from chaffinch import report
 from chaffinch.core.dataset import Dataset
+from chaffinch.pipeline.album import album
 from chaffinch.pipeline.outcome import Result, known, write_result
 from chaffinch.pipeline.recording import check_ledger, ledger_of
 from chaffinch.pipeline.resume import Plan, claim, finished, full_disk, nothing_left, publish
 from chaffinch.pipeline.work import STATE
+from chaffinch.store.album import write_album
 from chaffinch.store.lock import alone
 from chaffinch.store.mark import need_local
 from chaffinch.store.run import EVIDENCE, Exhibit, RunFolder
@@ -58,6 +60,7 @@ def keep(place: Place, plan: Plan, data: Dataset, location: str, job: Job) -> Re
         with full_disk(partial), nothing_left(partial):
             result, exhibits = job(partial)
             write_result(result, exhibits, partial)
+            write_album(partial, album(data, result.findings))
             report.write(RunFolder(partial), final=place.out)
             for states in (partial / STATE, *list((partial / EVIDENCE).rglob(STATE))):
                 shutil.rmtree(states, ignore_errors=True)

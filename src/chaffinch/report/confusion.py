@@ -44,6 +44,8 @@ class Pair:
     other: str
     flagged: int
     expected: float | None
+    given_code: int
+    other_code: int
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class ClassRow:
     samples: int
     flagged: int
     expected: float | None
+    code: int
     rate: str | None = None
 
     @property
@@ -170,6 +173,8 @@ def _pairs(counts: NDArray[Any], expected: Floats | None, classes: list[str]) ->
             other=wording.clean(classes[column]),
             flagged=int(counts[row, column]),
             expected=None if expected is None else float(expected[row, column]),
+            given_code=int(row),
+            other_code=int(column),
         )
         for row, column in zip(given[order], other[order], strict=True)
     )
@@ -188,6 +193,7 @@ def _rows(
             samples=int(samples[code]),
             flagged=int(marked[code]),
             expected=None if wrong is None else float(wrong[code]),
+            code=code,
         )
         for code, name in enumerate(classes)
     ]

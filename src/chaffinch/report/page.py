@@ -15,14 +15,19 @@ from chaffinch.core.kinds import SET_ASIDE
 from chaffinch.core.scorer import SCORERS
 from chaffinch.report import verdict, wording
 from chaffinch.report.calibration import told
+from chaffinch.report.checks import read_checks
 from chaffinch.report.confusion import MOST_CLASSES, confuse
 from chaffinch.report.discovery import discover
 from chaffinch.report.distribution import scorer_views, suspicion_histogram
+from chaffinch.report.effect import effects
+from chaffinch.report.explore import Sources, as_json, lay_out
 from chaffinch.report.kind import by_group, several, sort_out, words_of
 from chaffinch.report.learning import learn
+from chaffinch.report.projection import projection_of
 from chaffinch.report.provenance import trace
 from chaffinch.report.sample import hang
 from chaffinch.report.wording import Naming
+from chaffinch.store.album import read_album
 from chaffinch.store.mark import known, mark, marked
 from chaffinch.store.run import FINDINGS, REPORT, RunFolder, RunRecord, write_text
 
@@ -33,6 +38,8 @@ _NOUNS = {
     "audio": "sounds",
     "series": "time series",
 }
+_STYLES = ("style.css", "explore.css", "figure.css")
+_SCRIPTS = ("explore_data.js", "explore_map.js", "explore_list.js", "explore.js", "script.js")
 
 
 def render(run: RunFolder, final: Path | None = None) -> str:
@@ -55,7 +62,18 @@ def render(run: RunFolder, final: Path | None = None) -> str:
     judged = findings[~findings["kind"].isin(SET_ASIDE)] if "kind" in findings else findings
     naming = Naming(record.data.classes, record.task)
     scorers = verdict.scorers(record, findings)
-    script = _static("script.js")
+    album, basis = read_album(run), run.basis
+    script = Markup("\n").join(map(_static, _SCRIPTS))
+    explored = lay_out(
+        Sources(
+            findings,
+            naming,
+            album,
+            before=run.findings if run.calibration.judgement is not None else None,
+            projection=projection_of(run),
+            groups=None if basis is None else basis.groups,
+        )
+    )
     html = (
         _environment()
         .get_template("page.html.j2")
@@ -86,7 +104,13 @@ def render(run: RunFolder, final: Path | None = None) -> str:
             provenance=trace(record, final or run.path),
             findings_file=FINDINGS,
             most_classes=MOST_CLASSES,
-            style=_static("style.css") + _static("figure.css"),
+            explored=explored,
+            explored_json=as_json(explored),
+            kind_codes={one["name"]: code for code, one in enumerate(explored["kinds"])},
+            sprite=None if album.sprite is None else album.sprite.image,
+            effects=effects(judged, labelled=naming.labelled),
+            checked=read_checks(run.path),
+            style=Markup("\n").join(map(_static, _STYLES)),
             script=script,
             script_hash=_hash(script),
         )

@@ -1,4 +1,3 @@
-"use strict";
 // Comfort only: the page says the same without it.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
@@ -21,20 +20,5 @@ for (const table of document.querySelectorAll("table.sortable")) {
       };
       body.append(...[...body.rows].sort(compare));
     });
-  });
-}
-const filter = document.querySelector(".filter");
-if (filter) {
-  const samples = [...document.querySelectorAll("[data-sample]")];
-  const output = filter.querySelector("output");
-  filter.hidden = false;
-  filter.querySelector("input").addEventListener("input", (event) => {
-    const wanted = event.target.value.trim().toLowerCase();
-    let shown = 0;
-    for (const sample of samples) {
-      sample.hidden = !sample.textContent.toLowerCase().includes(wanted);
-      shown += !sample.hidden;
-    }
-    output.textContent = wanted ? `${shown} of ${samples.length}` : "";
   });
 }
