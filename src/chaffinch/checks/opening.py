@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from chaffinch.checks.subject import Subject
+from chaffinch.checks.vectors import flat_arrays
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.fault import Fault
@@ -42,7 +43,6 @@ from chaffinch.data.listing import is_hidden, medium_of
 from chaffinch.data.opening import columns_of, open_data
 from chaffinch.data.series import SeriesData
 from chaffinch.data.table import TableData
-from chaffinch.data.tensor import TensorData
 from chaffinch.data.text import TextData
 
 _NO_LABEL = "chaffinch_no_label"
@@ -142,7 +142,7 @@ def gather(parts: Mapping[str, Opened], seed: int = 0) -> Subject:
         images=tuple(sets) if all(isinstance(one, ImageData) for one in sets) else None,
         sounds=tuple(sets) if all(isinstance(one, AudioData) for one in sets) else None,
         series=tuple(sets) if all(isinstance(one, SeriesData) for one in sets) else None,
-        arrays=_arrays(sets),
+        arrays=flat_arrays(sets),
         split=codes,
         split_names=names,
         ordered=all(part.ordered for part in opened),
@@ -166,19 +166,6 @@ def _joined(sets: Sequence[Any], kind: type, part: Any) -> Any:
     if not all(isinstance(one, kind) for one in sets):
         return None
     return tuple(item for one in sets for item in part(one))
-
-
-def _arrays(sets: Sequence[Any]) -> Any:
-    if not all(isinstance(one, TensorData) for one in sets):
-        return None
-    flat = [one.x.reshape(len(one), -1).to("cpu").numpy() for one in sets]
-    if len({one.shape[1] for one in flat}) > 1:
-        raise InputError(
-            "splits of one shape",
-            " and ".join(str(tuple(one.x.shape[1:])) for one in sets),
-            "Check that the right data were chosen",
-        )
-    return np.concatenate(flat)
 
 
 def _sources(part: Opened) -> list[str]:

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.random_projection import SparseRandomProjection
 
+from chaffinch.core.errors import InputError
 from chaffinch.core.types import Floats
 from chaffinch.data.series import SeriesData
+from chaffinch.data.tensor import TensorData
 
 _TEXT_SIZE = 128
 _MOST_LETTERS = 400
@@ -45,6 +47,24 @@ def vectors_of_series(parts: Sequence[SeriesData]) -> Floats | None:
         spans = np.array_split(values, min(_SPANS, values.shape[2]), axis=2)
         flat.append(np.concatenate([span.mean(axis=2) for span in spans], axis=1))
     return vectors_of_arrays(np.concatenate(flat)) if flat else None
+
+
+def flat_arrays(sets: Sequence[Any]) -> NDArray[Any] | None:
+    """(N, I) the tensors of all sets, one after the other; None where they are none.
+
+    Raises:
+        InputError: Sets of different shapes.
+    """
+    if not all(isinstance(one, TensorData) for one in sets):
+        return None
+    flat = [one.x.reshape(len(one), -1).to("cpu").numpy() for one in sets]
+    if len({one.shape[1] for one in flat}) > 1:
+        raise InputError(
+            "splits of one shape",
+            " and ".join(str(tuple(one.x.shape[1:])) for one in sets),
+            "Check that the right data were chosen",
+        )
+    return np.concatenate(flat)
 
 
 def vectors_of_frame(frame: pd.DataFrame) -> Floats | None:

@@ -17,6 +17,7 @@ from chaffinch.core.labels import Labels
 from chaffinch.core.progress import track
 from chaffinch.core.sample_groups import SampleGroups
 from chaffinch.core.types import Modality, Strings
+from chaffinch.data import sound_survey
 from chaffinch.data.image_file import content_digest
 from chaffinch.data.image_survey import reason_of
 from chaffinch.data.sound_file import UNREADABLE as DECODING_ERRORS
@@ -29,19 +30,7 @@ from chaffinch.data.sound_file import (
     read_wave,
     wav_of,
 )
-from chaffinch.data.sound_survey import (
-    Held,
-    Sound,
-    check_length,
-    check_rates,
-    common_rate,
-    common_seconds,
-    name_of,
-    notes_on,
-    read_headers,
-    read_waves,
-    unreadable,
-)
+from chaffinch.data.sound_survey import Held, Sound
 from chaffinch.data.spectrogram import log_mel, picture_of, resampled
 
 MOST_SECONDS = 600.0
@@ -106,8 +95,8 @@ class AudioData:
         Raises:
             InputError: No file that can be read, or more or fewer files than labels.
         """
-        check_length(len(files), labels, source)
-        headers, faults = read_headers(files)
+        sound_survey.check_length(len(files), labels, source)
+        headers, faults = sound_survey.read_headers(files)
         digests = tuple(content_digest(file) for file in files)
         return cls._of((tuple(files), headers, digests), labels, ids, source, faults)
 
@@ -135,10 +124,10 @@ class AudioData:
             InputError: No sound that can be used, arrays of another form, a rate that is none, or
                 more or fewer sounds than labels.
         """
-        check_length(len(waves), labels, source)
+        sound_survey.check_length(len(waves), labels, source)
         rates = [rate] * len(waves) if isinstance(rate, int | np.integer) else list(rate)
-        check_rates(rates, len(waves), source)
-        held, faults = read_waves(waves, rates, source)
+        sound_survey.check_rates(rates, len(waves), source)
+        held, faults = sound_survey.read_waves(waves, rates, source)
         return cls._of(held, labels, ids, source, faults)
 
     @classmethod
@@ -152,13 +141,12 @@ class AudioData:
     ) -> "AudioData":
         store, headers, digests = held
         if store and len(faults) == len(store):
-            row = next(iter(faults))
-            raise unreadable(len(faults), name_of(store[row], row), faults[row], source)
+            raise sound_survey.unreadable(faults, store, source)
         named = ids_from_digests(digests) if ids is None else ids
         by_id = {str(named[row]): fault for row, fault in faults.items()}
         known = [header for header in headers if header is not None]
-        rate, seconds = common_rate(known), common_seconds(known)
-        notes = notes_on(known, rate, seconds)
+        rate, seconds = sound_survey.common_rate(known), sound_survey.common_seconds(known)
+        notes = sound_survey.notes_on(known, rate, seconds)
         return cls(named, labels, digests, source, store, headers, rate, seconds, by_id, notes)
 
     @cached_property
@@ -193,7 +181,7 @@ class AudioData:
                 samples, own = read_wave(stored, longest)
         except DECODING_ERRORS as error:
             broken = Fault(UNREADABLE, reason_of(error))
-            raise unreadable(1, name_of(stored, position), broken, self.source) from error
+            raise sound_survey.unreadable({position: broken}, self.store, self.source) from error
         return resampled(samples, own, rate)
 
     def fixed(self, position: int, rate: int) -> Wave:
@@ -226,12 +214,7 @@ class AudioData:
         Raises:
             InputError: A damaged file.
         """
-        waves = self.waves()
-        first = log_mel(waves[0], self.rate)
-        made = np.empty((len(waves), *first.shape), np.float32)
-        for row, wave in enumerate(waves):
-            made[row] = log_mel(wave, self.rate)
-        return made
+        return np.stack([log_mel(wave, self.rate) for wave in self.waves()])
 
     def like(self, other: "AudioData") -> Self:
         """The same sounds at the rate and of the length of others."""
@@ -297,9 +280,8 @@ class AudioData:
             return self._problem(position, error.got)
         if header is None or not len(wave):
             return self._problem(position, "no samples")
-        picture = picture_of(log_mel(wave, self.rate))
         told = {"seconds": round(header.seconds, 2), "sampling_rate": header.rate}
-        return {"image": picture, **told}
+        return {"image": picture_of(log_mel(wave, self.rate)), **told}
 
     def play(self, position: int) -> bytes:
         """At most the middle 30 seconds of a sound, as a WAV file for a browser.
@@ -312,8 +294,7 @@ class AudioData:
         return wav_of(self.wave(position, own, _PLAYED), own)
 
     def _problem(self, position: int, reason: str) -> Mapping[str, Any]:
-        stored = self.store[position]
-        return {"file": str(stored) if isinstance(stored, Path) else "", "problem": reason}
+        return {"file": "" if self.files is None else self.files[position], "problem": reason}
 
     def _blank(self) -> NDArray[np.float32]:
         return np.zeros((len(self), max(1, round(self.seconds * self.rate))), np.float32)

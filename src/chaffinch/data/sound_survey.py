@@ -1,7 +1,7 @@
 """What sounds have in common, told without decoding them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -153,17 +153,13 @@ def check_rates(rates: Sequence[Any], count: int, source: str) -> None:
         )
 
 
-def unreadable(count: int, name: str, fault: Fault, source: str) -> InputError:
-    """The error for sounds that cannot be read, of which the first is named."""
-    several = f"{count} that cannot be read, the first " if count > 1 else ""
-    return InputError(
-        f"readable sounds in {source}", f"{several}{name} ({fault.reason})", "Remove or replace it"
-    )
-
-
-def name_of(stored: Sound, row: int) -> str:
-    """What to call a sound in an error."""
-    return repr(str(stored)) if isinstance(stored, Path) else f"row {row}"
+def unreadable(faults: Mapping[int, Fault], store: Sequence[Sound], source: str) -> InputError:
+    """The error for sounds that cannot be read, by position, of which the first is named."""
+    row, fault = next(iter(faults.items()))
+    name = repr(str(store[row])) if isinstance(store[row], Path) else f"row {row}"
+    several = f"{len(faults)} that cannot be read, the first " if len(faults) > 1 else ""
+    got = f"{several}{name} ({fault.reason})"
+    return InputError(f"readable sounds in {source}", got, "Remove or replace it")
 
 
 def check_length(length: int, labels: Labels, source: str) -> None:

@@ -244,9 +244,9 @@ def apply(plan: Plan, data: Any, **options: Unpack[ApplyKeywords]) -> Any:
     Args:
         plan: The plan. Samples are found by id, so rows may have moved.
         data: What `open_data` takes; give ``label``, ``id_column``, ``text_column``,
-            ``group``, ``max_pixels``, ``sep``, ``decimal`` and ``encoding`` as there. A text file
-            is written as it was.
-        **options: ``out`` (where to write; needed for folders of images), ``overwrite`` (whether
+            ``group``, ``series``, ``max_pixels``, ``sep``, ``decimal`` and ``encoding`` as there. A
+            text file is written as it was.
+        **options: ``out`` (where to write; needed for folders of images and sounds), ``overwrite`` (whether
             ``out`` may be there), ``links`` (hard links to images in place of copies),
             ``weights`` (whether items of a torch view hold their weight), ``seed`` (of changed
             copies).
