@@ -17,6 +17,9 @@ def review(
     port: Annotated[
         int | None, typer.Option(help="Port of the page; by default any free one.")
     ] = None,
+    host: Annotated[
+        str, typer.Option(help="Serve a trusted network too: this computer's address in it.")
+    ] = "127.0.0.1",
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Print the address only.")
     ] = False,
@@ -30,7 +33,7 @@ def review(
         str | None, typer.Option(help="File or URL of the ledger that takes the decisions.")
     ] = None,
 ) -> dict[str, Any]:
-    """Look at the findings and decide, on a page that only this computer can see."""
+    """Look at the findings and decide, on a page for this computer (or on purpose a network)."""
     check_run(run)
     check_path(data)
     from chaffinch.pipeline.ledger import ledger_for
@@ -41,6 +44,7 @@ def review(
     decided = opened.review(
         reviewer=reviewer,
         port=port,
+        host=host,
         browser=not no_browser,
         check=check,
         data=data,

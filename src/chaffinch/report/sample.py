@@ -181,7 +181,7 @@ def _sample(
     exhibit: Exhibit, row: dict[Any, Any], naming: Naming, told: Explanation | None
 ) -> Sample:
     content = dict(exhibit.content)
-    image = content.pop("image", None) if _is_image(content.get("image")) else None
+    image = content.pop("image", None) if is_image(content.get("image")) else None
     heard = content.pop("audio", None)
     audio = heard if isinstance(heard, str) and _SOUND.fullmatch(heard) else None
     text = content.pop("text") if set(content) == {"text"} else None
@@ -210,7 +210,8 @@ def _sample(
     )
 
 
-def _is_image(value: object) -> bool:
+def is_image(value: object) -> bool:
+    """Whether a page may draw it: an image held in the text itself, of a kind that runs nothing."""
     return isinstance(value, str) and _IMAGE.fullmatch(value) is not None
 
 

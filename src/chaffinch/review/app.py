@@ -11,8 +11,10 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse,
 from chaffinch.core.errors import ChaffinchError, InputError
 from chaffinch.pipeline.answers import CHECK
 from chaffinch.review import page
+from chaffinch.review.entry import SOURCE
+from chaffinch.review.grid import View
 from chaffinch.review.queue import Wish
-from chaffinch.review.session import SOURCE, Session
+from chaffinch.review.session import Session
 
 Form = dict[str, str]
 
@@ -35,7 +37,7 @@ _USED = (
 _TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 
-def make_app(session: Session, port: int) -> FastAPI:
+def make_app(session: Session, port: int, host: str = "127.0.0.1") -> FastAPI:
     """The application of a session.
 
     Three locks: the ``Host`` header must name this computer, so that no foreign name can be bent
@@ -46,9 +48,10 @@ def make_app(session: Session, port: int) -> FastAPI:
     Args:
         session: Who reviews what.
         port: On which it will be served.
+        host: Name or address under which it will be served.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    _guard(app, session, port)
+    _guard(app, session, {f"{name}:{port}" for name in names_of(host)}, port)
     _pages(app, session)
     _writes(app, session)
 
@@ -63,8 +66,15 @@ def make_app(session: Session, port: int) -> FastAPI:
     return app
 
 
-def _guard(app: FastAPI, session: Session, port: int) -> None:
-    hosts, cookie = {f"127.0.0.1:{port}", f"localhost:{port}"}, f"chaffinch-review-{port}"
+def names_of(host: str) -> set[str]:
+    """What a browser may call the computer in an address."""
+    if host == "127.0.0.1":
+        return {"127.0.0.1", "localhost"}
+    return {f"[{host.lower()}]" if ":" in host else host.lower()}
+
+
+def _guard(app: FastAPI, session: Session, hosts: set[str], port: int) -> None:
+    cookie = f"chaffinch-review-{port}"
 
     @app.middleware("http")
     async def guard(
@@ -72,7 +82,7 @@ def _guard(app: FastAPI, session: Session, port: int) -> None:
     ) -> Response:
         key = request.query_params.get("key")
         response: Response
-        if request.headers.get("host") not in hosts:
+        if request.headers.get("host", "").lower() not in hosts:
             response = PlainTextResponse("This page is only for the computer it runs on.", 400)
         elif _same(request.cookies.get(cookie, ""), session.cookie):
             # Away from an address with a key, so that none stands in it any more.
@@ -96,6 +106,10 @@ def _pages(app: FastAPI, session: Session) -> None:
         wish = Wish.read(dict(request.query_params))
         return _desk(request, session, wish, sample, after)
 
+    @app.get("/grid")
+    def groups(request: Request) -> Response:
+        return _grid(request, session, View.read(dict(request.query_params)))
+
     @app.get("/disagreements")
     def disagreements() -> Response:
         return HTMLResponse(page.disagreements(session))
@@ -116,7 +130,9 @@ def _writes(app: FastAPI, session: Session) -> None:
             body += part
             if len(body) > _LARGEST_FORM:
                 raise HTTPException(413, "The form is too large.")
-        fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+        fields = dict(pairs)
+        fields["rows"] = " ".join(value for name, value in pairs if name == "rows")
         if not _same(fields.get("token", ""), session.token):
             raise HTTPException(403, "This page belongs to another session: open it again.")
         return fields
@@ -133,6 +149,18 @@ def _writes(app: FastAPI, session: Session) -> None:
         after = None if session.learn_if_due() else row
         return _desk(request, session, wish, None, after, page.said(made))
 
+    @app.post("/decide-all")
+    def decide_all(request: Request, form: Annotated[Form, Depends(checked)]) -> Response:
+        label, rows = None, _rows(form)
+        if form.get("action") == "relabel":
+            code = _number(form, "code")
+            label = session.classes[code] if 0 <= code < len(session.classes) else None
+        count = session.decide_all(rows, form.get("action", ""), label, form.get("reason", ""))
+        session.learn_if_due()
+        left = len(rows) - count
+        said = f"{count:,} decided at once" + (f", {left:,} have no suggestion" if left else "")
+        return _grid(request, session, View.read(form), f"{said}.")
+
     @app.post("/learn")
     def learn(request: Request, form: Annotated[Form, Depends(checked)]) -> Response:
         said = "Judged anew." if session.learn() else session.trouble
@@ -140,6 +168,12 @@ def _writes(app: FastAPI, session: Session) -> None:
 
     @app.post("/undo")
     def undo(request: Request, form: Annotated[Form, Depends(checked)]) -> Response:
+        if form.get("page") == "grid":
+            count = session.decided
+            session.undo()
+            back = count - session.decided
+            said = f"{back:,} taken back." if back else "Nothing to take back."
+            return _grid(request, session, View.read(form), said)
         wish, row = Wish.read(form), session.undo()
         if row is None:
             return _desk(
@@ -166,6 +200,24 @@ def _desk(
         query = {**wish.settings, **{k: str(v) for k, v in places.items() if v is not None}}
         return RedirectResponse(f"/?{urlencode(query)}", 303)
     return HTMLResponse(page.whole(session, wish, sample, after))
+
+
+def _grid(request: Request, session: Session, view: View, message: str = "") -> Response:
+    """The groups alone where the page asks for them, else the whole page."""
+    if request.headers.get("hx-request") == "true":
+        return HTMLResponse(page.part_grid(session, view, message))
+    if request.method == "POST":
+        return RedirectResponse(f"/grid?{urlencode(view.settings)}", 303)
+    return HTMLResponse(page.whole_grid(session, view))
+
+
+def _rows(form: Form) -> list[int]:
+    try:
+        return [int(one) for one in form.get("rows", "").split()]
+    except ValueError as error:
+        raise InputError(
+            "whole numbers as rows", form["rows"][:40], "Load the page again"
+        ) from error
 
 
 def _same(given: str, wanted: str) -> bool:

@@ -1,12 +1,12 @@
 """One sample on the desk: what it is, what was found, and what was decided of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from chaffinch.core.explanation import Neighbour
+from chaffinch.core.explanation import Influence, Neighbour
 from chaffinch.report import wording
 from chaffinch.report.sample import Sample, hang
 from chaffinch.review.session import Session
@@ -37,6 +37,8 @@ class Card:
         layout: ``image``, ``text`` or ``table``.
         shown: Whether anything of it can be shown.
         neighbours: The nearest samples, the nearest first.
+        opponents: Those whose gradients pull against its label, the strongest first.
+        helpers: Those that pull towards it.
         suggested: Code of the suggested class; None where there is none, or it is the given one.
         menu: Code and name of every class but the given one.
         mine: What this reviewer decided; "" for nothing yet.
@@ -50,6 +52,8 @@ class Card:
     layout: str
     shown: bool
     neighbours: tuple[Near, ...]
+    opponents: tuple[Near, ...]
+    helpers: tuple[Near, ...]
     suggested: int | None
     menu: tuple[tuple[int, str], ...]
     mine: str
@@ -80,7 +84,9 @@ def make_card(session: Session, row: int) -> Card:
         replace(sample, rank=rank),
         gallery.layout,
         bool(exhibit.content),
-        () if told is None else tuple(_near(session, one) for one in told.neighbours[:_NEIGHBOURS]),
+        _company(session, () if told is None else told.neighbours),
+        _company(session, () if told is None else told.opponents),
+        _company(session, () if told is None else told.helpers),
         session.classes.index(str(suggested)) if usable else None,
         tuple(
             (code, wording.clean(label))
@@ -103,7 +109,11 @@ def verdict(decision: Mapping[str, Any]) -> str:
     return wording.clean(f"relabel to {label}" if action == "relabel" else action)
 
 
-def _near(session: Session, neighbour: Neighbour) -> Near:
+def _company(session: Session, others: Sequence[Neighbour | Influence]) -> tuple[Near, ...]:
+    return tuple(_near(session, one) for one in others[:_NEIGHBOURS])
+
+
+def _near(session: Session, neighbour: Neighbour | Influence) -> Near:
     row = session.row_of.get(neighbour.id)
     shown = session.exhibition.show(neighbour.id)
     own = None if row is None else session.given[row]

@@ -10,9 +10,12 @@ from chaffinch.pipeline.answers import CHECK
 from chaffinch.report import wording
 from chaffinch.report.calibration import told
 from chaffinch.report.kind import several, title_of
+from chaffinch.review.agreement import agreements
 from chaffinch.review.card import make_card, verdict
-from chaffinch.review.queue import SECTIONS, STATES, Wish
-from chaffinch.review.session import LONGEST_REASON, Session, records
+from chaffinch.review.entry import LONGEST_REASON, records
+from chaffinch.review.grid import View, grid
+from chaffinch.review.queue import BLIND, SECOND, SECTIONS, STATES, Wish
+from chaffinch.review.session import Session
 from chaffinch.store.decision import WITHDRAW, Decision
 
 _SCRIPTS = ("htmx.min.js", "review.js")
@@ -59,6 +62,17 @@ def desk(
     )
 
 
+def whole_grid(session: Session, view: View) -> str:
+    """The page on which several samples are decided at once."""
+    return _template("grid_page.html.j2").render(**_frame(session), **grid(session, view))
+
+
+def part_grid(session: Session, view: View, message: str = "") -> str:
+    """What changes of it from decision to decision."""
+    told = grid(session, view, message)
+    return _template("grid.html.j2").render(session=session, **told)
+
+
 def disagreements(session: Session) -> str:
     """The page of the samples on which reviewers do not say the same, and who decided how much."""
     decisions = session.decisions()
@@ -73,7 +87,11 @@ def disagreements(session: Session) -> str:
     counts = decisions["reviewer"].value_counts().sort_index()
     people = [(wording.clean(name), int(number)) for name, number in counts.items()]
     return _template("disagreements.html.j2").render(
-        **_frame(session), rows=rows, people=people, total=len(session.ids)
+        **_frame(session),
+        rows=rows,
+        people=people,
+        total=len(session.ids),
+        agreements=agreements(decisions),
     )
 
 
@@ -108,7 +126,10 @@ def _frame(session: Session) -> dict[str, object]:
 def _desk(
     session: Session, wish: Wish, sample: int | None, after: int | None, message: str = ""
 ) -> dict[str, object]:
-    decided = session.mine(session.decisions())
+    decisions = session.decisions()
+    decided = session.mine(decisions)
+    if wish.section == SECOND:
+        session.queue.ask_again(session.second_opinions(decisions))
     section = session.queue.section(wish)
     row = session.queue.next(wish, section, decided, after) if sample is None else sample
     if row is not None:
@@ -120,7 +141,9 @@ def _desk(
         "progress": Progress(len(section), sum(one in decided for one in section)),
         "message": message,
         "longest": LONGEST_REASON,
-        "checking": wish.section == CHECK,
+        "checking": wish.section in BLIND,
+        "first": wish.section == CHECK,
+        "section": wish.section,
         "keys": _keys(session.classes),
         "learned": told(session.learned),
     }

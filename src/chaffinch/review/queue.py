@@ -17,11 +17,19 @@ SECTIONS = {
     "flagged": "Flagged",
     "protected": "Protected",
     "spot": "Spot checks",
+    "second": "Second opinion",
     "all": "All samples",
 }
 """What can be looked through. Those to check first are drawn at random among all samples, so that
 the answers say how far to trust the rest; spot checks among the clean ones, so that a reviewer sees
-what the tool overlooks."""
+what the tool overlooks. A second opinion is asked on samples that others have decided, drawn at
+random and shown without what they or the scan said, so that agreement can be measured."""
+
+BLIND = ("check", "second")
+"""Sections that show a sample without what anybody says of it."""
+
+SECOND = "second"
+SECOND_OPINIONS = 30
 
 STATES = {"open": "to decide", "done": "decided by me", "both": "both"}
 
@@ -99,8 +107,13 @@ class Queue:
             "flagged": [*order[(flagged & ~aside)[order]].tolist(), *rest.tolist()],
             "protected": order[protected[order]].tolist(),
             "spot": drawn.tolist(),
+            "second": [],
             "all": order.tolist(),
         }
+
+    def ask_again(self, rows: Sequence[int]) -> None:
+        """Set the rows on which a second opinion is asked."""
+        self._sections["second"] = list(rows)
 
     def section(self, wish: Wish) -> list[int]:
         """The rows of a section that fit, decided or not."""

@@ -1,14 +1,16 @@
 """A session: one reviewer who decides about the samples of one run."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from threading import Lock
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from chaffinch.core.errors import ChaffinchError, InputError
+from chaffinch.core.randomness import stream
 from chaffinch.pipeline.calibrate import (
     COUNT,
     drawn_rows,
@@ -19,20 +21,16 @@ from chaffinch.pipeline.calibrate import (
 from chaffinch.pipeline.ledger import run_id
 from chaffinch.report import wording, write
 from chaffinch.report.wording import Naming
+from chaffinch.review.entry import SOURCE, SUGGESTED, decision_again, make_decision, records
 from chaffinch.review.exhibition import Exhibition
-from chaffinch.review.queue import Queue
+from chaffinch.review.queue import SECOND_OPINIONS, Queue
 from chaffinch.store.decision import WITHDRAW, Decision, disagreements
 from chaffinch.store.ledger import Ledger
 from chaffinch.store.run import RunFolder
 
-ACTIONS = ("keep", "relabel", "remove", "quarantine", "unsure", WITHDRAW)
-"""What can be decided on the page."""
-
-SOURCE = "review"
 LEARN_EVERY = 10
 """After so many decisions the samples are judged anew."""
 
-LONGEST_REASON = 2000
 _LONGEST_NAME = 200
 
 
@@ -85,9 +83,9 @@ class Session:
         self.ids = [str(one) for one in self.findings["id"]]
         self.given = [self.naming(one) or "" for one in self.findings["given_label"]]
         self.row_of = {name: row for row, name in enumerate(self.ids)}
-        self._ledger, self._run, self._folder = ledger, run_id(run.path), run
+        self._ledger, self._run, self.folder = ledger, run_id(run.path), run
         self._lock, self._learning = Lock(), Lock()
-        self._done: list[tuple[str, Decision | None]] = []
+        self._done: list[list[tuple[str, Decision | None]]] = []
         self._words: dict[int, str] = {}
         self._fresh, self.trouble = 0, ""
         if checks and not run.calibration.drawn:
@@ -132,7 +130,7 @@ class Session:
 
         Args:
             row: Of the findings.
-            action: One of `ACTIONS`.
+            action: One of `chaffinch.review.entry.ACTIONS`.
             label: The right class, for ``relabel``; the given one means ``keep``.
             reason: Why, if the reviewer says.
             source: ``check`` for a sample that was checked without seeing what the scan says.
@@ -143,33 +141,63 @@ class Session:
         Raises:
             InputError: No such row, action or class, or a reason that is too long.
         """
-        self.check(row)
-        if action not in ACTIONS:
-            raise InputError(
-                f"one of {', '.join(ACTIONS)}", repr(action), "Press one of the buttons"
-            )
-        if action == "relabel" and label not in self.classes:
-            raise InputError("one of the classes of the run", repr(label), "Choose one of the menu")
-        if len(reason) > LONGEST_REASON:
-            raise InputError(
-                f"a reason of at most {LONGEST_REASON} letters", str(len(reason)), "Shorten it"
-            )
-        if action == "relabel" and label == self.given[row]:
-            action = "keep"
-        new = Decision(
-            self.ids[row],
-            action,
-            self.reviewer,
-            label=label if action == "relabel" else None,
-            reason=wording.clean(reason).strip(),
-            source=source,
-        )
-        with self._lock:
-            before = self.mine(self.decisions()).get(row)
-            self._ledger.decide(self._run, [new])
-            self._done.append((new.sample, None if before is None else _decision(before)))
-            self._fresh += 1
+        new = make_decision(self, row, action, label, reason, source)
+        self._record([new])
         return new
+
+    def decide_all(
+        self, rows: Sequence[int], action: str, label: str | None = None, reason: str = ""
+    ) -> int:
+        """Record the same of several rows at once; `undo` takes all of them back.
+
+        Args:
+            rows: Of the findings.
+            action: As for `decide`, or ``suggested`` to relabel each as suggested.
+            label: The right class of all, for ``relabel``.
+            reason: Why, if the reviewer says.
+
+        Returns:
+            How many were recorded; those without a suggestion are left out of ``suggested``.
+
+        Raises:
+            InputError: No rows, or anything that `decide` refuses.
+        """
+        wanted = list(dict.fromkeys(rows))
+        if not wanted:
+            raise InputError("at least one sample", "none", "Choose some of the samples")
+        made = []
+        for row in wanted:
+            self.check(row)
+            own = self.suggested(row) if action == SUGGESTED else label
+            if action != SUGGESTED or own is not None:
+                named = "relabel" if action == SUGGESTED else action
+                made.append(make_decision(self, row, named, own, reason, SOURCE))
+        if made:
+            self._record(made)
+        return len(made)
+
+    def suggested(self, row: int) -> str | None:
+        """The suggested class of a row; None where there is none, or it is the given one."""
+        name = self.naming(self.findings["suggested_label"].iat[row])
+        return name if name in self.classes and name != self.given[row] else None
+
+    def _record(self, made: list[Decision]) -> None:
+        """Into the ledger, as one entry, with what stood before for `undo`."""
+        with self._lock:
+            mine = self.mine(self.decisions())
+            before = [mine.get(self.row_of[one.sample]) for one in made]
+            self._ledger.decide(self._run, made)
+            stood = [None if one is None else decision_again(one) for one in before]
+            self._done.append([(one.sample, was) for one, was in zip(made, stood, strict=True)])
+            self._fresh += len(made)
+
+    def second_opinions(self, decisions: pd.DataFrame) -> list[int]:
+        """Samples that others decided, drawn at random, the same ones each time."""
+        others = decisions["sample"][decisions["reviewer"] != self.reviewer]
+        rows = np.asarray(sorted({self.row_of[str(one)] for one in others}), np.int64)
+        # A number of its own for each row, so that later decisions of others change few of them.
+        ranks = stream(self.record.seed, f"second opinion {self.reviewer}").random(len(self.ids))
+        return rows[np.argsort(ranks[rows])][:SECOND_OPINIONS].tolist()
 
     def unchecked(self, decisions: pd.DataFrame) -> list[int]:
         """The samples to be checked first that this reviewer has not decided."""
@@ -196,7 +224,7 @@ class Session:
         with self._learning:
             self._fresh, self.trouble = 0, ""
             try:
-                made = recalibrate(self._folder, self._ledger)
+                made = recalibrate(self.folder, self._ledger)
             except (ChaffinchError, OSError) as error:  # the decision stands all the same
                 self.trouble = f"Nothing was learned from the decisions: {error}"
                 return False
@@ -211,40 +239,41 @@ class Session:
         if self._fresh:
             self.learn()
         if self._done and self.learned is not None and not self.trouble:
-            record_calibration(self._folder, self._ledger)
-            write(self._folder)
+            record_calibration(self.folder, self._ledger)
+            write(self.folder)
 
     def _show_latest(self) -> None:
         """Take up the findings as they are in the run now."""
-        self.record, self.findings = self._folder.latest
+        self.record, self.findings = self.folder.latest
         self.learned: dict[str, Any] | None = self.record.judgement.details.get("calibration")
         self.queue = Queue(self.findings, self.given, self.record.seed, self._searched, self.checks)
 
     def undo(self) -> int | None:
-        """Take back the last decision of this session; what stood before it stands again.
+        """Take back the last thing decided in this session, of one sample or of several at once.
 
-        Nothing is deleted: another decision is recorded.
+        Nothing is deleted: other decisions are recorded, so that what stood before stands again.
 
         Returns:
-            The row, or None where nothing was decided in this session.
+            The row, the first of several; None where nothing was decided in this session.
         """
         with self._lock:
             if not self._done:
                 return None
-            sample, before = self._done[-1]
-            if before is None:
-                again = Decision(sample, WITHDRAW, self.reviewer, source=SOURCE)
-            else:
-                again = Decision(**{**asdict(before), "decided_at": "", "source": SOURCE})
-            self._ledger.decide(self._run, [again])
-            self._done.pop()
-            self._fresh += 1
+            again = [
+                Decision(sample, WITHDRAW, self.reviewer, source=SOURCE)
+                if before is None
+                else Decision(**{**asdict(before), "decided_at": "", "source": SOURCE})
+                for sample, before in self._done[-1]
+            ]
+            self._ledger.decide(self._run, again)
+            sample = self._done.pop()[0][0]
+            self._fresh += len(again)
             return self.row_of[sample]
 
     @property
     def decided(self) -> int:
         """How many decisions of this session stand."""
-        return len(self._done)
+        return sum(map(len, self._done))
 
     def check(self, row: int) -> None:
         """Refuse a row that the run does not have.
@@ -264,22 +293,3 @@ class Session:
             parts = (self.ids[row], self.given[row], self.queue.kinds[row], str(why or ""))
             self._words[row] = "\n".join((*parts, self.exhibition.words(self.ids[row]))).casefold()
         return self._words[row]
-
-
-def records(decisions: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a table of decisions; None for what is missing."""
-    return [
-        {str(name): None if wording.is_missing(value) else value for name, value in row.items()}
-        for row in decisions.to_dict("records")
-    ]
-
-
-def _decision(row: Mapping[str, Any]) -> Decision:
-    """A row of the ledger as a decision again."""
-    known = {name: row[name] for name in ("sample", "action", "reviewer", "reason", "decided_at")}
-    return Decision(
-        **{name: str(value or "") for name, value in known.items()},
-        label=row["label"],
-        confidence=row["confidence"],
-        source=str(row["source"] or ""),
-    )

@@ -20,6 +20,8 @@ class Desk:
     Attributes:
         reviewer: The name; by default that of the account.
         port: Of the page; any free one by default.
+        host: Name or address of this computer under which it is served; by default 127.0.0.1, which
+            no other computer reaches.
         browser: Whether to open the page.
         check: How many samples, drawn at random, to check before the queue.
         data: The data, or where they lie now; by default where the run found them.
@@ -27,6 +29,7 @@ class Desk:
 
     reviewer: str | None = None
     port: int | None = None
+    host: str = server.HOST
     browser: bool = True
     check: int = COUNT
     data: Any = None
@@ -54,6 +57,6 @@ def visit(
         raise InputError("a ledger for the decisions", "'none'", "Name one with --ledger")
     name = user() if desk.reviewer is None else desk.reviewer
     session = Session(run, book, name, desk.data, checks=desk.check)
-    server.serve(session, desk.port, browser=desk.browser, say=say)
+    server.serve(session, desk.port, host=desk.host, browser=desk.browser, say=say)
     session.finish()
     return session.decided

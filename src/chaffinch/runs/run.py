@@ -175,6 +175,7 @@ class Run(RepairableRun):
         *,
         reviewer: str | None = None,
         port: int | None = None,
+        host: str = "127.0.0.1",
         browser: bool = True,
         check: int = calibration.COUNT,
         data: Any = None,
@@ -186,6 +187,9 @@ class Run(RepairableRun):
         Args:
             reviewer: The name of the reviewer; by default that of the account.
             port: Of the page; any free one by default.
+            host: Name or address of this computer under which it is served; by default 127.0.0.1,
+                which no other computer reaches. On a network, whoever gets the printed address
+                first can decide in the reviewer's name, and nothing is encrypted.
             browser: Whether to open the page.
             check: How many samples, drawn at random, to check before the queue.
             data: The data, or where they lie now; by default those of the run.
@@ -201,7 +205,7 @@ class Run(RepairableRun):
         from chaffinch.review.visit import Desk, visit
 
         folder = self._need_folder("a review")
-        desk = Desk(reviewer, port, browser, check, self._data(data))
+        desk = Desk(reviewer, port, host, browser, check, self._data(data))
         decided = visit(folder, desk, ledger, say)
         self._result = replace(self._result, findings=findings_of(folder, latest=True))
         return decided
