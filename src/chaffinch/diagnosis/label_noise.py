@@ -179,10 +179,10 @@ def expected_rate(floor: Floor, wrong: Floats, mistakes: float, assume: Assumpti
         return max(fitted, floor.ceiling)
     if mistakes == 0:
         return fitted
-    base = floor.rate * mistakes
+    base = floor.smooth_rate * mistakes
     hard = _EXCESS * np.sqrt(base * (1 - base)) * floor.strength**_DAMPING
-    beyond = max(floor.rate - fitted, 0) * mistakes + hard
-    expected = min(fitted, floor.rate) + floor.certainty * beyond
+    beyond = max(floor.smooth_rate - fitted, 0) * mistakes + hard
+    expected = min(fitted, floor.smooth_rate) + floor.certainty * beyond
     return float(max(fitted, min(floor.ceiling, expected)))
 
 
