@@ -141,6 +141,8 @@ def judge_noise(
     before = model.predict(sources)
     lead = before.max(axis=1) - before[rows, codes]
     rate = expected_rate(floor, wrong[everyone], mistakes, assume)
+    if pairs and assume == "auto":  # more pairs than these may make up the floor
+        rate = max(rate, floor.low)
     crispness = crispness_for(rate, wrong[everyone], lead[everyone])
     used, share = None, 0.0
     if clean is not None:
