@@ -23,6 +23,7 @@ from benchmarks.people.measure import Verdict, measure
 from benchmarks.people.ours import answers, verdict
 from benchmarks.people.sets import QUICK, SETS, default_cache, load_set
 from chaffinch.core import calibration, check_sample
+from chaffinch.core.calibration_prior import COVARIANCES
 from chaffinch.diagnosis import class_pairs, floor, label_noise
 from chaffinch.diagnosis.noise_model import NoiseModel
 from chaffinch.diagnosis.selection import select
@@ -68,7 +69,7 @@ OF_ANSWERS = (
         calibration,
         "COVARIANCES",
         "covariance of the prior, times",
-        tuple(factor * calibration.COVARIANCES for factor in (0.7, 1.4)),
+        tuple(factor * COVARIANCES for factor in (0.7, 1.4)),
     ),
 )
 
@@ -93,7 +94,7 @@ def of_judgement(group: str, case: Case) -> Iterator[dict[str, Any]]:
         for value in (getattr(constant.module, constant.name), *constant.others):
             with constant.at(value):
                 wrong = label_noise.judge_noise(model, sources, case.codes).wrong
-            figures = measure(case, Verdict(select(wrong), wrong))
+            figures = measure(case, Verdict(select(wrong), np.asarray(wrong, np.float64)))
             yield {"group": group, "constant": constant.name, "value": value, **figures}
 
 
