@@ -74,6 +74,44 @@ def test_a_floor_without_contradictions_is_zero():
     assert nothing.ceiling == pytest.approx(0.2 * nothing.strength)
 
 
+def test_sure_predictions_speak_where_the_surest_are_few():
+    alone = Floor(1, 200, 0.1, 0.9, (np.nan, 1.0))
+    beside = Floor(1, 200, 0.1, 0.9, (np.nan, 1.0), sure_contradicted=17, sure=600)
+    assert alone.certainty < 0.5
+    assert beside.certainty > 0.95
+    assert alone.smooth_rate == alone.rate
+    assert alone.rate < beside.smooth_rate < 17 / 600
+    right = Floor(1, 200, 0.1, 0.9, (np.nan, 1.0), sure_contradicted=5, sure=600)
+    assert right.certainty == pytest.approx(alone.certainty)
+    many = Floor(50, 10_000, 0.1, 0.9, (np.nan, 1.0), sure_contradicted=850, sure=30_000)
+    assert many.smooth_rate == pytest.approx(many.rate, rel=0.05)
+    wrong = np.full(100, 0.001)
+    assert expected_rate(beside, wrong, 1.0, "auto") > 2 * expected_rate(alone, wrong, 1.0, "auto")
+
+
+def test_the_counts_of_sure_predictions_are_those_of_a_twin():
+    drawn, chances, _, _ = truth_and_scores(5)
+    floor = read_floor(chances, drawn)
+    order = np.argsort(-chances.max(axis=1))[: int(0.3 * SIZE)]
+    assert floor.sure == len(order)
+    assert floor.sure_contradicted == (chances.argmax(axis=1) != drawn)[order].sum()
+
+
+def test_pairs_that_explain_less_than_the_floor_leave_the_rest_to_hard_samples():
+    _, _, centres, random = truth_and_scores(6)
+    wrong = random.random(SIZE) < np.where(centres == 1, 0.4, 0.15)
+    others = (centres + random.integers(2, CLASSES, SIZE)) % CLASSES
+    given_labels = np.where(wrong, np.where(centres == 1, 4, others), centres)
+    known = np.full((SIZE, CLASSES), 0.02)
+    known[np.arange(SIZE), centres] = 0.8
+    known[centres == 1, 4] = 0.5
+    known *= np.exp(random.normal(0, 0.15, known.shape))
+    known /= known.sum(axis=1, keepdims=True)
+    found = judge_noise(NoiseModel(np.ones(1), 0.001, -1.0), [np.log(known)], given_labels)
+    assert found.pairs
+    assert found.rate >= 0.99 * found.floor.low
+
+
 def test_predictions_are_calibrated_to_the_given_labels():
     drawn, chances, _, _ = truth_and_scores(2)
     skewed = 2.5 * np.log(chances) + np.linspace(-1, 1, CLASSES)

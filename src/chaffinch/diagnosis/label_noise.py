@@ -141,6 +141,8 @@ def judge_noise(
     before = model.predict(sources)
     lead = before.max(axis=1) - before[rows, codes]
     rate = expected_rate(floor, wrong[everyone], mistakes, assume)
+    if pairs and assume == "auto":  # more pairs than these may make up the floor
+        rate = max(rate, floor.low)
     crispness = crispness_for(rate, wrong[everyone], lead[everyone])
     used, share = None, 0.0
     if clean is not None:
@@ -179,10 +181,10 @@ def expected_rate(floor: Floor, wrong: Floats, mistakes: float, assume: Assumpti
         return max(fitted, floor.ceiling)
     if mistakes == 0:
         return fitted
-    base = floor.rate * mistakes
+    base = floor.smooth_rate * mistakes
     hard = _EXCESS * np.sqrt(base * (1 - base)) * floor.strength**_DAMPING
-    beyond = max(floor.rate - fitted, 0) * mistakes + hard
-    expected = min(fitted, floor.rate) + floor.certainty * beyond
+    beyond = max(floor.smooth_rate - fitted, 0) * mistakes + hard
+    expected = min(fitted, floor.smooth_rate) + floor.certainty * beyond
     return float(max(fitted, min(floor.ceiling, expected)))
 
 

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.labels import Labels
-from chaffinch.core.types import Codes, Floats, Mask, Strings
+from chaffinch.core.sample_groups import SampleGroups
+from chaffinch.core.types import Floats, Mask, Strings
 from chaffinch.store import EvidenceFolder
 from chaffinch.training.watching.archive import Archive
 
@@ -34,28 +34,32 @@ def filled(values: Floats, kept: Mask) -> Floats:
 
 
 def make_evidence(
-    archive: Archive, ids: Strings, codes: Codes, classes: NDArray[np.generic], bias: bool
+    archive: Archive,
+    ids: Strings,
+    labels: Labels,
+    bias: bool,
+    groups: SampleGroups | None = None,
 ) -> Evidence:
     """Write the evidence of all finished epochs to ``evidence`` in the archive's folder.
 
     Args:
         archive: Holds the records.
         ids: (N,) names of the samples.
-        codes: (N,) labels, -1 for samples that never came; these are left out.
-        classes: (C,) class values.
+        labels: Of the N samples, unknown for those that never came; these are left out.
         bias: Whether the last linear layer has one.
+        groups: Source, annotator or time slice of each sample, or None.
 
     Raises:
         InputError: No epoch is finished, or outputs were not kept.
     """
-    logits = archive.record("logits", len(classes)).open()
+    logits = archive.record("logits", len(labels.classes)).open()
     if not len(logits):
         raise InputError(
             "outputs of at least one finished epoch",
             "none",
             "Finish an epoch and watch with logits=True",
         )
-    kept = np.asarray(codes >= 0)
+    kept = labels.known
     records: dict[str, Any] = {"logits": filled(logits, kept)}
     norms = archive.record("feature_norm").open()
     norms = filled(norms, kept)
@@ -66,8 +70,9 @@ def make_evidence(
         records["learning_rates"] = rates
     folder = EvidenceFolder(archive.path / "evidence")
     (Path(folder.path) / "evidence.json").unlink(missing_ok=True)  # until it is whole again
-    labels = Labels(codes[kept], classes)
-    folder.finish(Evidence(ids[kept], labels, bias=bias, **records))
+    labels = Labels(labels.codes[kept], labels.classes)
+    apart = None if groups is None else groups.take(np.flatnonzero(kept))
+    folder.finish(Evidence(ids[kept], labels, bias=bias, groups=apart, **records))
     return folder.load()
 
 

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from chaffinch.core.errors import InputError, RunError
 from chaffinch.core.evidence import Evidence
+from chaffinch.core.labels import Labels
+from chaffinch.core.sample_groups import SampleGroups
 from chaffinch.core.types import Codes, Strings
 from chaffinch.training.watching.archive import Archive
 from chaffinch.training.watching.block import Arrivals
@@ -46,6 +48,9 @@ class Ledger:
         self._options = options
         self._on_block = on_block
         self._groups = column(options.get("groups"), num_samples, "groups")
+        self._sources = None if self._groups is None else SampleGroups.of(self._groups.tolist())
+        if self._sources is not None:
+            self._sources.check(num_samples)
         names = column(options.get("ids"), num_samples, "ids")
         self._names = (np.arange(num_samples) if names is None else names).astype(np.str_)
         self.archive = Archive(self._folder(options.get("out")), num_samples)
@@ -203,7 +208,8 @@ class Ledger:
         size = self.num_classes or 0
         classes = column(self._options.get("classes"), size, "classes")
         shown = np.arange(size) if classes is None else classes
-        return make_evidence(self.archive, self._names, self._labels, shown, bias)
+        labels = Labels(self._labels, shown)
+        return make_evidence(self.archive, self._names, labels, bias, self._sources)
 
     @property
     def seen(self) -> Codes:

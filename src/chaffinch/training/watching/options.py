@@ -38,7 +38,8 @@ class WatchOptions(TypedDict, total=False):
         logits: Whether outputs of every epoch are kept, as `Watch.evidence` needs; None to keep
             them up to 5 million (N x C).
         num_classes: C, to refuse outputs of another width; None to take it from the first.
-        groups: (N,) the group of each sample, such as its source, for observers.
+        groups: (N,) the group of each sample, such as its source or annotator, for observers and
+            for findings, which judge labels by the rate of their group.
         ids: (N,) names of the samples for evidence and findings; None for 0..N - 1.
         classes: (C,) names of the classes; None for 0..C - 1.
         layer: The last linear layer; None to find it.
