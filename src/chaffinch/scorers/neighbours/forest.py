@@ -23,8 +23,9 @@ TREES = 200
 VOTERS = 0.368 * TREES
 """Trees that vote on a taught sample, on average."""
 
-MOST_SAMPLES = 10_000
-"""Samples that a tree draws at most; of larger sets it leaves out more, so fewer trees do."""
+MOST_SAMPLES, MOST_OF_MANY = 10_000, 5_000
+"""Samples that a tree draws at most, the second in sets of more than 20,000; of larger sets it
+leaves out more, so fewer trees do."""
 
 
 def unseen_votes(
@@ -57,7 +58,7 @@ def unseen_votes(
     own, labels = narrow[known], codes[known]
 
     def ask(number: int) -> tuple[NDArray[np.bool_], _Said]:
-        places = check_random_state(number).randint(0, len(known), min(len(known), MOST_SAMPLES))
+        places = check_random_state(number).randint(0, len(known), num_drawn(len(known)))
         drawn = np.bincount(places, minlength=len(known))
         seen = drawn > 0
         tree = DecisionTreeClassifier(max_features="sqrt", random_state=number)
@@ -106,7 +107,12 @@ class _Said:
 
 def num_trees(taught: int) -> int:
     """As many trees as it takes for `VOTERS` votes on each of so many samples."""
-    return round(TREES * float(np.exp(min(1.0, MOST_SAMPLES / taught) - 1)))
+    return round(TREES * float(np.exp(num_drawn(taught) / taught - 1)))
+
+
+def num_drawn(taught: int) -> int:
+    """Samples that a tree draws of so many."""
+    return min(taught, MOST_SAMPLES if taught <= EXACT_UP_TO else MOST_OF_MANY)
 
 
 def _by_content(rows: Floats, codes: Codes) -> Codes:

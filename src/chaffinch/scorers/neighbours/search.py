@@ -22,7 +22,7 @@ EXACT_UP_TO = 20_000
 CELL = 1_000
 """Samples in a cell, at most."""
 
-NEAR_CELLS = 16
+NEAR_CELLS = 24
 """Cells that a sample is compared with."""
 
 _FEW_COLUMNS = 5  # a tree beats comparing all pairs up to here
@@ -34,7 +34,7 @@ _RUN = 64  # columns of which only the largest is looked at first
 def nearest(rows: Floats, k: int = NUM_NEIGHBOURS) -> tuple[NDArray[np.int64], Floats]:
     """The k nearest other samples by cosine similarity.
 
-    Exact up to 20,000 samples or five columns; in other sets the nearest of about 16,000 samples
+    Exact up to 20,000 samples or five columns; in other sets the nearest of about 20,000 samples
     from cells nearby, see `recall`. In blocks of bounded memory.
 
     Args:
