@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from chaffinch.core.types import Floats
 from chaffinch.diagnosis.explanation.influence import largest as largest_columns
-from chaffinch.diagnosis.kinds import anomaly
+from chaffinch.diagnosis.kinds import isolation
 from chaffinch.scorers.neighbours import forest, search
 
 
@@ -29,9 +29,7 @@ def both(
 
 
 @pytest.mark.parametrize("width", [1, 2, 4])
-def test_tree_finds_the_nearest_in_few_columns(
-    width: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tree_finds_the_nearest_in_few_columns(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = clusters(700, width)
     _, similarities, positions, found = both(rows, 12, monkeypatch)
     np.testing.assert_allclose(found, similarities, atol=2e-6)
@@ -63,7 +61,9 @@ def test_near_cells_find_most_neighbours_and_say_how_many(monkeypatch: pytest.Mo
     rows = clusters(6_000, 16)
     monkeypatch.setattr(search, "NEAR_CELLS", 6)
     exact, _, positions, _ = both(rows, 10, monkeypatch)
-    share = np.mean([len(np.intersect1d(*pair)) / 10 for pair in zip(exact, positions, strict=True)])
+    share = np.mean(
+        [len(np.intersect1d(*pair)) / 10 for pair in zip(exact, positions, strict=True)]
+    )
     assert share > 0.9
     assert search.recall(rows, positions) == pytest.approx(share, abs=0.03)
     assert not search.is_exact(rows)
@@ -105,13 +105,13 @@ def test_isolated_samples_of_many_are_those_of_a_comparison_of_all(
     rows = clusters(3_000, 6)
     rows[[5, 700]] = [[90] * 6, [-70] * 6]
     rows[900:903] *= 1e-3  # short rows, whose nearest by angle are far
-    monkeypatch.setattr(anomaly, "_SCALED", 1_500)
+    monkeypatch.setattr(isolation, "_SCALED", 1_500)
     near = search.nearest(rows, 30)[0]
-    found = anomaly.isolated_among_many(rows, near, 0)
-    np.testing.assert_array_equal(found > 0.5, anomaly.isolated(rows.astype(np.float64)) > 0.5)
+    found = isolation.isolated_among_many(rows, near, 0)
+    np.testing.assert_array_equal(found > 0.5, isolation.isolated(rows.astype(np.float64)) > 0.5)
     assert set(np.flatnonzero(found > 0.5)) == {5, 700}
     poor = np.random.default_rng(0).integers(0, 3_000, near.shape)
-    np.testing.assert_allclose(anomaly.isolated_among_many(rows, poor, 0), found, atol=1e-6)
+    np.testing.assert_allclose(isolation.isolated_among_many(rows, poor, 0), found, atol=1e-6)
 
 
 def test_forest_of_many_depends_on_what_samples_hold_not_on_their_order(

@@ -12,23 +12,18 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy.special import expit, xlog1py, xlogy
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 from chaffinch.core.evidence import Evidence
-from chaffinch.core.randomness import stream
+from chaffinch.core.large import EXACT_UP_TO
 from chaffinch.core.types import Codes, Floats, Mask
 from chaffinch.diagnosis.kinds.crowd import crowding
-from chaffinch.diagnosis.kinds.excess import LEAST_REFERENCES, LEAST_SURPLUS, excess
+from chaffinch.diagnosis.kinds.excess import LEAST_REFERENCES, excess
+from chaffinch.diagnosis.kinds.isolation import NEAREST, isolated, isolated_among_many, log_mean
 from chaffinch.scorers.neighbours.density_ratio import log_density_ratios
 from chaffinch.scorers.neighbours.knn import neighbourhood
-from chaffinch.scorers.neighbours.search import EXACT_UP_TO, largest
-
-NEAREST = 5
-ISOLATED = 10.0
-"""Without validation: log distance beyond the median, in spreads, at which an outlier is likely."""
 
 _LOOKS = 3
 _FOLDINGS = 3  # enough where several looks are taken
@@ -40,10 +35,6 @@ _LIKE = 0.4  # how far corrupted samples of one class may gather among other cor
 _FEWEST = 5
 _FEWEST_REFERENCES = 3  # so that the second neighbour of each is another one
 _MOST = 0.5  # share of unlike samples above which validation is another sort of data
-
-_RANGE = (1 / 6, 0.5, 5 / 6)
-_SCALED = 2_000
-_BLOCK, _BLOCK_BYTES = 1_024, 32 * 2**20
 
 _LOG = logging.getLogger("chaffinch")
 
@@ -77,18 +68,20 @@ def find_anomalies(evidence: Evidence, seed: int) -> Anomalies:
         seed: Of foldings and tests.
     """
     known = evidence.validation_embeddings
+    rows: Floats
     if evidence.embeddings is not None and known is not None and len(known) >= LEAST_REFERENCES:
         rows = np.asarray(evidence.embeddings, dtype=np.float64)
         reference = np.asarray(known, dtype=np.float64)
         given = evidence.validation_codes
         strange = _unlike_comparable(rows, evidence.labels.codes, reference, given, seed)
     elif evidence.embeddings is not None or evidence.features is not None:
-        rows = evidence.need_any("embeddings", "features")
-        if len(rows) <= EXACT_UP_TO:
-            rows = np.asarray(rows, dtype=np.float64)
+        space: Floats = evidence.need_any("embeddings", "features")
+        if len(space) <= EXACT_UP_TO:
+            rows = np.asarray(space, dtype=np.float64)
             strange = isolated(rows)
         else:
-            strange = isolated_among_many(rows, neighbourhood(evidence)[0], seed)
+            strange = isolated_among_many(space, neighbourhood(evidence)[0], seed)
+            rows = np.asarray(space)
     else:
         return Anomalies(np.zeros(len(evidence)), np.zeros(len(evidence)))
     codes = evidence.labels.codes
@@ -161,7 +154,7 @@ def _unlike(
     signals = [(ratios[: len(rows)], ratios[len(rows) :])]
     if labels is not None:
         signals.append(crowding(rows, labels[0], reference, labels[1]))
-    signals.append((_log_mean(search.kneighbors(rows)[0]), _log_mean(search.kneighbors()[0])))
+    signals.append((log_mean(search.kneighbors(rows)[0]), log_mean(search.kneighbors()[0])))
     found: Floats = np.max([excess(*signal, seed) for signal in signals], axis=0)
     return found
 
@@ -172,85 +165,6 @@ def _directions(rows: Floats, reference: Floats) -> tuple[Floats, Floats]:
     if both.shape[1] > _WIDTH:
         both = PCA(_WIDTH, svd_solver="randomized", random_state=0).fit_transform(both)
     return both[: len(rows)], both[len(rows) :]
-
-
-def isolated(rows: Floats) -> Floats:
-    """(N,) probability that a sample lies apart from all others: 0, or a half and more.
-
-    Logs of mean distances to the five nearest are measured from their median in units of half the
-    range that holds the middle two thirds; clean tables reach 7.
-    """
-    if len(rows) <= NEAREST:
-        return np.zeros(len(rows))
-    away = _log_mean(NearestNeighbors(n_neighbors=NEAREST).fit(rows).kneighbors()[0])
-    return _apart(away, *np.quantile(away, _RANGE))
-
-
-def isolated_among_many(rows: Floats, neighbours: Codes, seed: int) -> Floats:
-    """(N,) as `isolated`, in a time that grows with N and not with its square.
-
-    Scale and middle come from 2,000 random samples that are compared with all others. Distances to
-    neighbours that are already known are at least as long as those to the nearest, so that whoever
-    is not isolated by these is not; the others are compared with all, too.
-
-    Args:
-        rows: (N, K) samples.
-        neighbours: (N, k) positions of other samples, k > 5; the nearer, the faster.
-        seed: Chooses the samples.
-    """
-    some = np.sort(stream(seed, "isolated").choice(len(rows), _SCALED, replace=False))
-    away = _log_mean(_nearest_of(rows, some))
-    low, middle, high = np.quantile(away, _RANGE)
-    found = np.empty(len(rows))
-    for start in range(0, len(rows), _BLOCK):
-        near = neighbours[start : start + _BLOCK]
-        gaps = rows[near] - rows[start : start + _BLOCK, None]
-        squares = np.einsum("nki,nki->nk", gaps, gaps)
-        found[start : start + _BLOCK] = np.sqrt(
-            np.partition(squares, NEAREST - 1, axis=1)[:, :NEAREST], dtype=np.float64
-        ).mean(axis=1)
-    far = np.flatnonzero(_apart(_log_mean(found[:, None]), low, middle, high))
-    if len(far):
-        found[far] = _nearest_of(rows, far).mean(axis=1)
-    return _apart(_log_mean(found[:, None]), low, middle, high)
-
-
-def _nearest_of(rows: Floats, some: Codes) -> Floats:
-    """(n, 5) distances of some of the rows to their nearest others."""
-    columns = torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32))
-    squares = columns.square().sum(dim=1)
-    found = np.empty((len(some), NEAREST))
-    step = max(1, _BLOCK_BYTES // (4 * len(rows)))
-    for start in range(0, len(some), step):
-        own = torch.from_numpy(some[start : start + step])
-        products = columns[own] @ columns.T
-        products *= 2
-        products -= squares  # the larger, the nearer
-        products[torch.arange(len(own)), own] = -torch.inf
-        # A few more than are wanted, because products of float32 are not exact.
-        near = largest(products, min(4 * NEAREST, len(rows) - 1))[1].numpy()
-        gaps = rows[near].astype(np.float64) - rows[own.numpy()][:, None]
-        lengths = np.sqrt(np.einsum("nki,nki->nk", gaps, gaps))
-        found[start : start + step] = np.sort(lengths, axis=1)[:, :NEAREST]
-    return found
-
-
-def _apart(away: Floats, low: float, middle: float, high: float) -> Floats:
-    """(N,) probability of being isolated, by (N,) logs of distances and the range of the usual."""
-    spread = (high - low) / 2
-    if spread <= 0:
-        return np.zeros(len(away))
-    beyond = expit(2 * ((away - middle) / spread - ISOLATED))
-    far: Floats = np.where(beyond >= LEAST_SURPLUS, beyond, 0.0)
-    return far
-
-
-def _log_mean(distances: Floats) -> Floats:
-    mean = distances.mean(axis=1)
-    positive = mean[mean > 0]
-    floor = float(positive.min()) if len(positive) else 1.0
-    logs: Floats = np.log(np.maximum(mean, floor))
-    return logs
 
 
 def gathered(rows: Floats, codes: Codes, strange: Mask, shares: Floats) -> Floats:

@@ -10,11 +10,11 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import check_random_state
 
 from chaffinch.core.evidence import Evidence
+from chaffinch.core.large import EXACT_UP_TO
 from chaffinch.core.randomness import stream
 from chaffinch.core.scorer import once_per_evidence, scorer
 from chaffinch.core.types import Codes, Floats, Mask
 from chaffinch.scorers.neighbours.knn import compress, described
-from chaffinch.scorers.neighbours.search import EXACT_UP_TO
 from chaffinch.scorers.probability import smoothed_votes
 
 TREES = 200
@@ -118,19 +118,17 @@ def num_drawn(taught: int) -> int:
 def _by_content(rows: Floats, codes: Codes) -> Codes:
     """(N,) places in an order that depends on what the samples hold, not on where they stand."""
     if len(rows) > EXACT_UP_TO:
-        order: Codes = np.argsort(_hashes(rows, codes), kind="stable")
-        return order
+        return np.argsort(_hashes(rows, codes), kind="stable")
     table = np.ascontiguousarray(np.column_stack([codes, rows]).astype(np.float64))
     lines = table.view(np.dtype((np.void, table.dtype.itemsize * table.shape[1])))[:, 0]
-    order = np.argsort(lines, kind="stable")
-    return order
+    return np.argsort(lines, kind="stable")
 
 
 def _hashes(rows: Floats, codes: Codes) -> NDArray[np.uint64]:
     """(N,) multilinear hash of the bits of each row and its class, modulo 2^64."""
     factors = stream(0, "hash of rows").integers(2**63, size=rows.shape[1] + 1, dtype=np.uint64)
     factors = factors * 2 + 1
-    total = codes.astype(np.uint64) * factors[-1]
+    total: NDArray[np.uint64] = codes.astype(np.uint64) * factors[-1]
     bits = np.ascontiguousarray(rows, dtype=np.float32).view(np.uint32)
     for column, factor in zip(bits.T, factors, strict=False):
         total += column.astype(np.uint64) * factor

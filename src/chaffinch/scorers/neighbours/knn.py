@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.scorer import once_per_evidence, scorer
 from chaffinch.core.types import Codes, Floats
-from chaffinch.scorers.neighbours.search import NUM_NEIGHBOURS, is_exact, nearest, recall
+from chaffinch.scorers.neighbours.search import NUM_NEIGHBOURS as NUM_NEIGHBOURS
+from chaffinch.scorers.neighbours.search import is_exact, recall
+from chaffinch.scorers.neighbours.search import nearest as nearest
 
 DEPTH = 30  # what the shared search keeps: votes take the first 10, SimiFeat some of the first 30
 MAX_WIDTH = 128

@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from chaffinch.core.large import EXACT_UP_TO
 from chaffinch.core.randomness import stream
 from chaffinch.core.types import Codes, Floats
 
 NUM_NEIGHBOURS = 10
-
-EXACT_UP_TO = 20_000
-"""Samples up to which all pairs are compared."""
 
 CELL = 1_000
 """Samples in a cell, at most."""
@@ -94,7 +92,7 @@ def largest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
         top = torch.topk(values, k)
         return top.values, top.indices
     whole = size // _RUN * _RUN
-    runs = values[:, :whole].unflatten(1, (-1, _RUN))
+    runs = values[:, :whole].reshape(len(values), -1, _RUN)
     chosen = torch.topk(runs.amax(dim=2), k, sorted=False).indices
     inside = torch.gather(runs, 1, chosen[:, :, None].expand(-1, -1, _RUN)).flatten(1)
     top = torch.topk(torch.cat([inside, values[:, whole:]], dim=1), k)
