@@ -20,11 +20,12 @@ from chaffinch.core.kinds import (
     place,
 )
 from chaffinch.core.labels import Labels
-from chaffinch.diagnosis.kinds.anomaly import Anomalies, find_anomalies, gathered, isolated
+from chaffinch.diagnosis.kinds.anomaly import Anomalies, find_anomalies, gathered
 from chaffinch.diagnosis.kinds.assignment import Groups, kind_probabilities
 from chaffinch.diagnosis.kinds.crowd import crowding
 from chaffinch.diagnosis.kinds.duplicate import find_duplicates
 from chaffinch.diagnosis.kinds.excess import excess, surplus_chance
+from chaffinch.diagnosis.kinds.isolation import isolated
 from chaffinch.diagnosis.kinds.near import RareGroups, find_rare_groups
 from chaffinch.diagnosis.wrong_label import judge_labels
 

@@ -13,6 +13,7 @@ from chaffinch.core.errors import InputError
 from chaffinch.core.types import Codes, Mask
 
 _MOST_NUMBERS = 20
+_FEW = 1_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +108,10 @@ class Labels:
             )
         if not isinstance(values, np.ndarray | pd.Series):
             values = list(values)
+        if len(values) > _FEW and _is_plain(values):  # each different value is read once
+            places, different = pd.factorize(np.asarray(values))
+            read = cls.of(different.tolist(), what)
+            return cls(read.codes[places], read.classes)
         series = pd.Series([scalar(value) for value in values], dtype=object)
         several = next((v for v in series if _holds_several(v)), None)
         if several is not None:
@@ -185,6 +190,13 @@ class Labels:
         if kind == "f" and bool((self.classes % 1 != 0).any()):
             return True
         return int(np.count_nonzero(self.counts == 1)) > len(self.classes) / 10
+
+
+def _is_plain(values: Any) -> bool:
+    """Whether labels are all numbers of one type, or all texts, without a missing one."""
+    if isinstance(values, np.ndarray | pd.Series) and values.dtype.kind in "biu":
+        return bool(isinstance(values.dtype, np.dtype))
+    return str(pd.api.types.infer_dtype(values, skipna=False)) == "string"
 
 
 def _is_huge(value: Any) -> bool:

@@ -21,6 +21,7 @@ from scipy.special import logsumexp
 from scipy.stats import beta
 
 from chaffinch.core.types import Codes, Floats
+from chaffinch.scorers.probability import normalise
 
 SUREST, SURE = 0.1, 0.3
 """Shares of the samples that count as surest, for the floor, and as sure, for how it spreads."""
@@ -248,6 +249,6 @@ def calibrated(log_probabilities: Floats, codes: Codes, fit_on: NDArray[np.int64
     bounds = [(-3.0, 3.0)] + [(-5.0, 5.0)] * (len(start) - 1)
     found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     scores = np.exp(found[0]) * log_probabilities + np.append(0.0, found[1:])
-    scores -= logsumexp(scores, axis=1, keepdims=True)
-    probabilities: Floats = np.exp(scores)
+    normalise(scores)
+    probabilities: Floats = np.exp(scores, out=scores)
     return probabilities

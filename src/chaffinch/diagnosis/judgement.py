@@ -35,6 +35,7 @@ from chaffinch.diagnosis.wrong_label import (
 )
 from chaffinch.scorers import Scorer, choose
 from chaffinch.scorers import fuse as fuse_ranks
+from chaffinch.scorers.neighbours.knn import neighbour_recall
 
 _LIKELY, _CERTAIN = 0.5, 0.99
 _TINY = 1e-12
@@ -109,6 +110,7 @@ def judge_evidence(
         columns = {one.name: fuse_ranks(one, (evidence, *repeats), seed) for one in chosen}
     else:
         columns = {one.name: one(evidence, seed) for one in chosen}
+    verdict = _with_recall(verdict, evidence)
     found = _findings(evidence, verdict, columns, threshold)
     shift = verdict.details.get(GROUP_SHIFT, ())
     wrong, others = verdict.wrong_label, verdict.alternatives
@@ -121,6 +123,21 @@ def judge_evidence(
         figures = canaries.figures(verdict.canaries, least)
         found = replace(found, details={**found.details, "canaries": figures})
     return replace(found, table=describe(found.table, evidence, repeats))
+
+
+def _with_recall(verdict: Verdict, evidence: Evidence) -> Verdict:
+    """The verdict, and how many of the neighbours it rests on are the true ones."""
+    if not (evidence.has("embeddings") or evidence.has("features")):
+        return verdict
+    share = neighbour_recall(evidence)
+    if share is None:
+        return verdict
+    note = (
+        "Because there are many samples, neighbours were looked up in parts of the data that lie "
+        f"close together: {share:.0%} of the true ones were found, by a check of a few samples."
+    )
+    details = {**verdict.details, "neighbour_recall": round(share, 3)}
+    return replace(verdict, notes=(*verdict.notes, note), details=details)
 
 
 def _mean(verdicts: Sequence[Verdict]) -> Verdict:

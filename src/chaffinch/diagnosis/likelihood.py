@@ -1,9 +1,9 @@
 """Likelihood of given labels under stacked predictions and a model of label noise."""
 
 import numpy as np
-from scipy.special import logsumexp
 
 from chaffinch.core.types import Codes, Floats
+from chaffinch.scorers.probability import normalise
 
 _FLOOR = np.log(1e-6)
 """Log-probabilities are cut here: a prediction made in float32 is never surer than that."""
@@ -12,7 +12,7 @@ _FLOOR = np.log(1e-6)
 def centred(source: Floats) -> Floats:
     """(N, C) float64 log-probabilities: normalised, and cut so that no class is impossible."""
     wide = np.array(source, dtype=np.float64)
-    wide -= logsumexp(wide, axis=1, keepdims=True)
+    normalise(wide)
     return np.maximum(wide, _FLOOR, out=wide)
 
 
@@ -22,7 +22,7 @@ def cost_of_rate(parameters: Floats, stack: Floats, codes: Codes) -> tuple[float
     num_classes = stack.shape[2]
     rows = np.arange(len(codes))
     total = np.tensordot(weights, stack, axes=1)
-    total -= logsumexp(total, axis=1, keepdims=True)
+    normalise(total)
     probabilities = np.exp(total)
     own = probabilities[rows, codes]
     slope = 1 - rate - rate / (num_classes - 1)
@@ -59,7 +59,7 @@ def cost_at_rates(
 def stacked(weights: Floats, stack: Floats) -> Floats:
     """(N, C) probabilities of the right class before the given label is seen."""
     total = np.tensordot(weights, stack, axes=1)
-    total -= logsumexp(total, axis=1, keepdims=True)
+    normalise(total)
     return np.exp(total, out=total)
 
 

@@ -22,7 +22,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import logsumexp
 
 from chaffinch.core.randomness import stream
 from chaffinch.core.types import Codes, Floats
@@ -35,6 +34,7 @@ from chaffinch.diagnosis.likelihood import (
     stacked,
 )
 from chaffinch.diagnosis.transition import Transition, even, expected_counts, shrunk
+from chaffinch.scorers.probability import normalise
 
 MAX_FIT_SAMPLES = 20_000
 MAX_TRANSITION_SAMPLES = 6_000
@@ -231,7 +231,7 @@ class NoiseModel:
         total = self.weights[0] * centred(sources[0])
         for weight, source in zip(self.weights[1:], sources[1:], strict=True):
             total += weight * centred(source)
-        total -= logsumexp(total, axis=1, keepdims=True)
+        normalise(total)
         log_probabilities: Floats = total
         return log_probabilities
 
@@ -245,7 +245,7 @@ class NoiseModel:
             joint += np.log(self.rate / (num_classes - 1))
             rows = np.arange(len(codes))
             joint[rows, codes] += np.log1p(-self.rate) - np.log(self.rate / (num_classes - 1))
-        joint -= logsumexp(joint, axis=1, keepdims=True)
+        normalise(joint)
         return np.exp(joint, out=joint)
 
 

@@ -46,7 +46,7 @@ class JudgeInputs:
         self._names = None if index is None else [str(one) for one in index]
         self._tells = index is not None and _tells_rows(index)
         count = len(self.labels)
-        self.ids: Strings = np.arange(count).astype(np.str_)
+        self.ids: Strings = np.arange(count).astype(f"U{len(str(count))}")
         if ids is not None:
             found = series_of(ids)
             if isinstance(ids, str) or not isinstance(ids, Iterable):
@@ -58,7 +58,7 @@ class JudgeInputs:
             ids = list(ids) if found is None else found
             refuse_surrogates(ids, "the ids")
             self.ids = np.asarray([str(one) for one in ids], np.str_)
-        different = len(set(self.ids.tolist()))
+        different = count if ids is None else len(set(self.ids.tolist()))
         if len(self.ids) != count or different != count:
             raise InputError(
                 f"{count} different ids", f"{different} of {len(self.ids)}", "Check ids"

@@ -3,21 +3,39 @@
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from scipy.special import logsumexp
 
+from chaffinch.core.large import EXACT_UP_TO
 from chaffinch.core.types import Codes, Floats
+
+_BLOCK = 100_000  # numbers
 
 
 def log_softmax(logits: Floats) -> Floats:
     """(N, C) logits to (N, C) float64 log-probabilities."""
-    wide = np.asarray(logits, dtype=np.float64)
-    normalised: Floats = wide - logsumexp(wide, axis=1, keepdims=True)
-    return normalised
+    return normalise(np.array(logits, dtype=np.float64))
+
+
+def normalise(log_values: Floats) -> Floats:
+    """Make the exponentials of each row of (N, C) float64 sum to 1, in place.
+
+    Many rows in blocks that fit a cache; the last bit may differ from that of few.
+    """
+    if len(log_values) <= EXACT_UP_TO:
+        log_values -= logsumexp(log_values, axis=1, keepdims=True)
+        return log_values
+    step = max(1, _BLOCK // log_values.shape[1])
+    for start in range(0, len(log_values), step):
+        block = torch.from_numpy(log_values[start : start + step])
+        block.copy_(torch.log_softmax(block, dim=1))
+    return log_values
 
 
 def softmax(logits: Floats) -> Floats:
     """(N, C) logits to (N, C) float64 probabilities."""
-    return np.exp(log_softmax(logits))
+    values = log_softmax(logits)
+    return np.exp(values, out=values)
 
 
 def smoothed_votes(shares: Floats, voters: float) -> Floats:

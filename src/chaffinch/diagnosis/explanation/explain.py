@@ -1,6 +1,7 @@
 """From evidence and findings to explanations."""
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from chaffinch.core.explanation import (
     Neighbour,
 )
 from chaffinch.core.findings import COLUMNS
-from chaffinch.core.types import Floats
+from chaffinch.core.types import Floats, Mask
 from chaffinch.diagnosis.explanation.influence import can_tell_influence, strongest
 from chaffinch.diagnosis.explanation.sentence import Words, sentence
 from chaffinch.diagnosis.explanation.view import View, look
@@ -35,6 +36,7 @@ _FIRES, _TELLING = 0.95, 0.98
 _MOST_FIRING = 5
 _MOST_INFLUENCES = 3
 _MOST_PROTECTED = 24
+_MOST_TOLD = 20_000
 
 
 def describe(
@@ -49,20 +51,32 @@ def describe(
 
     Returns:
         A new table. ``why`` is empty for samples that are neither flagged nor of a kind of note
-        (anything but clean); explain those by their id. ``stability`` is NaN for kinds that are
+        (anything but clean), and for all but the surest 20,000 of those that are of such a kind
+        and not flagged; explain them by their id. ``stability`` is NaN for kinds that are
         seen by the inputs and not by losses.
     """
     flagged = table["flagged"].to_numpy(np.bool_)
     said = table["kind"].to_numpy().astype(np.str_)
     words = _words(table, evidence)
     told = flagged | (said != kinds.CLEAN)
-    why = [sentence(words, row) if told[row] else "" for row in range(len(table))]
+    _spare(told, flagged, table["kind_probability"].to_numpy(np.float64))
+    why = np.full(len(table), "", dtype=object)
+    for row in np.flatnonzero(told).tolist():
+        why[row] = sentence(words, row)
     made = table.copy()
     place = sum(name in COLUMNS and name not in (STABILITY, WHY) for name in made.columns)
     steady = stability(evidence, flagged, repeats)
     made.insert(place, STABILITY, np.where(np.isin(said, _BY_INPUTS), np.nan, steady))
     made.insert(place + 1, WHY, why)
     return made
+
+
+def _spare(told: Mask, flagged: Mask, sure: Floats) -> None:
+    """Of very many samples that are not flagged, leave only the surest to be told about."""
+    others = np.flatnonzero(told & ~flagged)
+    if len(others) > _MOST_TOLD:
+        order = np.argsort(-sure[others], kind="stable")
+        told[others[order[_MOST_TOLD:]]] = False
 
 
 def explain(
@@ -145,29 +159,29 @@ def _rows_of(table: pd.DataFrame, ids: Iterable[str]) -> NDArray[np.int64]:
 
 
 def _words(table: pd.DataFrame, evidence: Evidence) -> Words:
-    labels, percentiles = evidence.labels, _percentiles(table)
+    labels, percentiles = evidence.labels, cache(lambda: _percentiles(table))
     return Words(
         look(evidence),
         evidence.ids,
         labels.names,
         table["kind"].to_numpy().astype(np.str_),
         _codes_of(table.get("suggested_label"), labels.names, len(table)),
-        lambda row: _standing_out(_firing(percentiles, row)),
+        lambda row: _standing_out(_firing(percentiles(), row)),
     )
 
 
 def _codes_of(suggested: Any, names: list[str], count: int) -> NDArray[np.int64]:
     """(N,) codes of suggested labels; -1 where there is none."""
-    codes = np.full(count, -1, dtype=np.int64)
     if suggested is None:
-        return codes
+        return np.full(count, -1, dtype=np.int64)
     known = {name: code for code, name in enumerate(names)}
-    for row, value in enumerate(suggested.tolist()):
-        if not pd.isna(value):
-            # A column of integers becomes one of floats as soon as a value is missing.
-            whole = isinstance(value, float) and value.is_integer()
-            codes[row] = known.get(str(int(value)) if whole else str(value), -1)
-    return codes
+    places, different = pd.factorize(suggested)
+    codes = [-1]  # for missing values, whose place is the last
+    for value in reversed(different.tolist()):
+        # A column of integers becomes one of floats as soon as a value is missing.
+        whole = isinstance(value, float) and value.is_integer()
+        codes.insert(0, known.get(str(int(value)) if whole else str(value), -1))
+    return np.asarray(codes, dtype=np.int64)[places]
 
 
 def _percentiles(table: pd.DataFrame) -> dict[str, Floats]:

@@ -58,10 +58,25 @@ def strongest(
         product = (errors[some] @ errors.T) * (inputs[some] @ inputs.T)
         own = np.arange(len(some)), some
         product[own] = -np.inf
-        helpers = np.argsort(-product, axis=1, kind="stable")[:, :count]
+        helpers = largest(product, count)
         product[own] = np.inf
-        opponents = np.argsort(product, axis=1, kind="stable")[:, :count]
+        opponents = largest(np.negative(product, out=product), count)
+        np.negative(product, out=product)
         found = np.concatenate([helpers, opponents], axis=1)
         places[start : start + step] = found
         cosines[start : start + step] = np.take_along_axis(product, found, axis=1)
     return places, cosines
+
+
+def largest(values: Floats, count: int) -> NDArray[np.int64]:
+    """(n, count) columns of the largest of each row in falling order, the first of equal ones.
+
+    Without sorting whole rows: of (n, M) values only those that may be among the largest.
+    """
+    found = np.empty((len(values), count), dtype=np.int64)
+    if not count:
+        return found
+    for row, line in enumerate(values):
+        some = np.flatnonzero(line >= np.partition(line, -count)[-count])
+        found[row] = some[np.argsort(-line[some], kind="stable")[:count]]
+    return found

@@ -17,14 +17,13 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 from chaffinch.core.evidence import Evidence
+from chaffinch.core.large import EXACT_UP_TO
 from chaffinch.core.types import Codes, Floats, Mask
 from chaffinch.diagnosis.kinds.crowd import crowding
-from chaffinch.diagnosis.kinds.excess import LEAST_REFERENCES, LEAST_SURPLUS, excess
+from chaffinch.diagnosis.kinds.excess import LEAST_REFERENCES, excess
+from chaffinch.diagnosis.kinds.isolation import NEAREST, isolated, isolated_among_many, log_mean
 from chaffinch.scorers.neighbours.density_ratio import log_density_ratios
-
-NEAREST = 5
-ISOLATED = 10.0
-"""Without validation: log distance beyond the median, in spreads, at which an outlier is likely."""
+from chaffinch.scorers.neighbours.knn import neighbourhood
 
 _LOOKS = 3
 _FOLDINGS = 3  # enough where several looks are taken
@@ -69,14 +68,20 @@ def find_anomalies(evidence: Evidence, seed: int) -> Anomalies:
         seed: Of foldings and tests.
     """
     known = evidence.validation_embeddings
+    rows: Floats
     if evidence.embeddings is not None and known is not None and len(known) >= LEAST_REFERENCES:
         rows = np.asarray(evidence.embeddings, dtype=np.float64)
         reference = np.asarray(known, dtype=np.float64)
         given = evidence.validation_codes
         strange = _unlike_comparable(rows, evidence.labels.codes, reference, given, seed)
     elif evidence.embeddings is not None or evidence.features is not None:
-        rows = np.asarray(evidence.need_any("embeddings", "features"), dtype=np.float64)
-        strange = isolated(rows)
+        space: Floats = evidence.need_any("embeddings", "features")
+        if len(space) <= EXACT_UP_TO:
+            rows = np.asarray(space, dtype=np.float64)
+            strange = isolated(rows)
+        else:
+            strange = isolated_among_many(space, neighbourhood(evidence)[0], seed)
+            rows = np.asarray(space)
     else:
         return Anomalies(np.zeros(len(evidence)), np.zeros(len(evidence)))
     codes = evidence.labels.codes
@@ -149,7 +154,7 @@ def _unlike(
     signals = [(ratios[: len(rows)], ratios[len(rows) :])]
     if labels is not None:
         signals.append(crowding(rows, labels[0], reference, labels[1]))
-    signals.append((_log_mean(search.kneighbors(rows)[0]), _log_mean(search.kneighbors()[0])))
+    signals.append((log_mean(search.kneighbors(rows)[0]), log_mean(search.kneighbors()[0])))
     found: Floats = np.max([excess(*signal, seed) for signal in signals], axis=0)
     return found
 
@@ -160,32 +165,6 @@ def _directions(rows: Floats, reference: Floats) -> tuple[Floats, Floats]:
     if both.shape[1] > _WIDTH:
         both = PCA(_WIDTH, svd_solver="randomized", random_state=0).fit_transform(both)
     return both[: len(rows)], both[len(rows) :]
-
-
-def isolated(rows: Floats) -> Floats:
-    """(N,) probability that a sample lies apart from all others: 0, or a half and more.
-
-    Logs of mean distances to the five nearest are measured from their median in units of half the
-    range that holds the middle two thirds; clean tables reach 7.
-    """
-    if len(rows) <= NEAREST:
-        return np.zeros(len(rows))
-    away = _log_mean(NearestNeighbors(n_neighbors=NEAREST).fit(rows).kneighbors()[0])
-    low, middle, high = np.quantile(away, [1 / 6, 0.5, 5 / 6])
-    spread = (high - low) / 2
-    if spread <= 0:
-        return np.zeros(len(rows))
-    beyond = expit(2 * ((away - middle) / spread - ISOLATED))
-    far: Floats = np.where(beyond >= LEAST_SURPLUS, beyond, 0.0)
-    return far
-
-
-def _log_mean(distances: Floats) -> Floats:
-    mean = distances.mean(axis=1)
-    positive = mean[mean > 0]
-    floor = float(positive.min()) if len(positive) else 1.0
-    logs: Floats = np.log(np.maximum(mean, floor))
-    return logs
 
 
 def gathered(rows: Floats, codes: Codes, strange: Mask, shares: Floats) -> Floats:

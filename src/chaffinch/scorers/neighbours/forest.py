@@ -1,6 +1,7 @@
 """Votes of a random forest whose trees have not seen the sample."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import check_random_state
 
 from chaffinch.core.evidence import Evidence
+from chaffinch.core.large import EXACT_UP_TO
 from chaffinch.core.randomness import stream
 from chaffinch.core.scorer import once_per_evidence, scorer
 from chaffinch.core.types import Codes, Floats, Mask
@@ -21,8 +23,9 @@ TREES = 200
 VOTERS = 0.368 * TREES
 """Trees that vote on a taught sample, on average."""
 
-MOST_SAMPLES = 10_000
-"""Samples that a tree draws at most; of larger sets it leaves out more, so fewer trees do."""
+MOST_SAMPLES, MOST_OF_MANY = 10_000, 5_000
+"""Samples that a tree draws at most, the second in sets of more than 20,000; of larger sets it
+leaves out more, so fewer trees do."""
 
 
 def unseen_votes(
@@ -48,47 +51,88 @@ def unseen_votes(
         any other from all trees. Even where fewer than two samples teach.
     """
     known = np.flatnonzero(taught)
-    shares = np.full((len(codes), num_classes), 1 / num_classes)
     if len(known) < 2:
-        return shares
+        return np.full((len(codes), num_classes), 1 / num_classes)
     narrow = compress(rows)
     known = known[_by_content(narrow[known], codes[known])]
     own, labels = narrow[known], codes[known]
-    others, present = np.flatnonzero(~taught), np.unique(labels)
 
-    def ask(number: int) -> tuple[NDArray[np.int64], Floats]:
-        places = check_random_state(number).randint(0, len(known), min(len(known), MOST_SAMPLES))
+    def ask(number: int) -> tuple[NDArray[np.bool_], _Said]:
+        places = check_random_state(number).randint(0, len(known), num_drawn(len(known)))
         drawn = np.bincount(places, minlength=len(known))
+        seen = drawn > 0
         tree = DecisionTreeClassifier(max_features="sqrt", random_state=number)
-        tree.fit(own, labels, sample_weight=drawn, check_input=False)
-        unseen = np.concatenate([known[drawn == 0], others])
-        if not len(unseen):
-            return unseen, np.zeros((0, len(present)))
-        return unseen, tree.predict_proba(narrow[unseen], check_input=False)
+        tree.fit(own[seen], labels[seen], sample_weight=drawn[seen], check_input=False)
+        unseen = np.ones(len(codes), dtype=np.bool_)
+        unseen[known[seen]] = False
+        return unseen, _Said(tree, tree.apply(narrow, check_input=False))
 
     random = check_random_state(int(stream(seed, "forest").integers(2**31)))
     trees = num_trees(len(known))
     numbers = [int(random.randint(np.iinfo(np.int32).max)) for _ in range(trees)]
-    found = np.zeros((len(codes), num_classes))
+    small = len(codes) <= EXACT_UP_TO
+    found = np.zeros((len(codes), num_classes), dtype=np.float64 if small else np.float32)
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         for unseen, said in pool.map(ask, numbers):  # in order, so that sums are the same
-            found[np.ix_(unseen, present)] += said
+            said.add(unseen, found)
     total = found.sum(axis=1, keepdims=True)
     # No tree without the sample: possible where two or three samples teach.
-    return np.where(total > 0, found / np.where(total > 0, total, 1), shares)
+    found /= np.where(total > 0, total, 1)
+    found[total[:, 0] <= 0] = 1 / num_classes
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Said:
+    """What a tree says of N samples.
+
+    Attributes:
+        tree: The tree.
+        leaves: (N,) leaf of each sample.
+    """
+
+    tree: DecisionTreeClassifier
+    leaves: NDArray[np.int64]
+
+    def add(self, unseen: Mask, found: Floats) -> None:
+        """Add shares of the classes in the leaves of unseen samples to (N, C) ``found``."""
+        shares, classes = self.tree.tree_.value[:, 0, :], self.tree.classes_
+        pure = (shares.max(axis=1) == 1)[self.leaves]  # nearly all leaves are
+        likeliest = classes[shares.argmax(axis=1)][self.leaves]
+        whole = np.flatnonzero(unseen & pure)
+        found.reshape(-1)[whole * found.shape[1] + likeliest[whole]] += 1
+        mixed = np.flatnonzero(unseen & ~pure)
+        found[np.ix_(mixed, classes)] += shares[self.leaves[mixed]].astype(found.dtype)
 
 
 def num_trees(taught: int) -> int:
     """As many trees as it takes for `VOTERS` votes on each of so many samples."""
-    return round(TREES * float(np.exp(min(1.0, MOST_SAMPLES / taught) - 1)))
+    return round(TREES * float(np.exp(num_drawn(taught) / taught - 1)))
+
+
+def num_drawn(taught: int) -> int:
+    """Samples that a tree draws of so many."""
+    return min(taught, MOST_SAMPLES if taught <= EXACT_UP_TO else MOST_OF_MANY)
 
 
 def _by_content(rows: Floats, codes: Codes) -> Codes:
     """(N,) places in an order that depends on what the samples hold, not on where they stand."""
+    if len(rows) > EXACT_UP_TO:
+        return np.argsort(_hashes(rows, codes), kind="stable")
     table = np.ascontiguousarray(np.column_stack([codes, rows]).astype(np.float64))
     lines = table.view(np.dtype((np.void, table.dtype.itemsize * table.shape[1])))[:, 0]
-    order: Codes = np.argsort(lines, kind="stable")
-    return order
+    return np.argsort(lines, kind="stable")
+
+
+def _hashes(rows: Floats, codes: Codes) -> NDArray[np.uint64]:
+    """(N,) multilinear hash of the bits of each row and its class, modulo 2^64."""
+    factors = stream(0, "hash of rows").integers(2**63, size=rows.shape[1] + 1, dtype=np.uint64)
+    factors = factors * 2 + 1
+    total: NDArray[np.uint64] = codes.astype(np.uint64) * factors[-1]
+    bits = np.ascontiguousarray(rows, dtype=np.float32).view(np.uint32)
+    for column, factor in zip(bits.T, factors, strict=False):
+        total += column.astype(np.uint64) * factor
+    return total
 
 
 def as_sources(shares: Floats) -> list[Floats]:

@@ -7,40 +7,14 @@ from numpy.typing import NDArray
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.scorer import once_per_evidence, scorer
 from chaffinch.core.types import Codes, Floats
+from chaffinch.scorers.neighbours.search import NUM_NEIGHBOURS as NUM_NEIGHBOURS
+from chaffinch.scorers.neighbours.search import is_exact, recall
+from chaffinch.scorers.neighbours.search import nearest as nearest
 
-NUM_NEIGHBOURS = 10
 DEPTH = 30  # what the shared search keeps: votes take the first 10, SimiFeat some of the first 30
 MAX_WIDTH = 128
 NARROW = 32
 _BLOCK_BYTES = 32 * 2**20
-
-
-def nearest(rows: Floats, k: int = NUM_NEIGHBOURS) -> tuple[NDArray[np.int64], Floats]:
-    """The k nearest other samples by cosine similarity, exactly, in blocks of bounded memory.
-
-    Args:
-        rows: (N, K) description of the samples; a row of zeros is similar to none.
-        k: Neighbours a sample, at most N - 1.
-
-    Returns:
-        (N, k) positions, the nearest first, and (N, k) similarities in -1..1.
-    """
-    unit = torch.from_numpy(np.array(rows, dtype=np.float32))
-    unit /= unit.norm(dim=1, keepdim=True).clamp_min_(1e-12)
-    num_samples = len(unit)
-    k = min(k, num_samples - 1)
-    block = min(num_samples, max(1, _BLOCK_BYTES // (4 * num_samples)))
-    # Written in place: blocks allocated between results that stay would scatter over the heap.
-    buffer = torch.empty(block, num_samples)
-    positions = torch.empty(num_samples, k, dtype=torch.int64)
-    similarities = torch.empty(num_samples, k)
-    for start in range(0, num_samples, block):
-        rows_here = unit[start : start + block]
-        stop = start + len(rows_here)
-        similarity = torch.mm(rows_here, unit.T, out=buffer[: len(rows_here)])
-        similarity.diagonal(start).fill_(-torch.inf)
-        torch.topk(similarity, k, out=(similarities[start:stop], positions[start:stop]))
-    return positions.numpy(), similarities.numpy()
 
 
 def compress(rows: Floats, width: int = MAX_WIDTH) -> Floats:
@@ -113,6 +87,13 @@ def space(evidence: Evidence) -> Floats:
 def neighbourhood(evidence: Evidence) -> tuple[NDArray[np.int64], Floats]:
     """(N, k) positions and similarities of the 30 nearest in `space`; fewer if N is small."""
     return nearest(space(evidence), DEPTH)
+
+
+@once_per_evidence
+def neighbour_recall(evidence: Evidence) -> float | None:
+    """Share of the true neighbours that `neighbourhood` found; None where it found all."""
+    rows = space(evidence)
+    return None if is_exact(rows) else recall(rows, neighbourhood(evidence)[0])
 
 
 @once_per_evidence
