@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from chaffinch.core.errors import InputError
-from chaffinch.core.types import Floats, Codes
+from chaffinch.core.types import Codes, Floats
 
 _SAMPLE = ("sample", "sample_id", "item", "item_id", "question", "task", "row", "id")
 _ANNOTATOR = ("annotator", "annotator_id", "worker", "worker_id", "rater", "labeler", "performer")
@@ -108,7 +108,9 @@ def _table(answers: Any) -> pd.DataFrame:
     if isinstance(answers, str | Path):
         place = Path(answers)
         if not place.is_file():
-            raise InputError("a file of answers", f"{place}, which does not exist", "Check the path")
+            raise InputError(
+                "a file of answers", f"{place}, which does not exist", "Check the path"
+            )
         return pd.read_parquet(place) if place.suffix == ".parquet" else pd.read_csv(place)
     if isinstance(answers, pd.DataFrame):
         return answers

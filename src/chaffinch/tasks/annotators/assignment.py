@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import xlogy
 
-from chaffinch.core.types import Floats, Codes
+from chaffinch.core.types import Codes, Floats
 from chaffinch.tasks.annotators.answers import Answers
 from chaffinch.tasks.annotators.dawid_skene import Fit
 

@@ -147,9 +147,7 @@ def _annotators(answers: Answers, fit: Fit) -> pd.DataFrame:
             "quality": (right + mean) / (number + 1),
             "bias": [names[c] for c in excess.argmax(axis=1)],
             "bias_size": excess.max(axis=1),
-            "mistaken_for": [
-                f"{names[w // C]} -> {names[w % C]}" if C > 1 else "" for w in worst
-            ],
+            "mistaken_for": [f"{names[w // C]} -> {names[w % C]}" if C > 1 else "" for w in worst],
         }
     )
 

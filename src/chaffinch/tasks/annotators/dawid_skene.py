@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from chaffinch.core.types import Floats
 from chaffinch.tasks.annotators.answers import Answers
@@ -87,11 +88,11 @@ def confusion_of(answers: Answers, posterior: Floats, smoothing: float = SMOOTHI
     return confusion
 
 
-def posterior_of(given: object, confusion: Floats, prior: Floats) -> Floats:
+def posterior_of(given: csr_matrix, confusion: Floats, prior: Floats) -> Floats:
     """(N, C) probability of each class given the answers."""
     W, C, _ = confusion.shape
     by_answer = np.log(confusion).transpose(0, 2, 1).reshape(W * C, C)
-    logs = np.asarray(given @ by_answer) + np.log(prior)  # type: ignore[operator]
+    logs = np.asarray(given @ by_answer) + np.log(prior)
     logs -= logs.max(axis=1, keepdims=True)
     scaled = np.exp(logs)
     posterior: Floats = scaled / scaled.sum(axis=1, keepdims=True)

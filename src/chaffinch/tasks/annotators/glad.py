@@ -6,7 +6,7 @@ from scipy.special import expit, log_expit
 
 from chaffinch.core.types import Floats
 from chaffinch.tasks.annotators.answers import Answers
-from chaffinch.tasks.annotators.dawid_skene import Fit, class_mix, confusion_of, majority_vote
+from chaffinch.tasks.annotators.dawid_skene import Fit, confusion_of, majority_vote
 
 _MOST_STEPS = 50
 _STEPS_EACH = 10
@@ -18,11 +18,12 @@ def glad(answers: Answers) -> Fit:
 
     An annotator of ability a answers a sample of easiness b right with probability
     sigmoid(a b), and else each of the other classes alike. Ability has a normal prior around
-    1, the logarithm of the easiness around 0, both of variance 1.
+    1, the logarithm of the easiness too, both of variance 1; before any answer all classes are
+    equally probable. All this is as in the paper.
     """
     _, W, C = answers.shape
     posterior = majority_vote(answers).posterior
-    parameters = np.concatenate([np.ones(W), np.zeros(len(answers.samples))])
+    parameters = np.ones(W + len(answers.samples))
     for _ in range(_MOST_STEPS):
         right = posterior[answers.sample, answers.label]
         found = minimize(
@@ -34,13 +35,13 @@ def glad(answers: Answers) -> Fit:
             options={"maxiter": _STEPS_EACH},
         )
         parameters = found.x
-        mix = class_mix(posterior)
-        updated = _posterior(answers, parameters, mix)
+        updated = _posterior(answers, parameters)
         change = np.abs(updated - posterior).max()
         posterior = updated
         if change < _TOLERANCE:
             break
     difficulty = np.exp(-parameters[W:])
+    mix = np.full((1, C), 1 / C)
     return Fit(posterior, confusion_of(answers, posterior), mix, difficulty)
 
 
@@ -54,24 +55,23 @@ def _negative_log_posterior(
     skill = ability[answers.annotator]
     margin = skill * easiness
     likelihood = right * log_expit(margin) + (1 - right) * (log_expit(-margin) - np.log(C - 1))
-    prior = ((ability - 1) ** 2).sum() / 2 + (log_easiness**2).sum() / 2
+    prior = ((ability - 1) ** 2).sum() / 2 + ((log_easiness - 1) ** 2).sum() / 2
     slope = right - expit(margin)
     gradient = np.concatenate(
         [
             ability - 1 - np.bincount(answers.annotator, slope * easiness, W),
-            log_easiness - np.bincount(answers.sample, slope * margin, N),
+            log_easiness - 1 - np.bincount(answers.sample, slope * margin, N),
         ]
     )
     return float(prior - likelihood.sum()), gradient
 
 
-def _posterior(answers: Answers, parameters: Floats, mix: Floats) -> Floats:
+def _posterior(answers: Answers, parameters: Floats) -> Floats:
     N, W, C = answers.shape
     margin = parameters[:W][answers.annotator] * np.exp(parameters[W:])[answers.sample]
     # All classes get the "wrong" term of each answer; the answered one, the difference too.
     gain = log_expit(margin) - log_expit(-margin) + np.log(C - 1)
     logs = np.bincount(answers.sample * C + answers.label, gain, N * C).reshape(N, C)
-    logs += np.log(mix)
     logs -= logs.max(axis=1, keepdims=True)
     scaled = np.exp(logs)
     posterior: Floats = scaled / scaled.sum(axis=1, keepdims=True)

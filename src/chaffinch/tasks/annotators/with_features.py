@@ -40,7 +40,7 @@ def with_features(answers: Answers, features: Floats, seed: int = 0) -> Fit:
 
 def _held_out(features: Floats, posterior: Floats, seed: int) -> Floats:
     """(N, C) probabilities of classifiers that did not learn from the sample itself."""
-    N, C = posterior.shape
+    N = len(posterior)
     mix = class_mix(posterior)
     predicted = np.tile(mix, (N, 1))
     if N < 2 * _FOLDS:
