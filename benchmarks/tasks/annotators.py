@@ -2,8 +2,8 @@
 
     python -m benchmarks.tasks.annotators [--seeds 5] [--peers]
 
-The answers have no features. Those of the last rows are simulated: eight normal numbers a sample, of
-which the first is shifted by ``SHIFT`` for class 1, drawn anew with each seed.
+The answers have no features. Those of the last rows are simulated: eight normal numbers a sample,
+of which the first is shifted by ``SHIFT`` for class 1, drawn anew with each seed.
 """
 
 import argparse

@@ -104,14 +104,28 @@ def read_answers(
     return _from_wide(table if sample is None else table.set_index(sample))
 
 
+def read_features(path: str | Path) -> pd.DataFrame:
+    """Features of samples from a CSV or Parquet file whose first column are their ids.
+
+    Raises:
+        InputError: There is no such file, or it is no table.
+    """
+    table = _file(Path(path))
+    return table.set_index(table.columns[0])
+
+
+def _file(place: Path) -> pd.DataFrame:
+    if not place.is_file():
+        raise InputError("a CSV or Parquet file", f"no file {place}", "Check the path")
+    try:
+        return pd.read_parquet(place) if place.suffix == ".parquet" else pd.read_csv(place)
+    except (ValueError, OSError) as error:  # pandas' and pyarrow's own errors are of these
+        raise InputError("a CSV or Parquet file", f"{place}: {error}", "Check the file") from None
+
+
 def _table(answers: Any) -> pd.DataFrame:
     if isinstance(answers, str | Path):
-        place = Path(answers)
-        if not place.is_file():
-            raise InputError(
-                "a file of answers", f"{place}, which does not exist", "Check the path"
-            )
-        return pd.read_parquet(place) if place.suffix == ".parquet" else pd.read_csv(place)
+        return _file(Path(answers))
     if isinstance(answers, pd.DataFrame):
         return answers
     if isinstance(answers, np.ndarray | Sequence):
