@@ -87,13 +87,21 @@ def judge_tokens(
     spans = [spans_of(one) for one in tags]
     known = elsewhere(sentences, spans)
     types, mass = _mass_of_types(probabilities, classes)
-    shift = _shift(mass, spans, [len(one) for one in sentences])
+    lengths = [len(one) for one in sentences]
+    shift, follows = _shift(mass, spans, lengths), _follows(spans, lengths)
     found: list[Verdict] = []
     tokens = np.zeros(len(probabilities))
     offset = 0
     for number, words in enumerate(sentences):
         scene = _Sentence(
-            number, words, spans[number], types, mass[offset : offset + len(words)], known, shift
+            number,
+            words,
+            spans[number],
+            types,
+            mass[offset : offset + len(words)],
+            known,
+            shift,
+            follows,
         )
         own = [*scene.of_entities(), *scene.of_gaps()]
         for one in own:
@@ -138,6 +146,18 @@ def _shift(mass: Floats, spans: Sequence[Sequence[Span]], lengths: Sequence[int]
     return float(np.exp(low))
 
 
+def _follows(spans: Sequence[Sequence[Span]], lengths: Sequence[int]) -> float:
+    """How many times the odds that a token is part of an entity grow beside one that is.
+
+    The model sees words and no tags, so that it does not know what its neighbour is.
+    """
+    number = sum(len(own) for own in spans)
+    inside = sum(span.end - span.start for own in spans for span in own)
+    outside = sum(lengths) - inside
+    goes_on = (inside - number + 1) / (number + 1)
+    return max(goes_on * (outside + 1) / (inside + 1), 1.0)
+
+
 def _differing(verdict: Verdict) -> list[int]:
     """Tokens whose tag is wrong if the verdict is right."""
     given, suggested = verdict.given, verdict.suggested
@@ -161,6 +181,7 @@ class _Sentence:
     mass: Floats
     known: Elsewhere
     shift: float
+    follows: float
 
     def of_entities(self) -> list[Verdict]:
         """The best verdict on each tagged entity."""
@@ -215,15 +236,14 @@ class _Sentence:
                 (span.end - 1, Span(span.start, span.end - 1, span.type)),
             ):
                 none = self.mass[edge, -1]
-                found["wrong_boundary", kept] = none * self.shift / max(1 - none, _TINY)
+                found["wrong_boundary", kept] = none / max(1 - none, _TINY) / self.follows
         for edge, grown in (
             (span.start - 1, Span(span.start - 1, span.end, span.type)),
             (span.end, Span(span.start, span.end + 1, span.type)),
         ):
             if 0 <= edge < len(self.words) and edge not in taken:
-                found["wrong_boundary", grown] = self.mass[edge, kind] / max(
-                    self.mass[edge, -1], _TINY
-                )
+                odds = self.mass[edge, kind] / max(self.mass[edge, -1], _TINY)
+                found["wrong_boundary", grown] = odds * self.follows
         return {key: value * _PRIOR / 4 for key, value in found.items()}
 
     def _none(self, span: Span, types: Counter[str]) -> float:
