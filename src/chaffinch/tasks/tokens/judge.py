@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -265,9 +265,19 @@ class _Sentence:
         for one in wanted:
             places = range(*one.extent)
             if taken.isdisjoint(places):
-                found.append(one)
+                found.append(self._joined(one))
                 taken.update(places)
         return found
+
+    def _joined(self, missed: Verdict) -> Verdict:
+        """What touches an entity of its own type is a part of it that lacks its tag."""
+        new = missed.suggested
+        for span in self.spans:
+            if new is None or span.type != new.type or new.start > span.end or new.end < span.start:
+                continue
+            whole = Span(min(span.start, new.start), max(span.end, new.end), span.type)
+            return replace(missed, given=span, suggested=whole, kind="wrong_boundary")
+        return missed
 
     def _candidates(self, taken: set[int]) -> list[Verdict]:
         made = []
