@@ -152,39 +152,35 @@ def shifted_boundaries(
     rows: list[dict[str, Any]] = []
     moved = np.zeros(len(cost))
     for left in range(len(segments) - 1):
-        right = left + 1
-        if (
-            segments.sequence[left] != segments.sequence[right]
-            or max(suspicion[left : right + 1]) > 0.5
-        ):
+        sound = (suspicion[left : left + 2] <= 0.5).all()
+        if not sound or segments.sequence[left] != segments.sequence[left + 1]:
             continue
         at = int(segments.end[left])
-        first = max(int(segments.start[left]) + 1, at - _FARTHEST_SHIFT)
-        last = min(int(segments.end[right]) - 1, at + _FARTHEST_SHIFT)
-        gain = cost[first:last, segments.label[right]] - cost[first:last, segments.label[left]]
-        # Frames before the boundary are of the left label: by what the fit improves with it.
-        total = np.concatenate([[0.0], np.cumsum(gain)])
-        places = np.arange(first, last + 1)
-        scores = (
-            total
-            - total[at - first]
-            + np.where(places == at, np.log(1 - _PRIOR), np.log(_PRIOR / max(len(places) - 1, 1)))
-        )
-        shares = np.exp(scores - logsumexp(scores))
-        chance, best = 1 - shares[at - first], int(np.where(places == at, -1, shares).argmax())
-        new = first + best
-        if chance > 0.5 and new != at:
-            rows.append(
-                {
-                    "sequence": int(segments.sequence[left]),
-                    "at": at,
-                    "suggested": new,
-                    "probability": float(chance),
-                }
-            )
+        new, chance = _better_boundary(cost, segments, left)
+        if chance > 0.5:
+            home = int(segments.sequence[left])
+            rows.append({"sequence": home, "at": at, "suggested": new, "probability": chance})
             moved[min(at, new) : max(at, new)] = chance
     columns = ["sequence", "at", "suggested", "probability"]
     return pd.DataFrame(rows, columns=columns).astype({"sequence": np.int64}), moved
+
+
+def _better_boundary(cost: Floats, segments: Segments, left: int) -> tuple[int, float]:
+    """The likeliest other end of a segment, and the probability that the given one is wrong."""
+    at, own, following = int(segments.end[left]), segments.label[left], segments.label[left + 1]
+    first = max(int(segments.start[left]) + 1, at - _FARTHEST_SHIFT)
+    last = min(int(segments.end[left + 1]) - 1, at + _FARTHEST_SHIFT)
+    places = np.arange(first, last + 1)
+    if len(places) < 2:
+        return at, 0.0
+    # What it gains to give the frames up to each place the label of the left segment.
+    gain = cost[first:last, following] - cost[first:last, own]
+    total = np.concatenate([[0.0], np.cumsum(gain)])
+    given = places == at
+    prior = np.where(given, np.log(1 - _PRIOR), np.log(_PRIOR / (len(places) - 1)))
+    shares = np.exp(total + prior - logsumexp(total + prior))
+    best = int(np.where(given, -1.0, shares).argmax())
+    return int(places[best]), float(1 - shares[given][0])
 
 
 def missing_steps(segments: Segments) -> pd.DataFrame:
