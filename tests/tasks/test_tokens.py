@@ -223,3 +223,17 @@ def test_judge_takes_held_out_tags_of_ones_own():
     assert table["suspicion"].to_numpy().argmax() == 0
     with pytest.raises(InputError, match="held_out_tags"):
         cf.judge(tags, task="tokens", records={"held_out_tags": records[:, :, :2]})
+
+
+def test_no_sentence_is_judged_by_a_model_that_learned_from_it():
+    sentences, tags = made(40)
+    classes = sorted({tag for one in tags for tag in one})
+    codes = [np.array([classes.index(tag) for tag in one]) for one in tags]
+    before = held_out(sentences, np.concatenate(codes), len(classes))
+    same = [k for k, one in enumerate(sentences) if one == sentences[0]]
+    for k in same:  # copies of a sentence are held out with it
+        codes[k] = np.full_like(codes[k], classes.index("O"))
+    after = held_out(sentences, np.concatenate(codes), len(classes))
+    length = len(sentences[0])
+    np.testing.assert_array_equal(before[:length], after[:length])
+    assert not np.array_equal(before, after)
