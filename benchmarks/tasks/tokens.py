@@ -3,8 +3,9 @@
     python -m benchmarks.tasks.tokens [--seeds 5]
 
 5 % of the entities get another type, 10 % lose their tags, 3 % begin or end one token off.
-Both sides see the same held-out probabilities. ``types``: macro-F1 of the kind that is named for each injected
-error, by the most probable verdict that overlaps it; an error without any verdict is a miss.
+Both sides see the same held-out probabilities. ``types``: macro-F1 of the kind that is named for
+each injected error, by the most probable verdict that overlaps it; an error without any verdict
+is a miss.
 """
 
 import argparse

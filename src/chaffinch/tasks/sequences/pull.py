@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
@@ -13,6 +14,8 @@ from chaffinch.core.types import Floats
 _ROUNDS = 10
 _FOLDS = 5
 _TOLERANCE = 1e-3
+_FIRST_SHARE = 0.5
+_LEAST = 1e-6
 
 
 def pull(features: Any, suspected: Any, *, rounds: int = _ROUNDS, seed: int = 0) -> Floats:
@@ -44,7 +47,7 @@ def pull(features: Any, suspected: Any, *, rounds: int = _ROUNDS, seed: int = 0)
             "Give more lines, or wider windows",
         )
     scaled = StandardScaler().fit_transform(x)
-    failure = inside.astype(np.float64)
+    failure = inside * _FIRST_SHARE
     for _ in range(rounds):
         updated = np.where(inside, _held_out(scaled, failure, inside, seed), 0.0)
         change = np.abs(updated - failure).max()
@@ -55,7 +58,10 @@ def pull(features: Any, suspected: Any, *, rounds: int = _ROUNDS, seed: int = 0)
 
 
 def _held_out(x: Floats, failure: Floats, inside: Any, seed: int) -> Floats:
-    """(N,) probability by models that learned from others; both sides weigh the same."""
+    """(N,) probability by models that learned from others.
+
+    Both sides weigh the same in training; the share of failures in the windows comes in after.
+    """
     made = np.zeros(len(x))
     for rest, held in KFold(_FOLDS, shuffle=True, random_state=seed).split(x):
         positive = rest[inside[rest]]
@@ -67,5 +73,6 @@ def _held_out(x: Floats, failure: Floats, inside: Any, seed: int) -> Floats:
             continue
         weight *= len(rest) / 2 / total[target.astype(np.int64)]
         model = LogisticRegression(max_iter=500).fit(x[rows], target, sample_weight=weight)
-        made[held] = model.predict_proba(x[held])[:, 1]
+        share = float(np.clip(failure[inside].mean(), _LEAST, 1 - _LEAST))
+        made[held] = expit(model.decision_function(x[held]) + logit(share))
     return made
