@@ -20,6 +20,7 @@ _HOMES = {
     "attribute_prompts": "chaffinch.pipeline.attribute",
     "calibrate": "chaffinch.pipeline.calibrate",
     "check": "chaffinch.checks.run",
+    "consensus": "chaffinch.tasks.annotators",
     "check_prompts": "chaffinch.diagnosis.prompt_check",
     "open_prompts": "chaffinch.data.prompt",
     "encode": "chaffinch.encoders",
@@ -49,6 +50,7 @@ __all__ = [
     "calibrate",
     "check",
     "check_prompts",
+    "consensus",
     "corruptions",
     "encode",
     "explain",
@@ -93,6 +95,7 @@ if TYPE_CHECKING:
     from chaffinch.runs.scan import scan
     from chaffinch.runs.watch import watch
     from chaffinch.store.ledger import Ledger
+    from chaffinch.tasks.annotators import consensus
     from chaffinch.training.watching.identified import with_ids
 
 

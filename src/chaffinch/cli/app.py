@@ -15,6 +15,7 @@ from chaffinch.cli import (
     attribute,
     calibrate,
     check,
+    consensus,
     datasheet,
     explain,
     export,
@@ -141,6 +142,7 @@ def estimators() -> Any:
 # In the order of the help.
 register(app, "scan", scan, options_in_shell(ScanDeclaration, "out", "embeddings"))
 register(app, "check", check.check)
+register(app, "consensus", consensus.consensus)
 register(app, "report", report)
 register(app, "explain", explain.explain)
 register(app, "review", review.review)

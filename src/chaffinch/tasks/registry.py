@@ -12,13 +12,14 @@ from chaffinch.tasks.classification import Classification
 from chaffinch.tasks.prompts import PromptsTask
 from chaffinch.tasks.regression import Regression
 from chaffinch.tasks.task import Task
+from chaffinch.tasks.tokens import Tokens
 
 AUTO = "auto"
 
 GROUP = "chaffinch.tasks"
 """The group of entry points by which other packages add tasks."""
 
-_BUILT_IN: tuple[type[Task], ...] = (PromptsTask, Regression, Classification)
+_BUILT_IN: tuple[type[Task], ...] = (Tokens, PromptsTask, Regression, Classification)
 """In the order in which they are asked; the last one takes whatever is left."""
 
 

@@ -1,0 +1,1 @@
+"""Benchmarks of tasks beyond one class a sample."""
