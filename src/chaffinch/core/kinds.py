@@ -17,12 +17,16 @@ class Kind:
         treatment: What follows from it; the suspicion is the sum over ``harmful`` kinds.
         meaning: A clause that continues "a sample that ..." ("lies far from all that fits").
         several: What follows a number of them ("with a wrong target").
+        step: What a plan does about it: ``relabel`` (where the suggested label is sure enough),
+            ``trim``, ``quarantine``, ``reweight``, ``review`` or ``keep``; by default ``relabel``
+            for harmful kinds, ``review`` for those to look at.
     """
 
     title: str
     treatment: Treatment
     meaning: str
     several: str
+    step: str = ""
 
 
 MISLABELLED: Final = "mislabelled"

@@ -15,7 +15,8 @@ from chaffinch.core.findings import Findings
 from chaffinch.core.kinds import SET_ASIDE
 from chaffinch.core.sample_name import Name, ids_named
 from chaffinch.diagnosis.explanation import explain as explain_evidence
-from chaffinch.pipeline.labelled import need_labels
+from chaffinch.pipeline.explain_task import explain_findings
+from chaffinch.pipeline.labelled import refuse_prompts
 from chaffinch.store import EvidenceFolder
 from chaffinch.store.run import EVIDENCE, EXPLANATIONS, RunFolder, RunRecord, write_text
 
@@ -60,7 +61,9 @@ def explain(
     if not isinstance(run, str | os.PathLike | RunFolder):
         raise InputError("a run or its folder", f"a {type(run).__name__}", "Pass one of these")
     folder = run if isinstance(run, RunFolder) else RunFolder(Path(run))
-    need_labels(folder.record)
+    refuse_prompts(folder.record)
+    if folder.record.task is not None:
+        return explain_run_of_task(folder.record, folder.findings, ids)
     evidence = EvidenceFolder(folder.path / EVIDENCE).load()
     return explain_table(folder.findings, evidence, ids, root_of(folder.record))
 
@@ -82,6 +85,31 @@ def explain_table(
     Raises:
         InputError: No such sample, or one that was not judged.
     """
+    table, wanted = _wanted(table, ids, root)
+    return explain_evidence(evidence, table, wanted)
+
+
+def explain_run_of_task(
+    record: RunRecord, table: pd.DataFrame, ids: Name | Iterable[Name] | None = None
+) -> list[Explanation]:
+    """As `explain`, for labels that are no classes.
+
+    Args:
+        record: Of the run.
+        table: Its findings, with the samples that were not judged.
+        ids: As for `explain`.
+
+    Raises:
+        InputError: No such sample, or one that was not judged.
+    """
+    table, wanted = _wanted(table, ids, root_of(record))
+    return explain_findings(table, {} if record.task is None else record.task.kinds, wanted)
+
+
+def _wanted(
+    table: pd.DataFrame, ids: Name | Iterable[Name] | None, root: str
+) -> tuple[pd.DataFrame, list[str] | None]:
+    """The samples that were judged, and the ids of those asked for."""
     wanted = None if ids is None else ids_named(table, ids, root)
     aside = table[table["kind"].isin(SET_ASIDE)]
     asked = set(wanted or ())  # may hold what no column of Arrow can
@@ -94,7 +122,7 @@ def explain_table(
             f"{str(first['id'])!r} ({place}), which is {first['kind']} ({first['why']})",
             "The column 'why' of the findings says all that is known of it",
         )
-    return explain_evidence(evidence, table.drop(aside.index).reset_index(drop=True), wanted)
+    return table.drop(aside.index).reset_index(drop=True), wanted
 
 
 def root_of(record: RunRecord) -> str:

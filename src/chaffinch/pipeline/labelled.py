@@ -23,16 +23,25 @@ def need_labels(record: RunRecord) -> None:
     Raises:
         InputError: It is one.
     """
+    refuse_prompts(record)
     name = task_name(record)
-    if name == OF_PROMPTS:
-        raise InputError(
-            "a run on labelled samples",
-            "one on prompts and responses",
-            "Mend these by hand: findings.parquet says which and why",
-        )
     if name != OF_CLASSES:
         raise InputError(
             "a run on classes",
             f"one of the task {name!r}",
+            "Mend these by hand: findings.parquet says which and why",
+        )
+
+
+def refuse_prompts(record: RunRecord) -> None:
+    """Refuse a run on prompts and responses, which have no labels.
+
+    Raises:
+        InputError: It is one.
+    """
+    if task_name(record) == OF_PROMPTS:
+        raise InputError(
+            "a run on labelled samples",
+            "one on prompts and responses",
             "Mend these by hand: findings.parquet says which and why",
         )

@@ -13,10 +13,10 @@ from sqlalchemy import select
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.edit import Edit
 from chaffinch.core.errors import RunError
-from chaffinch.data import open_data
 from chaffinch.pipeline.repaired import repaired_rows
-from chaffinch.pipeline.run_data import data_of, opening_of
+from chaffinch.pipeline.run_data import data_of
 from chaffinch.pipeline.snapshot import location_of, snapshot
+from chaffinch.pipeline.task_steps import reopened
 from chaffinch.repair.plan import Plan
 from chaffinch.store.ledger import FOLDER, Ledger, default_ledger
 from chaffinch.store.nearby import NONE
@@ -217,8 +217,7 @@ def record_repair(
         return None
     record_of_run = RunFolder(run).record if told is None else told
     location = location_of(data_of(record_of_run, data))
-    how = opening_of(record_of_run)
-    dataset = open_data(location, trainable=False, **how)
+    dataset = reopened(record_of_run, location)
     name = run_id(run)
     record_plan(run, plan, ledger)
     before = record(ledger, snapshot(dataset, location, run=name), whole=True)
@@ -231,7 +230,7 @@ def record_repair(
         parent=before,
         plan=plan.digest,
         source=Path(out).name,
-        fingerprint=open_data(out, trainable=False, **how).fingerprint,
+        fingerprint=reopened(record_of_run, out).fingerprint,
     )
     return before, record(ledger, shot, whole=True)
 

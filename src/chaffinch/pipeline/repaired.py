@@ -3,7 +3,6 @@
 import pandas as pd
 
 from chaffinch.core.dataset import Dataset
-from chaffinch.core.labels import Labels
 from chaffinch.repair.application import extra_samples
 from chaffinch.repair.effect import Effect, resolve
 from chaffinch.repair.names import shares_text
@@ -13,9 +12,9 @@ from chaffinch.store.version import rows_of
 
 def repaired_rows(plan: Plan, data: Dataset, seed: int = 0) -> pd.DataFrame:
     """The rows of the version that a plan makes, under the ids that the samples had before."""
-    effect = resolve(plan.edits, data)
+    effect = resolve(plan.edits, data, open_labels=plan.open_labels)
     rows = rows_of(data, effect.weights, _soft_labels(effect, data))
-    rows["label"] = Labels(effect.codes, data.labels.classes).texts
+    rows["label"] = effect.labels(data.labels).texts
     kept = rows.iloc[effect.rows]
     if not len(effect.extra_rows):
         return kept.reset_index(drop=True)

@@ -3,6 +3,7 @@
 import itertools
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,16 @@ from chaffinch.core.errors import ChaffinchError, InputError, RunError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
 from chaffinch.pipeline.answers import decisions_of
-from chaffinch.pipeline.labelled import need_labels
+from chaffinch.pipeline.labelled import refuse_prompts
 from chaffinch.pipeline.ledger import (
     ledger_for,
     record_plan,
     record_repair,
 )
 from chaffinch.pipeline.outcome import findings_of
-from chaffinch.pipeline.run_data import data_of, fitted, opening_of
+from chaffinch.pipeline.run_data import data_of, fitted
+from chaffinch.pipeline.task_steps import written
+from chaffinch.repair.kind_proposal import propose_by_kind
 from chaffinch.repair.plan import Plan
 from chaffinch.repair.policy import Policy
 from chaffinch.repair.proposal import propose
@@ -63,11 +66,11 @@ def propose_run(
         InputError: No such policy, another ending of ``out``, something else that exists there,
             or a run on prompts.
     """
-    need_labels(run.record)
+    refuse_prompts(run.record)
     if out is not None:
         _free_for_plan(out)
     folder = EvidenceFolder(run.path / EVIDENCE)
-    evidence = folder.load() if folder.whole else None
+    evidence = folder.load() if run.record.task is None and folder.whole else None
     findings = findings_of(run, latest=True)
     plan = propose_for(run.record, findings, evidence, policy)
     book = ledger_for(run.path, ledger)
@@ -90,7 +93,9 @@ def propose_for(
     Raises:
         InputError: No such policy, or a run on prompts.
     """
-    need_labels(record)
+    refuse_prompts(record)
+    if record.task is not None:
+        return propose_by_kind(findings, record.task.kinds, policy, record.data.fingerprint)
     judged = findings.judged.table["id"].astype(str).tolist()
     if evidence is not None and list(evidence.ids) != judged:
         evidence = None
@@ -177,9 +182,9 @@ def apply_run(
     _refuse_within(run, out)
     # One that cannot be opened is an error before the work.
     book = None if out is None else ledger_for(run.path, ledger)
-    plan = fitted(plan, record, run.findings, place)
+    plan = fitted(with_form(plan, record), record, run.findings, place)
     how: Any = {"overwrite": overwrite, "links": links, "seed": seed}
-    made = plan.apply(place, out=out, **opening_of(record), **how)
+    made = written(record, plan, place, out=out, **how)
     if out is None:
         return made
     try:
@@ -191,6 +196,11 @@ def apply_run(
             f"The repaired data in {out} are whole; mend this, then apply again with --overwrite",
         ) from error
     return made
+
+
+def with_form(plan: Plan, record: RunRecord) -> Plan:
+    """The plan as one whose labels may be new where they are no classes; tables do not say so."""
+    return plan if record.task is None else replace(plan, open_labels=True)
 
 
 def _refuse_within(run: RunFolder, out: str | Path | None) -> None:

@@ -17,10 +17,10 @@ from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
 from chaffinch.core.findings import Findings
 from chaffinch.core.labels import class_named
-from chaffinch.data import open_data
-from chaffinch.pipeline.labelled import need_labels
-from chaffinch.pipeline.options import OPENING
+from chaffinch.pipeline.labelled import refuse_prompts
 from chaffinch.pipeline.snapshot import location_of
+from chaffinch.pipeline.task_steps import opening_of as opening_of
+from chaffinch.pipeline.task_steps import reopened
 from chaffinch.repair.plan import Plan
 from chaffinch.store.run import RunFolder, RunRecord
 
@@ -29,12 +29,6 @@ OF_EVIDENCE = "evidence"
 
 OF_WATCH = "watch"
 """The same for the run of a watch."""
-
-
-def opening_of(record: RunRecord) -> dict[str, Any]:
-    """How a run opened its data, as `open_data` takes it."""
-    label = record.origin.label if record.origin is not None else None
-    return {"label": label, **{name: record.configuration.get(name) for name in OPENING}}
 
 
 def data_of(record: RunRecord, data: Any = None) -> Any:
@@ -47,7 +41,7 @@ def data_of(record: RunRecord, data: Any = None) -> Any:
     Raises:
         InputError: They were in memory and nobody named others, or the run is on prompts.
     """
-    need_labels(record)
+    refuse_prompts(record)
     if data is not None:
         return location_of(data) if isinstance(data, str | os.PathLike) else data
     place = record.origin.path if record.origin is not None else ""
@@ -66,7 +60,7 @@ def open_run_data(run: RunFolder, data: Any = None) -> Dataset:
     Raises:
         InputError: Data that were in memory, or that are no longer there, or without labels.
     """
-    return open_data(data_of(run.record, data), trainable=False, **opening_of(run.record))
+    return reopened(run.record, data_of(run.record, data))
 
 
 def open_as_run(record: RunRecord, table: pd.DataFrame, data: Any = None) -> Dataset:
@@ -80,7 +74,7 @@ def open_as_run(record: RunRecord, table: pd.DataFrame, data: Any = None) -> Dat
     Raises:
         InputError: Any reason of `open_run_data`, or it is not clear which sample is which.
     """
-    opened = open_data(data_of(record, data), trainable=False, **opening_of(record))
+    opened = reopened(record, data_of(record, data))
     names = _match(record, table, opened)
     if names is None:
         return opened
@@ -115,7 +109,7 @@ def matching(record: RunRecord, table: pd.DataFrame, data: Any) -> dict[str, str
     """
     if not _by_position(record):
         return None
-    return _match(record, table, open_data(data, trainable=False, **opening_of(record)))
+    return _match(record, table, reopened(record, data))
 
 
 def _by_position(record: RunRecord) -> bool:

@@ -12,10 +12,12 @@ from chaffinch.data.column import need_name
 from chaffinch.data.file import read_table
 from chaffinch.data.opening import columns_of
 from chaffinch.encoders.opening import is_in_memory
+from chaffinch.pipeline.labelled import task_name
 from chaffinch.pipeline.ledger import ledger_for, record_verification
 from chaffinch.pipeline.outcome import findings_of
 from chaffinch.pipeline.repairing import PROPOSED, REDUCED, REPAIR
 from chaffinch.pipeline.run_data import data_of, matching, opening_of, renamed, with_ids_of_data
+from chaffinch.pipeline.task_steps import steps_of
 from chaffinch.pipeline.verification import Outcome, verify
 from chaffinch.pipeline.verification.page import PAGE, write_page
 from chaffinch.repair.plan import Plan
@@ -116,6 +118,8 @@ def verify_for(
         InputError: Any reason of `verify`.
     """
     place, origin = data_of(record, data), record.origin or OriginRecord()
+    if record.task is not None:
+        return _by_task(record, findings, plan, place, validation, options)
     kept = record.configuration
     held = (origin.validation or None) if validation is None else validation
     group, how = options.get("group"), opening_of(record)
@@ -144,6 +148,30 @@ def verify_for(
         return outcome
     back = {name: own for own, name in matched.items()}
     return replace(outcome, plan=renamed(outcome.plan, back))
+
+
+def _by_task(
+    record: RunRecord,
+    findings: Findings,
+    plan: Plan,
+    data: Any,
+    validation: Any,
+    options: VerifyKeywords,
+) -> Outcome:
+    """Verify a plan on labels that are no classes.
+
+    Raises:
+        InputError: The task is not there any more, or any reason of its own.
+    """
+    steps = steps_of(record)
+    if steps is None:
+        raise InputError(
+            f"the task {task_name(record)!r}, to train as it does",
+            "a run whose task cannot be found any more",
+            "Name its file or install its package as when the run was made",
+        )
+    plan = replace(plan, open_labels=True)
+    return steps.verify(record, findings, plan, data, validation, options)
 
 
 def _encoder(kept: dict[str, Any], given: Any) -> Any:

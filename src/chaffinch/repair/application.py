@@ -64,7 +64,13 @@ class ApplyKeywords(TypedDict, total=False):
     seed: int
 
 
-def apply_edits(edits: Sequence[Edit], data: Any, **options: Unpack[ApplyKeywords]) -> Any:
+def apply_edits(
+    edits: Sequence[Edit],
+    data: Any,
+    *,
+    open_labels: bool = False,
+    **options: Unpack[ApplyKeywords],
+) -> Any:
     """Do what `chaffinch.repair.apply` promises, with the edits of a plan."""
     unknown = sorted(set(options) - set(_OPTIONS))
     if unknown:
@@ -72,7 +78,7 @@ def apply_edits(edits: Sequence[Edit], data: Any, **options: Unpack[ApplyKeyword
     opening: dict[str, Any] = {name: options.get(name) for name in _OPENING}
     columns = columns_of(**{name: opening[name] for name in _COLUMNS})
     dataset = open_data(data, trainable=False, **opening)
-    effect = resolve(edits, dataset)
+    effect = resolve(edits, dataset, open_labels=open_labels)
     if isinstance(dataset, SeriesData) and dataset.members is not None and not is_own(data):
         dataset, effect = unfolded(dataset, effect)
     if isinstance(data, str | os.PathLike):
@@ -121,7 +127,7 @@ def apply_dataset(data: Any, effect: Effect, seed: int = 0) -> Any:
         effect: Of the plan on it.
         seed: Of changed copies.
     """
-    labels = Labels(effect.codes, data.labels.classes)
+    labels = effect.labels(data.labels)
     kept = replace(data, labels=labels).take(effect.rows)
     rows = effect.extra_rows
     if not len(rows):
@@ -132,7 +138,7 @@ def apply_dataset(data: Any, effect: Effect, seed: int = 0) -> Any:
 def extra_samples(data: Any, effect: Effect, seed: int) -> Any:
     """The changed copies that a plan adds, as a data set of the kind of ``data``."""
     rows = effect.extra_rows
-    labels = Labels(effect.codes[rows], data.labels.classes)
+    labels = effect.labels(data.labels).take(rows)
     ids = copy_ids(data.ids, effect.copies)
     source = f"copies from {data.source}"
     if isinstance(data, TableData):
@@ -200,6 +206,8 @@ def overlay(data: Any, effect: Effect, dataset: Dataset, with_weights: bool) -> 
     changed = np.flatnonzero(effect.label_rows != np.arange(len(effect.label_rows)))
     own = {int(row): data[int(row)][1] for row in set(effect.label_rows[changed].tolist())}
     labels = {int(row): own[int(effect.label_rows[row])] for row in changed}
+    place, values = effect.new_in(np.arange(len(dataset)))
+    labels |= dict(zip(place.tolist(), values.tolist(), strict=True))
     rows = np.concatenate([effect.rows, effect.extra_rows])
     ids = np.concatenate([dataset.ids[effect.rows], copy_ids(dataset.ids, effect.copies)])
     soft = None if effect.soft is None else effect.soft[rows]

@@ -18,6 +18,7 @@ from chaffinch.repair.augmentation import copy_samples
 from chaffinch.repair.effect import Effect
 from chaffinch.repair.frames import apply_frame
 from chaffinch.repair.names import WEIGHT, copy_ids
+from chaffinch.repair.open_labels import put_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ def apply_pair(x: Any, y: Any, effect: Effect, dataset: Dataset, seed: int = 0) 
         samples = append(samples, _copies(x, effect, seed))
     return Clean(
         samples,
-        take(y, effect.label_rows[every]),
+        put_labels(take(y, effect.label_rows[every]), *effect.new_in(every)),
         effect.weights[every],
         ids,
         dataset.labels.classes,

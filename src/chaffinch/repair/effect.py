@@ -2,15 +2,18 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.edit import Edit
 from chaffinch.core.errors import InputError
-from chaffinch.core.labels import class_named
+from chaffinch.core.labels import Labels, class_named
 from chaffinch.core.types import Codes, Floats, Mask
+from chaffinch.repair.open_labels import with_new_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +29,10 @@ class Effect:
         copies: (N,) how many changed copies of each sample are added.
         quarantined: (N,) samples that are left out for the time being.
         label_rows: (N,) row of a sample that has the new label already, its own where it keeps its
-            label: taking labels from there keeps their type in every format.
+            label or none has it: taking labels from there keeps their type in every format.
+        new_labels: (N,) labels that no sample has, None for all other samples; None where there
+            are none at all.
+        classes: (C,) of ``codes`` where those are more than the data have, else None.
     """
 
     kept: Mask
@@ -36,6 +42,12 @@ class Effect:
     copies: NDArray[np.int64]
     quarantined: Mask
     label_rows: NDArray[np.int64]
+    new_labels: NDArray[Any] | None = None
+    classes: NDArray[Any] | None = None
+
+    def labels(self, before: Labels) -> Labels:
+        """(N,) the labels afterwards, from those that the data have."""
+        return Labels(self.codes, before.classes if self.classes is None else self.classes)
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -56,8 +68,25 @@ class Effect:
     def num_changed(self) -> int:
         """How many samples are left out, relabelled, softened or weighed down."""
         changed = ~self.kept | (self.weights != 1)
-        changed |= self.label_rows != np.arange(len(self.kept))
+        changed |= self.relabelled
         return int((changed | self.softened).sum())
+
+    @property
+    def relabelled(self) -> Mask:
+        """(N,) samples that get another label."""
+        other: Mask = self.label_rows != np.arange(len(self.kept))
+        if self.new_labels is None:
+            return other
+        new: Mask = pd.notna(self.new_labels)
+        return other | new
+
+    def new_in(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Which of the samples in ``rows`` get a label that no sample has, and the labels."""
+        if self.new_labels is None:
+            return np.zeros(0, np.int64), np.zeros(0, object)
+        values = self.new_labels[rows]
+        place = np.flatnonzero(pd.notna(values))
+        return place, values[place]
 
     @property
     def softened(self) -> Mask:
@@ -68,12 +97,13 @@ class Effect:
         return spread
 
 
-def resolve(edits: Sequence[Edit], dataset: Dataset) -> Effect:
+def resolve(edits: Sequence[Edit], dataset: Dataset, *, open_labels: bool = False) -> Effect:
     """Find the samples of a plan in a data set, by id.
 
     Args:
         edits: Those of the plan.
         dataset: Its data, in any order; further samples are left as they are.
+        open_labels: Whether a new label may be one that no sample has.
 
     Raises:
         InputError: A sample that is not there, one with another label than the plan was made for,
@@ -81,6 +111,9 @@ def resolve(edits: Sequence[Edit], dataset: Dataset) -> Effect:
     """
     place = {str(name): row for row, name in enumerate(dataset.ids)}
     labels = dataset.labels
+    known = len(labels.classes)
+    if open_labels:
+        labels, edits = with_new_labels(labels, edits)
     names, given = labels.names, labels.texts
     code_of = {name: code for code, name in enumerate(names)}
     changing = [edit for edit in edits if edit.changes]
@@ -113,6 +146,8 @@ def resolve(edits: Sequence[Edit], dataset: Dataset) -> Effect:
         copies,
         quarantined,
         _label_rows(labels.codes, codes),
+        _new_labels(codes, labels, known),
+        labels.classes if len(labels.classes) > known else None,
     )
 
 
@@ -167,8 +202,18 @@ def _label_rows(before: Codes, after: Codes) -> NDArray[np.int64]:
     rows = np.arange(len(before))
     first = {int(code): int(row) for row, code in reversed(list(enumerate(before.tolist())))}
     changed = np.flatnonzero(before != after)
-    rows[changed] = [first[int(code)] for code in after[changed]]
+    rows[changed] = [first.get(int(after[row]), row) for row in changed]
     return rows
+
+
+def _new_labels(codes: Codes, labels: Labels, known: int) -> NDArray[Any] | None:
+    """(N,) labels beyond the first ``known`` classes."""
+    new = codes >= known
+    if not new.any():
+        return None
+    values = np.full(len(codes), None, dtype=object)
+    values[new] = labels.classes[codes[new]]
+    return values
 
 
 def _check_rest(kept: Mask, counts: NDArray[np.int64]) -> None:

@@ -164,10 +164,15 @@ def _csv(text: str, path: str, opened: Opened, seed: int) -> str:
     label = choose_label(rows.names, columns.label, path)
     extra = extra_columns(effect, dataset.labels)
     made = [rows.longer(rows.header, list(extra)) if extra else rows.header]
+    place, values = effect.new_in(np.arange(len(dataset)))
+    sign = "," if len(place) and label in rows.columns_with(",") else "."
+    new = {row: _number(value, sign) for row, value in zip(place.tolist(), values, strict=True)}
     for row in effect.rows.tolist():
         record = rows.records[row]
         source = int(effect.label_rows[row])
-        if source != row:
+        if row in new:
+            record = rows.with_cells(row, {label: new[row]})
+        elif source != row:
             record = rows.with_cells(row, {label: rows.cell(source, label)})
         if extra:
             record = rows.longer(record, [_number(values[row]) for values in extra.values()])
@@ -205,11 +210,13 @@ def _json_lines(text: str, path: str, opened: Opened, seed: int) -> str:
     label = choose_label(names, columns.label, path)
     extra = extra_columns(effect, dataset.labels)
     made = []
+    place, values = effect.new_in(np.arange(len(dataset)))
+    new = dict(zip(place.tolist(), pd.Series(values).tolist(), strict=True))
     for row in effect.rows.tolist():
         line, source = lines[row], int(effect.label_rows[row])
-        if source != row or extra:
+        if source != row or row in new or extra:
             record = parse_json(line)
-            record[label] = parse_json(lines[source])[label]
+            record[label] = new.get(row, parse_json(lines[source])[label])
             record |= {name: values[row] for name, values in extra.items()}
             line = json.dumps(record, ensure_ascii=False)
         made.append(line)

@@ -64,16 +64,17 @@ def _files(dataset: FileData) -> list[Path]:
 
 def _by_class(dataset: FileData, effect: Effect, draft: Path, links: bool, seed: int) -> None:
     labels, files = dataset.labels, _files(dataset)
-    names = labels.names
+    names = effect.labels(labels).names
     for name in names:
         (draft / name).mkdir()
     taken = {f"{file.parent.name}/{file.name}" for file in files}
     placed: dict[int, str] = {}
+    moved = effect.relabelled
     with track("writing files", len(effect.rows)) as advance:
         for row in effect.rows.tolist():
             file, label = files[row], names[int(effect.codes[row])]
             placed[row] = f"{label}/{file.name}"
-            if effect.label_rows[row] != row:
+            if moved[row]:
                 other = f"{label}/{file.parent.name}-{file.name}"
                 placed[row] = _free(other if placed[row] in taken else placed[row], taken)
             _bring(file, draft / placed[row], links)
@@ -124,9 +125,14 @@ def _write_rows(
     extra = extra_columns(effect, dataset.labels)
     made = [rows.longer(rows.header, list(extra)) if extra else rows.header]
 
+    place, values = effect.new_in(np.arange(len(dataset)))
+    new = dict(zip(place.tolist(), map(str, values), strict=True))
+
     def record(row: int, cells: dict[str, str]) -> str:
         source = int(effect.label_rows[row])
-        if source != row:
+        if row in new:
+            cells = {label: new[row], **cells}
+        elif source != row:
             cells = {label: rows.cell(source, label), **cells}
         text = rows.with_cells(row, cells) if cells else rows.records[row]
         if extra:

@@ -12,6 +12,7 @@ from chaffinch.data.column import Columns, choose_label
 from chaffinch.repair.augmentation import blend_frame
 from chaffinch.repair.effect import Effect
 from chaffinch.repair.names import copy_ids, extra_columns
+from chaffinch.repair.open_labels import put_arrow, put_labels
 
 
 def apply_frame(
@@ -26,7 +27,8 @@ def apply_frame(
         made = pd.concat([made, _copies(frame, effect, dataset, column, seed)], ignore_index=True)
     else:
         made = made.copy()
-    made[column] = frame[column].iloc[effect.label_rows[every]].array
+    labels = frame[column].iloc[effect.label_rows[every]]
+    made[column] = put_labels(labels, *effect.new_in(every)).array
     if len(effect.extra_rows) and columns.id in made.columns:
         ids = made[columns.id].astype(str).to_numpy(object)
         ids[len(effect.rows) :] = copy_ids(dataset.ids, effect.copies)
@@ -53,7 +55,9 @@ def apply_arrow(
     place = _label_column(table.column_names, columns.label)
     body = table.take(pa.array(effect.rows))
     labels = table.column(place).take(pa.array(effect.label_rows[effect.rows]))
-    body = body.set_column(place, table.schema.field(place), labels)
+    field = table.schema.field(place)
+    labels = put_arrow(labels, *effect.new_in(effect.rows), field.type)
+    body = body.set_column(place, field, labels)
     for name, values in extra_columns(effect, dataset.labels).items():
         body = body.append_column(name, pa.array([values[row] for row in effect.rows.tolist()]))
     return body
@@ -77,9 +81,10 @@ def apply_huggingface(data: Any, effect: Effect, dataset: Dataset, label: str) -
     every = np.concatenate([effect.rows, effect.extra_rows])
     made = data.select(every.tolist())
     sources = effect.label_rows[every]
-    if (sources != every).any():
+    added = effect.new_in(every)
+    if (sources != every).any() or len(added[0]):
         stored = data.with_format(None)[label]
-        new = [stored[row] for row in sources.tolist()]
+        new = put_labels([stored[row] for row in sources.tolist()], *added)
         made = made.map(
             lambda _row, place: {label: new[place]},
             with_indices=True,

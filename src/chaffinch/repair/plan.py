@@ -36,6 +36,7 @@ class Plan:
         policy: Name of the policy that proposed it.
         notes: Sentences that a reader should know.
         collection: Where more data are needed, region by region: a report, nothing to apply.
+        open_labels: Whether a new label may be one that no sample has, as of numbers.
 
     Raises:
         InputError: Two edits of one sample.
@@ -46,6 +47,7 @@ class Plan:
     policy: str = ""
     notes: tuple[str, ...] = ()
     collection: tuple[dict[str, Any], ...] = ()
+    open_labels: bool = False
 
     def __post_init__(self) -> None:
         counts = Counter(edit.id for edit in self.edits)
@@ -142,7 +144,7 @@ class Plan:
 
     def apply(self, data: Any, **options: Unpack[ApplyKeywords]) -> Any:
         """Give the repaired data in the form in which ``data`` came; see `repair.apply`."""
-        return apply_edits(self.edits, data, **options)
+        return apply_edits(self.edits, data, open_labels=self.open_labels, **options)
 
     def to_json(self, path: str | Path | None = None) -> str:
         """The plan as JSON; the same plan gives the same text.
@@ -153,7 +155,8 @@ class Plan:
         record = {
             "format": FORMAT,
             "version": VERSION,
-            **{k: v for k, v in asdict(self).items() if k != "edits"},
+            **{k: v for k, v in asdict(self).items() if k not in ("edits", "open_labels")},
+            **({"open_labels": True} if self.open_labels else {}),
             "edits": [edit.to_dict() for edit in self.edits],
         }
         text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
@@ -185,6 +188,7 @@ class Plan:
                 str(record["policy"]),
                 tuple(map(str, record["notes"])),
                 tuple(dict(one) for one in record["collection"]),
+                bool(record.get("open_labels", False)),
             )
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, InputError):

@@ -65,12 +65,12 @@ def propose(
     judged = findings.judged
     if isinstance(rules, Trimming):
         plan = rules.plan(judged, evidence, fingerprint)
-        return follow(_with_set_aside(plan, findings), findings, answered(findings))
+        return follow(with_set_aside(plan, findings), findings, answered(findings))
     plan = propose_from(Rows.of(judged, evidence), judged, rules, evidence, fingerprint)
-    return follow(_with_set_aside(plan, findings), findings, answered(findings))
+    return follow(with_set_aside(plan, findings), findings, answered(findings))
 
 
-def _with_set_aside(plan: Plan, findings: Findings) -> Plan:
+def with_set_aside(plan: Plan, findings: Findings) -> Plan:
     """Leave out what nothing can be learned from, and ask a person about labels that are missing.
 
     No budget binds these: the samples were not trained on in the first place.

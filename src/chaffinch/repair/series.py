@@ -42,6 +42,8 @@ def unfolded(data: SeriesData, effect: Effect) -> tuple[TableData, Effect]:
         np.zeros(len(series), np.int64),
         effect.quarantined[series],
         np.where(moved[series], first[effect.label_rows][series], own),
+        None if effect.new_labels is None else effect.new_labels[series],
+        effect.classes,
     )
     table = TableData(
         np.asarray([f"{data.ids[one]}:{row}" for row, one in enumerate(series)], np.str_),

@@ -5,8 +5,16 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from chaffinch.pipeline.outcome import Result
-from chaffinch.pipeline.repairing import apply_run, plan_kept, propose_for, propose_run, write_plan
-from chaffinch.pipeline.run_data import data_of, fitted, opening_of
+from chaffinch.pipeline.repairing import (
+    apply_run,
+    plan_kept,
+    propose_for,
+    propose_run,
+    with_form,
+    write_plan,
+)
+from chaffinch.pipeline.run_data import data_of, fitted
+from chaffinch.pipeline.task_steps import written
 from chaffinch.pipeline.verification import Outcome
 from chaffinch.pipeline.verifying import VerifyKeywords, verify_for, verify_run
 from chaffinch.repair.plan import Plan
@@ -114,8 +122,8 @@ class RepairableRun(KeptRun):
             where: Any = {"record": self.info, "ledger": ledger}
             return apply_run(self._folder, chosen, target, place, **where, **how)
         found = data_of(self.info, place)
-        mine = fitted(chosen, self.info, self.table, found)
-        return mine.apply(found, out=out, **opening_of(self.info), **how)
+        mine = fitted(with_form(chosen, self.info), self.info, self.table, found)
+        return written(self.info, mine, found, out=out, **how)
 
     def verify(
         self,

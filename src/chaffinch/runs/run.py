@@ -15,9 +15,9 @@ from chaffinch.core.sample_name import Name
 from chaffinch.pipeline import calibrate as calibration
 from chaffinch.pipeline.check_file import read_check_file
 from chaffinch.pipeline.exchange import export_run
-from chaffinch.pipeline.explain import explain_table, root_of
+from chaffinch.pipeline.explain import explain_run_of_task, explain_table, root_of
 from chaffinch.pipeline.history import history_of
-from chaffinch.pipeline.labelled import need_labels
+from chaffinch.pipeline.labelled import need_labels, refuse_prompts
 from chaffinch.pipeline.ledger import ledger_for
 from chaffinch.pipeline.outcome import Result, findings_of
 from chaffinch.runs.place import run_folder
@@ -63,9 +63,11 @@ class Run(RepairableRun):
             InputError: No such sample, or a run on prompts.
             RunError: The evidence is missing or damaged.
         """
-        need_labels(self.info)
+        refuse_prompts(self.info)
         # Answers do not change why: the evidence is what it was.
         table = self.table if self._folder is None else self._folder.findings
+        if self.info.task is not None:
+            return explain_run_of_task(self.info, table, samples)
         return explain_table(table, self.evidence, samples, root_of(self.info))
 
     def calibrate(

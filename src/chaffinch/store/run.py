@@ -140,11 +140,14 @@ class TaskRecord(BaseModel):
         name: The task.
         noun: What a label is called, in the singular.
         kinds: The kinds that the findings tell apart, in the order in which they are shown.
+        reference: ``MODULE:NAME`` or ``FILE.py:NAME`` of a task that has no name of its own among
+            those installed; "" for those.
     """
 
     name: str
     noun: str
     kinds: dict[str, Kind]
+    reference: str = ""
 
 
 class RunRecord(BaseModel):

@@ -29,7 +29,9 @@ from chaffinch.pipeline.places import with_places_in
 from chaffinch.pipeline.request import Request, check_features, plan_of
 from chaffinch.pipeline.resume import full_disk
 from chaffinch.pipeline.scan_input import ScanInput
+from chaffinch.pipeline.verification.outcome import Outcome
 from chaffinch.pipeline.work import STATE
+from chaffinch.repair.plan import Plan
 from chaffinch.store.records import save_records
 from chaffinch.store.run import (
     EVIDENCE,
@@ -43,6 +45,7 @@ from chaffinch.store.run import (
 from chaffinch.tasks.folds import Predict, features_of, fold_of, predict_by_folds
 from chaffinch.tasks.task import Judgement, Problem, Task
 from chaffinch.tasks.verdict import findings_of_judgement
+from chaffinch.tasks.verify import verify_task
 
 _FOLDS = 5
 _OPENING = ("id_column", "text_column", "group", "sep", "decimal", "encoding", "max_pixels")
@@ -59,10 +62,12 @@ class FoldTask(Task):
         records: Axes of each record that `judge` reads, by name. Those of `fit` are named
             ``held_out_`` and what the prediction calls them; N comes first.
         default_model: What the record of a run calls the model.
+        metric: What the mean of `errors` is called.
     """
 
     records: ClassVar[Mapping[str, Axes]]
     default_model: ClassVar[str] = ""
+    metric: ClassVar[str] = "mean absolute error"
 
     @abstractmethod
     def targets(self, data: Dataset) -> NDArray[Any]:
@@ -80,9 +85,28 @@ class FoldTask(Task):
     def judge(self, problem: Problem, records: Records) -> Judgement:
         """Say how likely each label is wrong, in which way, and what it should be."""
 
-    def open(self, given: ScanInput) -> Dataset:
-        """The data, whose labels may be of any type; by default one column of them."""
-        return given.dataset
+    def errors(self, targets: NDArray[Any], predicted: Mapping[str, NDArray[Any]]) -> Floats:
+        """(n,) how far predictions are off; `verify` compares its mean, the `metric`.
+
+        By default the mean absolute difference over the axes behind the first, for the one
+        prediction that has the shape of the targets.
+
+        Args:
+            targets: (n, ...) as of `targets`.
+            predicted: As `fit` predicts them.
+
+        Raises:
+            InputError: No such prediction.
+        """
+        for one in predicted.values():
+            if np.shape(one) == np.shape(targets):
+                apart = np.abs(np.asarray(one, np.float64) - targets)
+                return np.asarray(apart.reshape(len(apart), -1).mean(axis=1))
+        raise InputError(
+            f"a task with errors of its own, or one that predicts targets {np.shape(targets)}",
+            f"{self.name!r}, which predicts {', '.join(predicted)}",
+            "Define `errors` in the task",
+        )
 
     def collect(
         self, features: Floats, targets: NDArray[Any], folds: Codes, seed: int, state: Path
@@ -100,7 +124,7 @@ class FoldTask(Task):
 
     def scan(self, given: ScanInput) -> Result:
         """Do the scan that `Task.scan` promises."""
-        request = self._prepare(given)
+        request = self.prepare(given)
         options = request.options
         if options.out is None:
             with tempfile.TemporaryDirectory(prefix="chaffinch-") as name, full_disk(Path(name)):
@@ -112,6 +136,18 @@ class FoldTask(Task):
             return result, gallery(request.whole, result.findings)
 
         return keep(place, plan_of(request), request.whole, request.origin.path, job)
+
+    def verify(
+        self,
+        record: RunRecord,
+        findings: Findings,
+        plan: Plan,
+        data: Any,
+        validation: Any,
+        options: Mapping[str, Any],
+    ) -> Outcome:
+        """Do what `Task.verify` promises, by `fit` and `errors`."""
+        return verify_task(self, record, findings, plan, (data, validation), options)
 
     def judged(
         self,
@@ -174,11 +210,16 @@ class FoldTask(Task):
             seed=seed,
             device=told.pop("device", "cpu"),
             timings=watch.seconds,
-            task=TaskRecord(name=self.name, noun=self.noun, kinds=dict(self.kinds)),
+            task=TaskRecord(
+                name=self.name,
+                noun=self.noun,
+                kinds=dict(self.kinds),
+                reference=self.reference,
+            ),
             **told,
         )
 
-    def _prepare(self, given: ScanInput) -> Request:
+    def prepare(self, given: ScanInput) -> Request:
         """Check everything that can be checked before any work is done."""
         options = given.options
         beside = options.beside(_USED)

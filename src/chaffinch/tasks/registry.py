@@ -1,13 +1,16 @@
 """All tasks, and which one some data are a case of."""
 
+import os
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from chaffinch.core.errors import InputError
+from chaffinch.core.errors import ChaffinchError, InputError
 from chaffinch.models.factory import imported
 from chaffinch.pipeline.outcome import Result
 from chaffinch.pipeline.scan_input import ScanInput
+from chaffinch.pipeline.task_steps import provide
+from chaffinch.store.run import RunRecord
 from chaffinch.tasks.classification import Classification
 from chaffinch.tasks.prompts import PromptsTask
 from chaffinch.tasks.regression import Regression
@@ -42,13 +45,15 @@ def find_task(task: Any, given: ScanInput | None = None) -> Task:
     if isinstance(task, Task):
         return task
     if isinstance(task, type) and issubclass(task, Task):
-        return task()
+        return _referred(task(), f"{task.__module__}:{task.__qualname__}")
     if not isinstance(task, str):
         raise InputError("a task or its name", f"a {type(task).__name__}", _known())
     if task == AUTO:
         return Classification() if given is None else _recognised(given)
     if ":" in task:
-        return _made(imported(task, "--task"), task)
+        place, _, name = task.rpartition(":")
+        whole = os.path.abspath(place) if place.endswith(".py") else place
+        return _referred(_made(imported(task, "--task"), task), f"{whole}:{name}")
     for own in _BUILT_IN:
         if own.name == task:
             return own()
@@ -56,6 +61,16 @@ def find_task(task: Any, given: ScanInput | None = None) -> Task:
         if entry.name == task:
             return _made(entry.load(), task)
     raise InputError("the name of a task", repr(task), _known())
+
+
+def task_of(record: RunRecord) -> Task | None:
+    """The task of a run; None where it was not named by anything that is still there."""
+    if record.task is None:
+        return None
+    try:
+        return find_task(record.task.reference or record.task.name)
+    except ChaffinchError:
+        return None
 
 
 def scan_by_task(given: ScanInput) -> Result:
@@ -91,5 +106,14 @@ def _made(found: Any, name: str) -> Task:
     return made
 
 
+def _referred(task: Task, reference: str) -> Task:
+    if type(task) not in _BUILT_IN:
+        task.reference = reference
+    return task
+
+
 def _known() -> str:
     return f"Known: {', '.join(task_names())}, or MODULE:NAME of a task of your own"
+
+
+provide(task_of)

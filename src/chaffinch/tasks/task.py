@@ -7,12 +7,17 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
+from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import InputError
+from chaffinch.core.findings import Findings
 from chaffinch.core.kinds import Kind
 from chaffinch.core.types import Codes, Floats
 from chaffinch.diagnosis.selection import Threshold
 from chaffinch.pipeline.outcome import Result
 from chaffinch.pipeline.scan_input import ScanInput
+from chaffinch.pipeline.verification.outcome import Outcome
+from chaffinch.repair.plan import Plan
+from chaffinch.store.run import RunRecord
 
 
 class Task(ABC):
@@ -31,6 +36,9 @@ class Task(ABC):
     name: ClassVar[str]
     noun: ClassVar[str] = "label"
     kinds: ClassVar[Mapping[str, Kind]] = {}
+
+    reference: str = ""
+    """Where it was imported from, if it has no name among those installed; set by `find_task`."""
 
     def recognises(self, given: ScanInput) -> bool:  # noqa: ARG002  # for those that do
         """Whether ``task="auto"`` may take this task for the data; no by default.
@@ -74,6 +82,55 @@ class Task(ABC):
         raise InputError(
             "a task that judges evidence", f"{self.name!r}", "Use chaffinch.scan, which collects it"
         )
+
+    def open(self, given: ScanInput) -> Dataset:
+        """The data, whose labels may be of any type; by default one column of them."""
+        return given.dataset
+
+    def reopen(self, data: Any, opening: Mapping[str, Any]) -> Dataset:
+        """Data opened as the scan did, for what follows it.
+
+        Args:
+            data: Those of a run, or others of the same form.
+            opening: ``label`` and options that decide how data are opened.
+
+        Raises:
+            InputError: Data that cannot be opened.
+        """
+        return self.open(ScanInput.of(data, **{k: v for k, v in opening.items() if v is not None}))
+
+    def write(self, plan: Plan, data: Any, opening: Mapping[str, Any], **options: Any) -> Any:
+        """Give the repaired data in the form in which they came.
+
+        By default one column of labels, in which new ones have the type of the others. A task whose
+        labels stand in several columns, or that opens its data in a way of its own, overrides this.
+
+        Args:
+            plan: With labels as text, as in the findings.
+            data: As they came: a path, a table, ``(X, y)``.
+            opening: As for `reopen`.
+            options: ``out``, ``overwrite``, ``links`` and ``seed`` of `Plan.apply`.
+
+        Raises:
+            InputError: Any reason of `Plan.apply`.
+        """
+        return plan.apply(data, **opening, **options)
+
+    def verify(
+        self,
+        record: RunRecord,  # noqa: ARG002  # for those that can
+        findings: Findings,  # noqa: ARG002
+        plan: Plan,  # noqa: ARG002
+        data: Any,  # noqa: ARG002
+        validation: Any,  # noqa: ARG002
+        options: Mapping[str, Any],  # noqa: ARG002
+    ) -> Outcome:
+        """Say whether a plan helps, by training with it and without; refused by default.
+
+        Raises:
+            InputError: A task that does not train.
+        """
+        raise InputError("a task that trains", repr(self.name), "Compare your own models")
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,8 @@ from chaffinch.store.run import write_text
 
 Verdict = Literal["helps", "harms", "no difference", "no repair needed"]
 
+ACCURACY = "accuracy"
+
 VERIFICATION = "verification.json"
 """File in the run folder."""
 
@@ -54,6 +56,8 @@ class Outcome:
         planned_seeds: How many would have been run if the answer had not been clear before.
         held_out: What the versions were marked on, as a sentence.
         notes: What a reader must know.
+        metric: What `difference` counts, "accuracy" or the error of a task by name, whose
+            difference is what the repair takes off it: above 0 = better, always.
     """
 
     verdict: Verdict
@@ -66,6 +70,7 @@ class Outcome:
     planned_seeds: int
     held_out: str
     notes: tuple[str, ...] = ()
+    metric: str = ACCURACY
 
     @property
     def passes(self) -> bool:
@@ -79,6 +84,11 @@ class Outcome:
 
     def __repr__(self) -> str:
         d = self.difference
+        if self.metric != ACCURACY:
+            return (
+                f"Outcome({self.verdict!r}: {self.metric} less by {d.mean:+.4g}, "
+                f"{d.low:+.4g} to {d.high:+.4g}, {self.seeds} seeds)"
+            )
         return (
             f"Outcome({self.verdict!r}: {100 * d.mean:+.2f} points of accuracy, "
             f"{100 * d.low:+.2f} to {100 * d.high:+.2f}, {self.seeds} seeds)"

@@ -5,7 +5,7 @@ from pathlib import Path
 from jinja2 import Environment
 
 from chaffinch.core.version import VERSION
-from chaffinch.pipeline.verification.outcome import Outcome
+from chaffinch.pipeline.verification.outcome import ACCURACY, Outcome
 from chaffinch.pipeline.verification.statistic import Interval
 from chaffinch.store.run import write_text
 
@@ -28,7 +28,11 @@ th:first-child, td:first-child { text-align: left }
 </style></head><body><main>
 <h1>{{ headline }}</h1>
 <p class="lead">{{ sentence }}</p>
-{% if o.marks %}<h2>Versions of the data</h2>
+{% if o.marks and o.metric != "accuracy" %}<h2>Versions of the data</h2>
+<table><thead><tr><th scope="col">trained on</th><th scope="col">{{ o.metric }}</th></tr></thead>
+<tbody>{% for name, m in o.marks.items() %}<tr><td>{{ name }}</td>
+<td>{{ "%.6g" % m.error }}</td></tr>{% endfor %}</tbody></table>
+{% elif o.marks %}<h2>Versions of the data</h2>
 <table><thead><tr><th scope="col">trained on</th><th scope="col">accuracy</th>
 <th scope="col">loss</th><th scope="col">calibration error</th></tr></thead><tbody>
 {% for name, m in o.marks.items() %}<tr><td>{{ name }}</td>
@@ -44,7 +48,7 @@ th:first-child, td:first-child { text-align: left }
 <td>{{ "withheld" if p.withheld else "kept" }}</td></tr>
 {% endfor %}</tbody></table>{% endif %}
 {% for key, title in (("by_class", "By class"), ("by_group", "By group")) %}
-{% if o.marks and o.marks.original[key] %}<h2>{{ title }}</h2>
+{% if o.marks and o.marks.original.get(key) %}<h2>{{ title }}</h2>
 <table><thead><tr><th scope="col"></th><th scope="col">original</th>
 <th scope="col">repaired</th></tr></thead><tbody>
 {% for name, before in o.marks.original[key].items() %}
@@ -73,6 +77,8 @@ def sentence(outcome: Outcome) -> str:
     """The difference, what it was measured on, and the control, as text."""
     if not outcome.seeds:
         return " ".join(outcome.notes)
+    if outcome.metric != ACCURACY:
+        return _of_error(outcome)
     parts = [
         f"Training on the repaired data gains {points(outcome.difference)} points of accuracy on "
         f"{outcome.held_out}, over {outcome.seeds} paired trainings."
@@ -83,6 +89,23 @@ def sentence(outcome: Outcome) -> str:
         parts.append(f"Leaving out as many samples at random gains {points(outcome.control)}.")
     if outcome.withheld:
         parts.append(f"Withheld, because it harms: {', '.join(outcome.withheld)}.")
+    return " ".join(parts)
+
+
+def _of_error(outcome: Outcome) -> str:
+    d, before = outcome.difference, outcome.marks["original"]["error"]
+    after = outcome.marks["repaired"]["error"]
+    parts = [
+        f"Training on the repaired data takes the {outcome.metric} on {outcome.held_out} from "
+        f"{before:.4g} to {after:.4g}, over {outcome.seeds} paired trainings; it takes off "
+        f"{d.mean:+.4g} ({d.low:+.4g} to {d.high:+.4g})."
+    ]
+    if outcome.control is not None:
+        c = outcome.control
+        parts.append(
+            f"Leaving out as many samples at random takes off {c.mean:+.4g} "
+            f"({c.low:+.4g} to {c.high:+.4g})."
+        )
     return " ".join(parts)
 
 
