@@ -33,8 +33,13 @@ def watched(groups, ids=None):
 SOURCES = np.where(np.arange(SIZE) % 10 == 0, "agency", "staff")
 
 
-def test_labels_are_judged_by_the_rate_of_their_source():
-    watch, wrong = watched(SOURCES)
+@pytest.fixture(scope="module")
+def by_source():
+    return watched(SOURCES)
+
+
+def test_labels_are_judged_by_the_rate_of_their_source(by_source):
+    watch, wrong = by_source
     findings = watch.findings(scorers=[])
     rates = findings.rates.query("of == 'group'").set_index("name")["rate"]
     assert rates["agency"] > 4 * rates["staff"]
@@ -53,9 +58,8 @@ def test_groups_follow_the_samples_that_came():
     assert names.tolist() == SOURCES[seen].tolist()
 
 
-def test_groups_survive_the_folder_of_the_evidence(tmp_path):
-    watch, _ = watched(SOURCES)
-    run = watch.run(out=tmp_path / "run")
+def test_groups_survive_the_folder_of_the_evidence(by_source, tmp_path):
+    run = by_source[0].run(out=tmp_path / "run")
     assert set(run.findings.rates.query("of == 'group'")["name"]) == {"agency", "staff"}
 
 
