@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from chaffinch.core.errors import InputError
 from chaffinch.core.types import Floats
 
-_ROUNDS = 10
+_ROUNDS = 100
 _FOLDS = 5
 _TOLERANCE = 1e-3
 _FIRST_SHARE = 0.5

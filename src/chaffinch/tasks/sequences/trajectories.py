@@ -71,9 +71,10 @@ def _one_fold(
         learned, held = torch.as_tensor(others), x[torch.as_tensor(rows)]
         made = []
         for _ in range(epochs):
-            for batch in learned[torch.randperm(len(learned))].split(_BATCH):
+            for batch in torch.split(learned[torch.randperm(len(learned))], _BATCH):
                 optimizer.zero_grad()
-                nn.functional.cross_entropy(model(x[batch]), y[batch]).backward()
+                loss = nn.functional.cross_entropy(model(x[batch]), y[batch])
+                torch.autograd.backward(loss)
                 optimizer.step()
             with torch.no_grad():
                 shares = model(held).softmax(1).clamp_min(_LEAST)

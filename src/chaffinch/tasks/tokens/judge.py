@@ -253,7 +253,7 @@ class _Sentence:
             return 0.0
         share = types[OUTSIDE] / number
         odds = self.mass[span.start : span.end, -1].mean()
-        return (
+        return float(()
             _PRIOR * share * odds / max(1 - odds, _TINY) * self.shift / max(1 - share, 1 / number)
         )
 
