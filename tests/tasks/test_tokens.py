@@ -17,7 +17,7 @@ from chaffinch.tasks.tokens import (
     table_of,
     tags_of,
 )
-from chaffinch.tasks.tokens.judge import Verdict, _differing
+from chaffinch.tasks.tokens.verdict import Verdict, differing
 
 PEOPLE = ["Ann Lee", "Bob Stone", "Eve Moor", "Max Frost", "Ida Hill", "Tom Reed"]
 PLACES = ["Rome", "Oslo", "Lima", "New York", "Kyoto", "Bern"]
@@ -96,7 +96,7 @@ def test_the_tokens_of_a_verdict_are_those_whose_tags_change(one, other, same):
     before = tags_of([first] if first else [], 8)
     after = tags_of([second] if second else [], 8)
     changed = [i for i in range(8) if before[i] != after[i]]
-    assert _differing(Verdict(0, first, second, "wrong_type", 1.0)) == changed
+    assert differing(Verdict(0, first, second, "wrong_type", 1.0)) == changed
 
 
 def test_an_inside_tag_alone_begins_an_entity():

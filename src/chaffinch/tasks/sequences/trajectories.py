@@ -71,10 +71,10 @@ def _one_fold(
         learned, held = torch.as_tensor(others), x[torch.as_tensor(rows)]
         made = []
         for _ in range(epochs):
-            for batch in torch.split(learned[torch.randperm(len(learned))], _BATCH):
+            for batch in torch.randperm(len(learned)).chunk(max(1, -(-len(learned) // _BATCH))):
                 optimizer.zero_grad()
-                loss = nn.functional.cross_entropy(model(x[batch]), y[batch])
-                torch.autograd.backward(loss)
+                loss = nn.functional.cross_entropy(model(x[learned[batch]]), y[learned[batch]])
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
             with torch.no_grad():
                 shares = model(held).softmax(1).clamp_min(_LEAST)

@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
 from chaffinch.core.types import Floats
 from chaffinch.tasks.tokens.elsewhere import Elsewhere, elsewhere, phrase_of
 from chaffinch.tasks.tokens.spans import OUTSIDE, Span, spans_of
-
-KINDS = ("wrong_type", "missed_entity", "invented_entity", "wrong_boundary", "inconsistent")
+from chaffinch.tasks.tokens.verdict import TokenJudgement, Verdict, differing
 
 # Probability, before anything is looked at, that an entity has each error: all alike. Sentences
 # are ranked by the evidence; this only sets where one half lies.
@@ -20,49 +18,6 @@ _LEAST_SHOWN = 0.01
 _TINY = 1e-9
 # So many occurrences elsewhere, and so large a share of them, make a rule.
 _LEAST_ELSEWHERE, _AGREED = 2, 0.75
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One thing that may be wrong in a sentence.
-
-    Attributes:
-        sentence: Position of the sentence.
-        given: The entity as it is tagged; None where none is.
-        suggested: The entity as it should be; None where there should be none.
-        kind: What is wrong, one of `KINDS`.
-        probability: That it is.
-        elsewhere: How often the same words have each type in other sentences.
-    """
-
-    sentence: int
-    given: Span | None
-    suggested: Span | None
-    kind: str
-    probability: float
-    elsewhere: tuple[tuple[str, int], ...] = ()
-
-    @property
-    def extent(self) -> tuple[int, int]:
-        """First token, and one past the last, that the verdict is about."""
-        both = [span for span in (self.given, self.suggested) if span is not None]
-        return min(span.start for span in both), max(span.end for span in both)
-
-
-@dataclass(frozen=True, eq=False)
-class TokenJudgement:
-    """What is wrong in S sentences of T tokens in all.
-
-    Attributes:
-        verdicts: The most probable verdict on each entity, and on each place where one may be
-            missing, from a probability of 1 % on; sentence after sentence.
-        tokens: (T,) probability that a tag is wrong.
-        sentences: (S,) probability that any tag of the sentence is wrong.
-    """
-
-    verdicts: tuple[Verdict, ...]
-    tokens: Floats
-    sentences: Floats
 
 
 def judge_tokens(
@@ -105,7 +60,7 @@ def judge_tokens(
         )
         own = [*scene.of_entities(), *scene.of_gaps()]
         for one in own:
-            for place in _differing(one):
+            for place in differing(one):
                 at = offset + place
                 tokens[at] = max(tokens[at], one.probability)
         found += sorted((v for v in own if v.probability >= _LEAST_SHOWN), key=lambda v: v.extent)
@@ -156,20 +111,6 @@ def _follows(spans: Sequence[Sequence[Span]], lengths: Sequence[int]) -> float:
     outside = sum(lengths) - inside
     goes_on = (inside - number + 1) / (number + 1)
     return max(goes_on * (outside + 1) / (inside + 1), 1.0)
-
-
-def _differing(verdict: Verdict) -> list[int]:
-    """Tokens whose tag is wrong if the verdict is right."""
-    given, suggested = verdict.given, verdict.suggested
-    if given is None or suggested is None or given.type != suggested.type:
-        start, end = verdict.extent
-        return list(range(start, end))
-    one = set(range(given.start, given.end))
-    other = set(range(suggested.start, suggested.end))
-    places = one ^ other
-    if given.start != suggested.start:  # the B- moves too
-        places |= {given.start, suggested.start}
-    return sorted(places)
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,9 +194,8 @@ class _Sentence:
             return 0.0
         share = types[OUTSIDE] / number
         odds = self.mass[span.start : span.end, -1].mean()
-        return float(()
-            _PRIOR * share * odds / max(1 - odds, _TINY) * self.shift / max(1 - share, 1 / number)
-        )
+        alone = self.shift * odds / max(1 - odds, _TINY)
+        return float(_PRIOR * alone * share / max(1 - share, 1 / number))
 
     def of_gaps(self) -> list[Verdict]:
         """Entities that may be missing, the likeliest first, none over another."""
@@ -337,30 +277,3 @@ def _runs(places: Sequence[int]) -> list[tuple[int, int]]:
         else:
             found.append((place, place + 1))
     return found
-
-
-def table_of(
-    judgement: TokenJudgement, sentences: Sequence[Sequence[str]], least: float = 0.5
-) -> pd.DataFrame:
-    """Verdicts of at least a probability, the most probable first, one row each."""
-    rows = [
-        {
-            "sentence": one.sentence,
-            "start": one.extent[0],
-            "end": one.extent[1],
-            "words": " ".join(sentences[one.sentence][slice(*one.extent)]),
-            "kind": one.kind,
-            "probability": one.probability,
-            "given": _told(one.given, sentences[one.sentence]),
-            "suggested": _told(one.suggested, sentences[one.sentence]),
-            "elsewhere": ", ".join(f"{name} x{times}" for name, times in one.elsewhere),
-        }
-        for one in sorted(judgement.verdicts, key=lambda v: -v.probability)
-        if one.probability >= least
-    ]
-    columns = ["sentence", "start", "end", "words", "kind", "probability", "given", "suggested"]
-    return pd.DataFrame(rows, columns=[*columns, "elsewhere"])
-
-
-def _told(span: Span | None, words: Sequence[str]) -> str:
-    return "" if span is None else f"{span.type}: {' '.join(words[span.start : span.end])}"

@@ -22,9 +22,10 @@ from chaffinch.tasks.fold_task import FoldTask
 from chaffinch.tasks.folds import Predict
 from chaffinch.tasks.task import Judgement, Problem
 from chaffinch.tasks.tokens.held_out import held_out
-from chaffinch.tasks.tokens.judge import KINDS, TokenJudgement, Verdict, judge_tokens
+from chaffinch.tasks.tokens.judge import judge_tokens
 from chaffinch.tasks.tokens.read import has_tags, is_conll, read_tagged, words_and_tags
 from chaffinch.tasks.tokens.spans import OUTSIDE, Span, spans_of, tags_of
+from chaffinch.tasks.tokens.verdict import KINDS, TokenJudgement, Verdict
 
 _LIKELY = 0.5
 _MOST_TOLD = 200
