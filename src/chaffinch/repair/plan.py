@@ -246,8 +246,8 @@ def apply(plan: Plan, data: Any, **options: Unpack[ApplyKeywords]) -> Any:
         data: What `open_data` takes; give ``label``, ``id_column``, ``text_column``,
             ``group``, ``series``, ``max_pixels``, ``sep``, ``decimal`` and ``encoding`` as there. A
             text file is written as it was.
-        **options: ``out`` (where to write; needed for folders of images and sounds), ``overwrite`` (whether
-            ``out`` may be there), ``links`` (hard links to images in place of copies),
+        **options: ``out`` (where to write; needed for folders of images and sounds),
+            ``overwrite`` (whether ``out`` may be there), ``links`` (hard links to images in place of copies),
             ``weights`` (whether items of a torch view hold their weight), ``seed`` (of changed
             copies).
 
