@@ -250,10 +250,10 @@ def apply(plan: Plan, data: Any, **options: Unpack[ApplyKeywords]) -> Any:
         data: What `open_data` takes; give ``label``, ``id_column``, ``text_column``,
             ``group``, ``series``, ``max_pixels``, ``sep``, ``decimal`` and ``encoding`` as there. A
             text file is written as it was.
-        **options: ``out`` (where to write; needed for folders of images and sounds), ``overwrite`` (whether
-            ``out`` may be there), ``links`` (hard links to images in place of copies),
-            ``weights`` (whether items of a torch view hold their weight), ``seed`` (of changed
-            copies).
+        **options: ``out`` (where to write; needed for folders of images and sounds),
+            ``overwrite`` (whether ``out`` may be there), ``links`` (hard links to files in place of
+            copies), ``weights`` (whether items of a torch view hold their weight), ``seed`` (of
+            changed copies).
 
     Returns:
         For ``(X, y)`` a `Clean` with X, y, weights, ids; for a mapping a mapping; for a DataFrame,
