@@ -18,7 +18,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from chaffinch.core.errors import InputError
 from chaffinch.review import server
-from chaffinch.review.agreement import agreements, cohens_kappa
+from chaffinch.review.agreement import agreements, cohens_kappa, second_opinions
 from chaffinch.review.app import make_app
 from chaffinch.review.grid import MOST_TILES, View, grid
 from chaffinch.review.groups import WAYS, groups_by
@@ -145,11 +145,11 @@ def test_groups_of_a_judgement_made_anew_are_made_anew(session):
 def test_a_second_opinion_hides_what_others_and_the_scan_said(page, session, open_session):
     other = open_session("Bob")
     other.decide_all(list(range(10, 50)), "remove", reason="bob said so")
-    rows = session.second_opinions(session.decisions())
+    rows = second_opinions(session, session.decisions())
     assert len(rows) == 30
     assert set(rows) <= set(range(10, 50))
-    assert rows == session.second_opinions(session.decisions())
-    assert other.second_opinions(other.decisions()) == []
+    assert rows == second_opinions(session, session.decisions())
+    assert second_opinions(other, other.decisions()) == []
     text = page.get("/", params={"section": "second"}).text
     assert f'data-row="{rows[0]}"' in text
     for hidden in ("bob said so", "Suspicion", "Its nearest neighbours", "suggested"):
@@ -260,5 +260,5 @@ def test_groups_keys_and_widths_in_a_browser(session, tmp_path):
 
 
 def test_the_queue_of_second_opinions_is_empty_where_nobody_else_decided(session):
-    session.queue.ask_again(session.second_opinions(session.decisions()))
+    session.queue.ask_again(second_opinions(session, session.decisions()))
     assert session.queue.section(Wish(section="second")) == []

@@ -30,7 +30,7 @@ def test_decisions_of_a_visit_count_in_the_plan(judge, monkeypatch):
     run = judge(ledger=None)
     sample = run.propose().edits[0]
 
-    def decide(opened, port, *, browser, say):
+    def decide(opened, port, *, host, browser, say):
         say("http://127.0.0.1")
         assert (opened.reviewer, port, browser) == ("Ann", None, False)
         opened.decide(sample.row, "keep")

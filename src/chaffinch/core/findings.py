@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -16,11 +16,19 @@ from chaffinch.core.errors import InputError
 from chaffinch.core.group_note import group_notes
 from chaffinch.core.judged import wrong_label
 from chaffinch.core.kinds import PROBABILITY_COLUMNS, SET_ASIDE, probability_columns
+from chaffinch.core.notebook import shown
+from chaffinch.core.plot import draw
 from chaffinch.core.rate_range import CANNOT_TELL, RateRange
 from chaffinch.core.recalibrated import kinds_of
 from chaffinch.core.recalibration import before
 from chaffinch.core.sample_name import PLACE_COLUMNS, with_places
 from chaffinch.core.types import Floats, Mask
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_SHOWN = 8
+"""Rows of the table that a notebook shows."""
 
 COLUMNS = (
     "id",
@@ -302,6 +310,34 @@ class Findings:
         if self.answers is None:
             return before(self._evidence)
         return wrong_label(kinds_of(self.table))
+
+    def plot(
+        self,
+        kind: str = "scores",
+        axes: "Axes | None" = None,
+        *,
+        points: Floats | None = None,
+        colour: str = "kind",
+    ) -> "Axes":
+        """Draw the findings with matplotlib: see `chaffinch.core.plot.draw`.
+
+        Args:
+            kind: ``scores``, ``classes``, ``curves`` or ``map``.
+            axes: Where to draw; a new figure by default.
+            points: (N, 2) where the samples lie, for ``map``; a run knows them itself.
+            colour: Column whose values colour the map.
+
+        Raises:
+            InputError: Another kind, a map without points, or no such column.
+        """
+        return draw(self.table, kind, axes, points=points, colour=colour)
+
+    def _repr_html_(self) -> str:
+        columns = ["id", "given_label", "suggested_label", "suspicion", "q_value", "why"]
+        columns = [name for name in columns if name in self.table]
+        worst = self.flagged[columns].head(_SHOWN)
+        rows = [["" if one is None or one != one else one for one in row] for row in worst.values]
+        return shown(repr(self), self.notes, [(columns, rows)] if rows else ())
 
     def __repr__(self) -> str:
         flagged = int(self.table["flagged"].sum())

@@ -1,4 +1,4 @@
-"""How well reviewers agree with one another."""
+"""How well reviewers agree with one another, and which samples tell."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -6,7 +6,10 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from chaffinch.core.randomness import stream
 from chaffinch.report import wording
+from chaffinch.review.queue import SECOND_OPINIONS
+from chaffinch.review.session import Session
 
 
 @dataclass(frozen=True)
@@ -64,3 +67,19 @@ def cohens_kappa(one: "pd.Series[str]", other: "pd.Series[str]") -> tuple[float,
         )
     )
     return share, (share - by_chance) / (1 - by_chance) if by_chance < 1 else 1.0
+
+
+def second_opinions(session: Session, decisions: pd.DataFrame) -> list[int]:
+    """Rows that others decided, drawn at random, the same ones each time.
+
+    Args:
+        session: Who is asked.
+        decisions: As `Session.decisions` gives them.
+    """
+    others = decisions["sample"][decisions["reviewer"] != session.reviewer]
+    rows = np.asarray(sorted({session.row_of[str(one)] for one in others}), np.int64)
+    # A number of its own for each row, so that later decisions of others change few of them.
+    drawn = stream(session.record.seed, f"second opinion {session.reviewer}")
+    ranks = drawn.random(len(session.ids))
+    chosen: list[int] = rows[np.argsort(ranks[rows])][:SECOND_OPINIONS].tolist()
+    return chosen

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from chaffinch.core.explanation import Influence, Neighbour
 from chaffinch.report import wording
@@ -62,10 +63,10 @@ class Card:
     waiting: int
 
 
-def make_card(session: Session, row: int) -> Card:
-    """The card of a row, with the decisions as they are now."""
+def make_card(session: Session, row: int, decisions: pd.DataFrame | None = None) -> Card:
+    """The card of a row, with the decisions as they are now, or as they were just read."""
     name = session.ids[row]
-    decisions = session.decisions()
+    decisions = session.decisions() if decisions is None else decisions
     exhibit, told = session.exhibition.show(name), session.explanations.get(name)
     gallery = hang(
         [exhibit],

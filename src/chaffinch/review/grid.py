@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
 from chaffinch.core.errors import InputError
 from chaffinch.report import wording
 from chaffinch.report.sample import is_image
@@ -113,7 +115,7 @@ def _tile(session: Session, row: int, decided: Mapping[int, Mapping[str, Any]]) 
         wording.clean(session.ids[row]),
         wording.clean(session.given[row]),
         wording.clean(session.suggested(row) or ""),
-        wording.score(float(session.findings["suspicion"].iat[row]), 2),
+        wording.score(session.findings["suspicion"].to_numpy(np.float64)[row], 2),
         image if is_image(image) else None,
         wording.clip("; ".join(cells), _EXCERPT),
         verdict(decided[row]) if row in decided else "",

@@ -10,7 +10,7 @@ from chaffinch.pipeline.answers import CHECK
 from chaffinch.report import wording
 from chaffinch.report.calibration import told
 from chaffinch.report.kind import several, title_of
-from chaffinch.review.agreement import agreements
+from chaffinch.review.agreement import agreements, second_opinions
 from chaffinch.review.card import make_card, verdict
 from chaffinch.review.entry import LONGEST_REASON, records
 from chaffinch.review.grid import View, grid
@@ -129,14 +129,14 @@ def _desk(
     decisions = session.decisions()
     decided = session.mine(decisions)
     if wish.section == SECOND:
-        session.queue.ask_again(session.second_opinions(decisions))
+        session.queue.ask_again(second_opinions(session, decisions))
     section = session.queue.section(wish)
     row = session.queue.next(wish, section, decided, after) if sample is None else sample
     if row is not None:
         session.check(row)
     return {
         "wish": wish,
-        "card": None if row is None else make_card(session, row),
+        "card": None if row is None else make_card(session, row, decisions),
         "before": None if row is None else _before(section, row),
         "progress": Progress(len(section), sum(one in decided for one in section)),
         "message": message,

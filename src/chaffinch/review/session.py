@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from chaffinch.core.errors import ChaffinchError, InputError
-from chaffinch.core.randomness import stream
 from chaffinch.pipeline.calibrate import (
     COUNT,
     drawn_rows,
@@ -23,7 +22,7 @@ from chaffinch.report import wording, write
 from chaffinch.report.wording import Naming
 from chaffinch.review.entry import SOURCE, SUGGESTED, decision_again, make_decision, records
 from chaffinch.review.exhibition import Exhibition
-from chaffinch.review.queue import SECOND_OPINIONS, Queue
+from chaffinch.review.queue import Queue
 from chaffinch.store.decision import WITHDRAW, Decision, disagreements
 from chaffinch.store.ledger import Ledger
 from chaffinch.store.run import RunFolder
@@ -87,6 +86,7 @@ class Session:
         self._lock, self._learning = Lock(), Lock()
         self._done: list[list[tuple[str, Decision | None]]] = []
         self._words: dict[int, str] = {}
+        self._read: tuple[str, pd.DataFrame, dict[int, dict[str, Any]]] = "", pd.DataFrame(), {}
         self._fresh, self.trouble = 0, ""
         if checks and not run.calibration.drawn:
             samples_to_check(run, ledger, checks)
@@ -101,13 +101,25 @@ class Session:
 
     def decisions(self) -> pd.DataFrame:
         """The decisions of all reviewers that count, as `Ledger.decisions` gives them."""
+        head = self._ledger.head()
+        if head == self._read[0]:  # nobody has written since
+            return self._read[1]
         found = self._ledger.decisions(self._run)
-        return found[found["sample"].isin(self.row_of)]
+        # Not with isin, which would look through all samples of the run for every decision.
+        known = np.asarray([one in self.row_of for one in found["sample"]], np.bool_)
+        self._read = head, found[known], {}
+        return self._read[1]
 
     def mine(self, decisions: pd.DataFrame) -> dict[int, dict[str, Any]]:
         """This reviewer's decisions by row."""
+        _, last, kept = self._read
+        if decisions is last and kept:
+            return kept
         own = records(decisions[decisions["reviewer"] == self.reviewer])
-        return {self.row_of[one["sample"]]: one for one in own}
+        found = {self.row_of[one["sample"]]: one for one in own}
+        if decisions is last:
+            self._read = (*self._read[:2], found)
+        return found
 
     def others(self, decisions: pd.DataFrame, row: int) -> list[dict[str, Any]]:
         """What other reviewers decided of a row."""
@@ -190,14 +202,6 @@ class Session:
             stood = [None if one is None else decision_again(one) for one in before]
             self._done.append([(one.sample, was) for one, was in zip(made, stood, strict=True)])
             self._fresh += len(made)
-
-    def second_opinions(self, decisions: pd.DataFrame) -> list[int]:
-        """Samples that others decided, drawn at random, the same ones each time."""
-        others = decisions["sample"][decisions["reviewer"] != self.reviewer]
-        rows = np.asarray(sorted({self.row_of[str(one)] for one in others}), np.int64)
-        # A number of its own for each row, so that later decisions of others change few of them.
-        ranks = stream(self.record.seed, f"second opinion {self.reviewer}").random(len(self.ids))
-        return rows[np.argsort(ranks[rows])][:SECOND_OPINIONS].tolist()
 
     def unchecked(self, decisions: pd.DataFrame) -> list[int]:
         """The samples to be checked first that this reviewer has not decided."""

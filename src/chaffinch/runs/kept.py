@@ -2,20 +2,29 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
 from chaffinch.core.records import Records
+from chaffinch.core.notebook import shown
+from chaffinch.core.types import Floats
 from chaffinch.pipeline.labelled import need_labels
 from chaffinch.pipeline.outcome import Result
 from chaffinch.pipeline.run_data import open_as_run
+from chaffinch.report.projection import Projection, described, project, projection_of
 from chaffinch.runs.given import Given, with_data
 from chaffinch.runs.view import FindingsView
 from chaffinch.store import EvidenceFolder
 from chaffinch.store.records import load_records
 from chaffinch.store.run import EVIDENCE, RunFolder, RunRecord
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class KeptRun(FindingsView):
@@ -132,6 +141,43 @@ class KeptRun(FindingsView):
                 "Make it with out='run', which keeps it",
             )
         return self._folder
+
+    def plot(
+        self,
+        kind: str = "scores",
+        axes: "Axes | None" = None,
+        *,
+        points: Floats | None = None,
+        colour: str = "kind",
+    ) -> "Axes":
+        """Draw the findings, with the map that the report shows; see `Findings.plot`.
+
+        Raises:
+            InputError: Another kind, no such column, or a map of a run that keeps no embedding.
+        """
+        if kind == "map" and points is None:
+            points = self._points()
+        return super().plot(kind, axes, points=points, colour=colour)
+
+    def _points(self) -> Floats | None:
+        """(N, 2) where the samples lie; NaN for those not judged, None where nothing tells."""
+        known = None if self._folder is None else projection_of(self._folder)
+        if known is None and self._result.evidence is not None:
+            vectors = described(self._result.evidence)
+            if vectors is not None:
+                points, method = project(vectors, self.info.seed)
+                ids = np.asarray(self._result.evidence.ids).astype(np.str_)
+                known = Projection(ids, points, method)
+        if known is None:
+            return None
+        at = pd.Index(known.ids).get_indexer(pd.Index(self.table["id"].astype(str)))
+        placed = known.points[at].astype(np.float64)
+        placed[at < 0] = np.nan
+        return placed
+
+    def _repr_html_(self) -> str:
+        place = "in memory" if self._folder is None else str(self._folder.path)
+        return shown(f"Run, {place}") + self.findings._repr_html_()
 
     def __repr__(self) -> str:
         place = "in memory" if self._folder is None else str(self._folder.path)

@@ -22,6 +22,7 @@ from chaffinch.pipeline.ledger import ledger_for
 from chaffinch.pipeline.outcome import Result, findings_of
 from chaffinch.runs.place import run_folder
 from chaffinch.runs.repairs import RepairableRun
+from chaffinch.runs.shown_report import ShownReport
 from chaffinch.store.nearby import ledger_near
 
 
@@ -216,10 +217,10 @@ class Run(RepairableRun):
         """Write the report of the run anew.
 
         Returns:
-            ``report.html`` in the folder.
+            ``report.html`` in the folder; a notebook shows the report itself.
 
         Raises:
             InputError: A run in memory.
             RunError: The file there is not as it was written.
         """
-        return report_pages.write(self._need_folder("a report"))
+        return ShownReport(report_pages.write(self._need_folder("a report")))

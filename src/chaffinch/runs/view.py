@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from numpy.typing import NDArray
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from chaffinch.core.basis import Basis
 from chaffinch.core.findings import Findings
 from chaffinch.core.types import Floats, Mask
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class FindingsView(ABC):
@@ -94,6 +97,17 @@ class FindingsView(ABC):
     def rates(self) -> pd.DataFrame:
         """See `Findings.rates`."""
         return self.findings.rates
+
+    def plot(
+        self,
+        kind: str = "scores",
+        axes: "Axes | None" = None,
+        *,
+        points: Floats | None = None,
+        colour: str = "kind",
+    ) -> "Axes":
+        """See `Findings.plot`."""
+        return self.findings.plot(kind, axes, points=points, colour=colour)
 
     def to_check(self, count: int = 30, seed: int = 0) -> pd.DataFrame:
         """See `Findings.to_check`."""

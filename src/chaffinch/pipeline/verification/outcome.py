@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from chaffinch.core.notebook import shown
 from chaffinch.pipeline.verification.statistic import Interval
 from chaffinch.repair.plan import Plan
 from chaffinch.store.run import write_text
@@ -94,6 +95,17 @@ class Outcome:
             f"{100 * d.low:+.2f} to {100 * d.high:+.2f}, {self.seeds} seeds)"
         )
 
+    def _repr_html_(self) -> str:
+        points = "points of accuracy"
+        rows = [("the whole plan", f"{len(self.plan):,} kept", _points(self.difference))]
+        if self.control is not None:
+            rows.append(("as many samples drawn at random", "", _points(self.control)))
+        for part in self.parts:
+            edits = f"{part.edits:,}" + (", withheld" if part.withheld else "")
+            rows.append((part.name, edits, _points(part.alone)))
+        table = (("what was changed", "edits", points), rows)
+        return shown(repr(self), (self.held_out, *self.notes), [table])
+
     def to_dict(self) -> dict[str, Any]:
         """Everything, as values that JSON knows; NaN becomes None."""
         record = asdict(self)
@@ -107,6 +119,11 @@ class Outcome:
         path = Path(folder) / VERIFICATION
         write_text(path, json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n")
         return path
+
+
+def _points(interval: Interval) -> str:
+    low, high = 100 * interval.low, 100 * interval.high
+    return f"{100 * interval.mean:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 def _plain(value: Any) -> Any:
