@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -97,3 +99,36 @@ def test_numbers_beyond_64_bits_are_text():
     assert labels.names == sorted([str(2**70), "3", str(-(2**70))])
     assert labels.values.tolist() == [str(2**70), "3", str(-(2**70)), "3"]
     assert Labels.of([2**63 - 1, -(2**63)]).classes.tolist() == [-(2**63), 2**63 - 1]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([3, 1, 2, 1]),
+        np.array([3, 1, 2, 1], dtype=np.int16),
+        np.array([True, False, True, True]),
+        np.array(["b", "a", "c", "a"]),
+        np.array(["b", "a", "c", "a"], dtype=object),
+        pd.Series(["b", "a", "c", "a"]),
+        pd.Series([3, 1, 2, 1], dtype="category"),
+        pd.Series([3, 1, 2, 1], dtype="Int64"),
+        [1, "1", 2, "b"],
+        [1.5, 2.0, 1.5, 3.0],
+        [2**70, 1, 2, 1],
+    ],
+)
+def test_many_labels_are_read_as_few(values: Any) -> None:
+    few = Labels.of(values)
+    many = Labels.of(np.tile(values, 400) if isinstance(values, np.ndarray) else _often(values))
+    np.testing.assert_array_equal(many.codes, np.tile(few.codes, 400))
+    assert many.classes.tolist() == few.classes.tolist()
+    assert many.classes.dtype == few.classes.dtype
+
+
+def _often(values: Any) -> Any:
+    return values * 400 if isinstance(values, list) else pd.concat([values] * 400)
+
+
+def test_a_missing_label_among_many_texts_is_refused() -> None:
+    with pytest.raises(InputError, match="1 missing"):
+        Labels.of(["a", "b"] * 600 + [None])

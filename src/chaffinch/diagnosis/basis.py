@@ -10,11 +10,13 @@ from scipy.special import logsumexp
 
 from chaffinch.core.basis import Basis
 from chaffinch.core.evidence import Evidence
+from chaffinch.core.large import EXACT_UP_TO
 from chaffinch.core.types import Codes, Floats
 from chaffinch.diagnosis.dynamics import whole_training
 from chaffinch.diagnosis.fusion import own_spread
-from chaffinch.diagnosis.likelihood import centred
+from chaffinch.diagnosis.likelihood import LEAST, centred
 from chaffinch.diagnosis.source import fold_sources, held_out_sources
+from chaffinch.scorers.probability import normalise
 
 _MAX_FIT_SAMPLES = 20_000
 _SHARPEST = 20.0
@@ -88,6 +90,12 @@ def _dynamics(logits: Floats, codes: Codes) -> Floats:
 
 def _odds_and_rest(log_probabilities: Floats, codes: Codes) -> tuple[Floats, Floats]:
     """(N,) log-odds of the best other class, and (N,) log-probability of all that remain."""
+    if len(codes) > EXACT_UP_TO:  # in parts, for the sake of memory
+        starts = range(0, len(codes), EXACT_UP_TO)
+        parts = [slice(start, start + EXACT_UP_TO) for start in starts]
+        found = [_odds_and_rest(log_probabilities[part], codes[part]) for part in parts]
+        all_odds, all_rest = map(np.concatenate, zip(*found, strict=True))
+        return all_odds, all_rest
     rows, best = np.arange(len(codes)), _rival(log_probabilities, codes)
     odds: Floats = log_probabilities[rows, best] - log_probabilities[rows, codes]
     others = np.array(log_probabilities)
@@ -112,9 +120,9 @@ def stacked(sources: Sequence[Floats], codes: Codes) -> Floats:
     Unlike the noise model, it takes every given label as right, so it is calibrated to the given
     labels whatever is the matter with them.
     """
-    stack = np.stack([centred(source) for source in sources])
     step = -(-len(codes) // _MAX_FIT_SAMPLES)
-    part, labels = stack[:, ::step], codes[::step]
+    part = np.stack([centred(source[::step]) for source in sources])
+    labels = codes[::step]
     rows = np.arange(len(labels))
 
     def cost(weights: Floats) -> tuple[float, Floats]:
@@ -123,6 +131,11 @@ def stacked(sources: Sequence[Floats], codes: Codes) -> Floats:
         gain = part[:, rows, labels] - (part * np.exp(total)).sum(axis=2)
         return -float(total[rows, labels].mean()), -gain.mean(axis=1)
 
-    start, bounds = np.full(len(stack), 1 / len(stack)), [(0.0, _SHARPEST)] * len(stack)
+    start, bounds = np.full(len(part), 1 / len(part)), [(0.0, _SHARPEST)] * len(part)
     weights = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-    return centred(np.tensordot(weights, stack, axes=1))
+    if len(codes) <= EXACT_UP_TO:
+        return centred(np.tensordot(weights, part, axes=1))
+    total = weights[0] * centred(sources[0])
+    for weight, source in zip(weights[1:], sources[1:], strict=True):
+        total += weight * centred(source)
+    return np.maximum(normalise(total), LEAST, out=total)

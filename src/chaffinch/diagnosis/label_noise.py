@@ -135,10 +135,10 @@ def judge_noise(
         slips = floor.low * (1 - mistakes)
         if model.transition is None and model.rate < slips:
             model = model.at_rate(slips, stack, codes[part])
-    right = model.posterior(sources, codes)
+    before = model.predict(sources)
+    right = model.posterior(sources, codes, before)
     rows = np.arange(len(codes))
     wrong = 1 - right[rows, codes]
-    before = model.predict(sources)
     lead = before.max(axis=1) - before[rows, codes]
     rate = expected_rate(floor, wrong[everyone], mistakes, assume)
     if pairs and assume == "auto":  # more pairs than these may make up the floor

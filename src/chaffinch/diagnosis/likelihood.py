@@ -5,7 +5,7 @@ import numpy as np
 from chaffinch.core.types import Codes, Floats
 from chaffinch.scorers.probability import normalise
 
-_FLOOR = np.log(1e-6)
+LEAST = np.log(1e-6)
 """Log-probabilities are cut here: a prediction made in float32 is never surer than that."""
 
 
@@ -13,7 +13,7 @@ def centred(source: Floats) -> Floats:
     """(N, C) float64 log-probabilities: normalised, and cut so that no class is impossible."""
     wide = np.array(source, dtype=np.float64)
     normalise(wide)
-    return np.maximum(wide, _FLOOR, out=wide)
+    return np.maximum(wide, LEAST, out=wide)
 
 
 def cost_of_rate(parameters: Floats, stack: Floats, codes: Codes) -> tuple[float, Floats]:

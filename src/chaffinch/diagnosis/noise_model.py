@@ -235,9 +235,17 @@ class NoiseModel:
         log_probabilities: Floats = total
         return log_probabilities
 
-    def posterior(self, sources: Sequence[Floats], codes: Codes) -> Floats:
-        """(N, C) probability of each class being right, given the predictions and the label."""
-        joint = self.predict(sources)
+    def posterior(
+        self, sources: Sequence[Floats], codes: Codes, before: Floats | None = None
+    ) -> Floats:
+        """(N, C) probability of each class being right, given the predictions and the label.
+
+        Args:
+            sources: As for `fit`.
+            codes: (N,) given labels.
+            before: What `predict` says, if that is known.
+        """
+        joint = self.predict(sources) if before is None else before.copy()
         num_classes = joint.shape[1]
         if self.transition is not None:
             joint += np.log(self.transition[:, codes].T)

@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chaffinch.core.evidence import Evidence
+from chaffinch.core.large import EXACT_UP_TO
+from chaffinch.core.randomness import stream
 from chaffinch.core.scorer import once_per_evidence
 from chaffinch.core.types import Floats
 from chaffinch.diagnosis.informative import lasting_errors, layer_inputs
@@ -37,7 +39,8 @@ def strongest(
 
     Cosines of last-layer gradients (Charpiat et al., *Input Similarity from the Neural Network
     Perspective*, NeurIPS 2019), with errors averaged over the epochs, from the factors: the
-    gradient of sample i is ``d_i h_i^T``, so a cosine of two is the product of two cosines.
+    gradient of sample i is ``d_i h_i^T``, so a cosine of two is the product of two cosines. In sets
+    of more than 20,000 samples they are looked for among so many random ones.
 
     Args:
         evidence: With logits and features.
@@ -49,21 +52,26 @@ def strongest(
         the strongest first; and (n, 2 count) cosines. The sample itself is left out.
     """
     errors, inputs = _factors(evidence)
-    count = min(count, (len(errors) - 1) // 2)
+    others = np.arange(len(errors))
+    if len(errors) > EXACT_UP_TO:
+        chosen = stream(0, "helpers and opponents").choice(others, EXACT_UP_TO, replace=False)
+        others = np.sort(chosen)
+    count = min(count, (len(others) - 1) // 2)
+    other_errors, other_inputs = errors[others], inputs[others]
     places = np.empty((len(rows), 2 * count), dtype=np.int64)
     cosines = np.empty((len(rows), 2 * count), dtype=np.float32)
-    step = max(1, _BLOCK_BYTES // (4 * len(errors)))
+    step = max(1, _BLOCK_BYTES // (4 * len(others)))
     for start in range(0, len(rows), step):
         some = rows[start : start + step]
-        product = (errors[some] @ errors.T) * (inputs[some] @ inputs.T)
-        own = np.arange(len(some)), some
+        product = (errors[some] @ other_errors.T) * (inputs[some] @ other_inputs.T)
+        own = others == some[:, None]
         product[own] = -np.inf
         helpers = largest(product, count)
         product[own] = np.inf
         opponents = largest(np.negative(product, out=product), count)
         np.negative(product, out=product)
         found = np.concatenate([helpers, opponents], axis=1)
-        places[start : start + step] = found
+        places[start : start + step] = others[found]
         cosines[start : start + step] = np.take_along_axis(product, found, axis=1)
     return places, cosines
 

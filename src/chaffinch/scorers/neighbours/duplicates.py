@@ -39,9 +39,13 @@ def sorted_neighbours(evidence: Evidence) -> tuple[NDArray[np.int64], Floats]:
     """(N, k) the 30 nearest by cosine in the order of their relative distances, and these."""
     neighbours = knn.neighbourhood(evidence)[0]
     distances = relative_distances(knn.space(evidence), neighbours)
-    order = np.argsort(distances, axis=1, kind="stable")
-    found = np.take_along_axis(neighbours, order, axis=1)
-    return found, np.take_along_axis(distances, order, axis=1)
+    found = np.empty_like(neighbours)
+    for start in range(0, len(found), _BLOCK):
+        near, away = neighbours[start : start + _BLOCK], distances[start : start + _BLOCK]
+        order = np.argsort(away, axis=1, kind="stable")
+        found[start : start + _BLOCK] = np.take_along_axis(near, order, axis=1)
+        away[:] = np.take_along_axis(away, order, axis=1)
+    return found, distances
 
 
 def closeness(distances: Floats) -> Floats:

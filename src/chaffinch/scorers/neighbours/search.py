@@ -25,6 +25,7 @@ NEAR_CELLS = 24
 
 _FEW_COLUMNS = 5  # a tree beats comparing all pairs up to here
 _CHECKED = 200
+_ASKED = 20_000  # samples whose neighbours are looked up in the tree at once
 _BLOCK_BYTES = 32 * 2**20
 _RUN = 64  # columns of which only the largest is looked at first
 
@@ -124,14 +125,19 @@ def _by_tree(unit: Floats, k: int) -> tuple[NDArray[np.int64], Floats]:
     # Similar to none: out of reach of all others, and of one another.
     far = np.where(null, 3.0 + 3.0 * np.cumsum(null), 0.0)
     points = np.column_stack([unit.astype(np.float64), far])
-    distances, found = cKDTree(points).query(points, k + 1, workers=torch.get_num_threads())
-    own = found == np.arange(len(unit))[:, None]
-    own[~own.any(axis=1), -1] = True  # of more than k equal samples another came in its place
-    kept = ~own
-    positions = found[kept].reshape(-1, k).astype(np.int64)
-    cosines = 1 - distances[kept].reshape(-1, k) ** 2 / 2
-    cosines[null[:, None] | null[positions]] = 0
-    return positions, np.maximum(cosines, -1).astype(np.float32)
+    tree, workers = cKDTree(points), torch.get_num_threads()
+    positions = np.empty((len(unit), k), dtype=np.int64)
+    cosines = np.empty((len(unit), k), dtype=np.float32)
+    for start in range(0, len(unit), _ASKED):
+        rows = np.arange(start, min(start + _ASKED, len(unit)))
+        distances, found = tree.query(points[rows], k + 1, workers=workers)
+        own = found == rows[:, None]
+        own[~own.any(axis=1), -1] = True  # of more than k equal samples another came in its place
+        near = found[~own].reshape(-1, k)
+        alike = np.maximum(1 - distances[~own].reshape(-1, k) ** 2 / 2, -1)
+        alike[null[rows, None] | null[near]] = 0
+        positions[rows], cosines[rows] = near, alike
+    return positions, cosines
 
 
 def _among_cells(unit: Tensor, k: int) -> tuple[NDArray[np.int64], Floats]:
