@@ -1,0 +1,1 @@
+"""Several tags per sample: which are missing, and which were given by mistake."""
