@@ -124,8 +124,9 @@ def judge_tags(
     rule = Threshold() if threshold is None else threshold
     _check(tags, (logits, *others))
     tags.check_trainable()
-    base = [np.asarray(one, np.float64) for one in (logits, *others)]
-    sources = np.concatenate([np.stack(base), from_other_tags(base[0], tags, seed)])
+    base = np.asarray(logits, np.float64)
+    made = from_other_tags(base, tags, seed)  # they know what the predictions know
+    sources = np.stack([*(made if len(made) else [base]), *others])
     noise = TagNoise.fit(sources, tags, seed)
     holds = noise.holds(sources, tags)
     wrong = np.where(tags.values == PRESENT, 1 - holds, holds) * tags.known

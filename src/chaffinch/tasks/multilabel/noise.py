@@ -12,13 +12,16 @@ is the model of `chaffinch.diagnosis.noise_model` for two classes, with two diff
 need. Both directions have a rate of their own from the start and the calibration has an offset,
 because tags go missing much more often than they are invented. And the rates of the K tags are
 drawn from a common distribution (partial pooling), because most tags have too few samples to tell
-their own: by itself each tag would be given a rate of zero, or one far too high.
+their own: by itself each tag would be given a rate of zero, or one far too high. How far they lie
+apart is chosen by the marginal likelihood (Laplace's approximation; MacKay, *Bayesian
+interpolation*, Neural Computation 1992).
 
 Asymptotes of a logistic curve as rates of error: Hausman, Abrevaya and Scott-Morton,
 *Misclassification of the dependent variable in a discrete-response setting*, Journal of
 Econometrics 1998.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,19 +29,20 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from chaffinch.core.randomness import stream
-from chaffinch.core.types import Floats, Mask
+from chaffinch.core.types import Codes, Floats, Mask
 from chaffinch.tasks.multilabel.tags import PRESENT, UNKNOWN, Tags
 
-_MAX_CELLS = 20_000_000
-_MAX_ROWS = 20_000
+_MAX_CELLS = 400_000
+_LEAST_ROWS = 2_000
 _USUAL, _SPREAD = -4.0, 1.5
 """Log-odds of the common rates beforehand: about 2 % of tags, hardly ever above 30 %."""
-_APART = 0.5
-"""How far log-odds of the rates of single tags lie from the common one (standard deviation)."""
+_APART = (0.25, 0.5, 1.0, 2.0)
+"""How far log-odds of the rates of single tags may lie from the common one (standard deviation)."""
 _LOOSE = 2.0
 """The same of offsets around 0, and of weights around an even mean of the sources."""
 _STARTS = (-4.0, -1.8)
 _STEEPEST, _FARTHEST = 20.0, 6.0
+_STEP, _LEAST_CURVATURE = 1e-4, 1e-3
 _TINY = 1e-300
 
 
@@ -52,6 +56,7 @@ class TagNoise:
         missing: (K,) probability that a tag that holds is not given.
         invented: (K,) probability that a tag that does not hold is given.
         typical: (missing, invented) rates around which those of the tags were drawn.
+        apart: Standard deviation of the log-odds of the rates of the tags around these.
         likelihood: (K,) mean log-likelihood of the given tags, in nats; 0 for tags without any.
     """
 
@@ -60,6 +65,7 @@ class TagNoise:
     missing: Floats
     invented: Floats
     typical: tuple[float, float]
+    apart: float
     likelihood: Floats
 
     @classmethod
@@ -69,28 +75,17 @@ class TagNoise:
         Args:
             sources: (R, N, K) log-odds that each tag holds, made without that tag of that sample.
             tags: Of the N samples; unknown ones count nothing.
-            seed: Chooses the samples to fit on where there are more than 20,000.
+            seed: Chooses the samples to fit on where there are many.
         """
-        posterior = _Posterior.of(sources, tags, seed)
-        count, width = len(sources), sources.shape[2]
         tried = []
-        for missing in _STARTS:
-            for invented in _STARTS:
-                start = np.concatenate(
-                    [np.zeros(width), np.full(count * width, 1 / count), np.zeros(2 * width)]
-                )
-                tried.append(
-                    minimize(
-                        posterior.cost,
-                        np.append(start, [missing, invented]),
-                        jac=True,
-                        method="L-BFGS-B",
-                        bounds=posterior.bounds,
-                        options={"maxiter": 500},
-                    )
-                )
-        best = min(tried, key=lambda one: float(one.fun))
-        return posterior.model(best.x)
+        for apart in _APART:
+            posterior = _Posterior.of(sources, tags, apart, seed)
+            for missing in _STARTS:
+                for invented in _STARTS:
+                    vector = posterior.maximum(missing, invented)
+                    tried.append((posterior.evidence(vector), posterior, vector))
+        _, posterior, vector = max(tried, key=lambda one: one[0])
+        return posterior.model(vector)
 
     def predict(self, sources: Floats) -> Floats:
         """(N, K) probability that each tag holds, before the given one is seen."""
@@ -124,31 +119,46 @@ class _Posterior:
     """What the fit maximises, as a function of one vector.
 
     The vector holds offsets (K), weights (R K), how far the log-odds of missing and of invented
-    tags are from the common ones (K each, in units of `_APART`), and these two.
+    tags are from the common ones (K each, in units of `apart`), and these two.
     """
 
     sources: Floats
     present: Mask
     known: Mask
+    apart: float
 
     @classmethod
-    def of(cls, sources: Floats, tags: Tags, seed: int) -> "_Posterior":
+    def of(cls, sources: Floats, tags: Tags, apart: float, seed: int) -> "_Posterior":
         values = tags.values
-        most = min(_MAX_ROWS, max(1, _MAX_CELLS // (len(sources) * values.shape[1])))
+        most = max(_LEAST_ROWS, _MAX_CELLS // (len(sources) * values.shape[1]))
         if len(values) > most:
             random = stream(seed, "tag noise")
             rows = np.sort(random.choice(len(values), most, replace=False))
             sources, values = sources[:, rows], values[rows]
-        return cls(np.asarray(sources, np.float64), values == PRESENT, values != UNKNOWN)
+        return cls(np.asarray(sources, np.float64), values == PRESENT, values != UNKNOWN, apart)
 
     @property
-    def bounds(self) -> list[tuple[float | None, float | None]]:
-        """Of the entries of the vector."""
-        count, width = len(self.sources), int(self.sources.shape[2])
+    def size(self) -> tuple[int, int]:
+        """R sources and K tags."""
+        return len(self.sources), int(self.sources.shape[2])
+
+    def maximum(self, missing: float, invented: float) -> Floats:
+        """The vector of highest posterior, from a start at these log-odds of the common rates."""
+        count, width = self.size
+        even = [np.zeros(width), np.full(count * width, 1 / count), np.zeros(2 * width)]
         free: list[tuple[float | None, float | None]] = [(None, None)]
         offsets: list[tuple[float | None, float | None]] = [(-_FARTHEST, _FARTHEST)]
         weights: list[tuple[float | None, float | None]] = [(0.0, _STEEPEST)]
-        return offsets * width + weights * (count * width) + free * (2 * width + 2)
+        found = minimize(
+            self.cost,
+            np.concatenate([*even, [missing, invented]]),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=offsets * width + weights * (count * width) + free * (2 * width + 2),
+            options={"maxiter": 500},
+        )
+        vector: Floats = found.x
+        return vector
 
     def cost(self, vector: Floats) -> tuple[float, Floats]:
         """Negative log-posterior and its gradient, both by the number of samples."""
@@ -166,8 +176,8 @@ class _Posterior:
             [
                 by_odds.sum(axis=0),
                 np.einsum("nk,rnk->rk", by_odds, self.sources).ravel(),
-                by_missing * _APART,
-                by_invented * _APART,
+                by_missing * self.apart,
+                by_invented * self.apart,
                 [by_missing.sum(), by_invented.sum()],
             ]
         )
@@ -175,6 +185,33 @@ class _Posterior:
         away = (vector - middle) / scale
         fit -= float(away @ away) / 2
         return -fit / size, -(slope - away / scale) / size
+
+    def evidence(self, vector: Floats) -> float:
+        """Log of the marginal likelihood, up to a constant that `apart` does not change.
+
+        By Laplace's approximation at the maximum. Given the common rates the tags are independent,
+        so the curvature is a block of 3 + R entries for each tag, bordered by two rows.
+        """
+        (count, width), size = self.size, self.sources.shape[1]
+        places = np.arange((3 + count) * width).reshape(-1, width)  # (3 + R, K)
+        blocks = np.stack([self._curvature(vector, place)[places] for place in places], axis=1)
+        border = np.stack([self._curvature(vector, [place]) for place in (-2, -1)], axis=1)
+        blocks = np.moveaxis(blocks, 2, 0)  # (K, 3 + R, 3 + R)
+        values, axes = np.linalg.eigh((blocks + np.swapaxes(blocks, 1, 2)) / 2)
+        values = np.maximum(values, _LEAST_CURVATURE)
+        beside = np.einsum("kij,ikb->kjb", axes, border[places])
+        common = border[-2:] - np.einsum("kja,kj,kjb->ab", beside, 1 / values, beside)
+        least = np.maximum(np.linalg.eigvalsh((common + common.T) / 2), _LEAST_CURVATURE)
+        volume = float(np.log(values).sum() + np.log(least).sum()) / 2
+        return float(-self.cost(vector)[0] * size - volume)
+
+    def _curvature(self, vector: Floats, places: Sequence[int] | Codes) -> Floats:
+        """Slopes of the gradient when the entries at these places grow together."""
+        step = np.zeros(len(vector))
+        step[places] = _STEP
+        change = self.cost(vector + step)[1] - self.cost(vector - step)[1]
+        slopes: Floats = change * self.sources.shape[1] / (2 * _STEP)
+        return slopes
 
     def model(self, vector: Floats) -> TagNoise:
         """The model that the vector stands for."""
@@ -184,19 +221,15 @@ class _Posterior:
         seen = np.maximum(np.where(self.present, told, 1 - told), _TINY)
         likelihood = (np.log(seen) * self.known).sum(axis=0) / np.maximum(self.known.sum(axis=0), 1)
         typical = (float(expit(vector[-2])), float(expit(vector[-1])))
-        return TagNoise(offsets, weights, missing, invented, typical, likelihood)
+        return TagNoise(offsets, weights, missing, invented, typical, self.apart, likelihood)
 
     def _parts(self, vector: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Offsets (K,), weights (R, K), rates of missing (K,) and of invented tags (K,)."""
-        count, _, width = self.sources.shape
+        count, width = self.size
         apart = vector[-2 * width - 2 : -2].reshape(2, width)
-        missing, invented = expit(vector[-2:, None] + _APART * apart)
-        return (
-            vector[:width],
-            vector[width : width * (1 + count)].reshape(count, width),
-            missing,
-            invented,
-        )
+        missing, invented = expit(vector[-2:, None] + self.apart * apart)
+        weights = vector[width : width * (1 + count)].reshape(count, width)
+        return vector[:width], weights, missing, invented
 
 
 def _prior(count: int, width: int) -> tuple[Floats, Floats]:
