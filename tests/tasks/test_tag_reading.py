@@ -6,15 +6,12 @@ import pytest
 
 from chaffinch.core.errors import InputError
 from chaffinch.tasks.multilabel.reading import (
-    NO_TAG,
     TagFormat,
-    changed_text,
     find_format,
-    find_separator,
-    parse_texts,
     read_indicators,
     read_texts,
 )
+from chaffinch.tasks.multilabel.texts import NO_TAG, changed_text, find_separator, parse_texts
 
 WANTED = ["a; c", "b", NO_TAG, None]
 FRAMES = {
@@ -65,9 +62,7 @@ def test_codes_get_the_names_of_their_classes():
 
 
 def test_a_pattern_and_usual_names_find_the_columns():
-    frame = pd.DataFrame(
-        {"x1": [0.5, 2], "label1": [0, 1], "label2": [1, 1], "label_note": "no tag"}
-    )
+    frame = pd.DataFrame({"x1": [0.5, 2], "label1": [0, 1], "label2": [1, 1], "label_x": "no tag"})
     wanted = TagFormat("columns", ("label1", "label2"))
     assert find_format(frame) == wanted
     assert find_format(frame, "label2, label1") == TagFormat("columns", ("label2", "label1"))

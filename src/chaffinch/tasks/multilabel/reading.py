@@ -1,14 +1,12 @@
-"""Reading tags: 0/1 columns, lists, joined texts, indicator arrays; all become one text a sample.
+"""Reading tags from a table: columns of 0 and 1, lists, joined texts, indicator arrays.
 
-Such a text holds the tags of a sample with a separator between them, ``sports; politics``. It is
-what findings, reports and plans show. A sample without a tag has the text ``(none)``; one without a
-label has no text; a tag that is not known to hold or not to hold has a question mark before it.
+All become one text per sample, see `chaffinch.tasks.multilabel.texts`.
 """
 
 import ast
 import fnmatch
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,21 +16,12 @@ import pandas as pd
 
 from chaffinch.core.errors import InputError
 from chaffinch.core.parsing import parse_json
-from chaffinch.data.column import LABEL_NAMES, few, need_name, usual_label
-from chaffinch.tasks.multilabel.tags import ABSENT, PRESENT, UNKNOWN, Tags
+from chaffinch.data.column import LABEL_NAMES, need_name, usual_label
+from chaffinch.tasks.multilabel.tags import ABSENT, PRESENT, UNKNOWN
+from chaffinch.tasks.multilabel.texts import NO_TAG, UNSURE, find_separator, separator_for
 
-NO_TAG = "(none)"
-"""The text of a sample that is known to have no tag."""
-
-_UNSURE = "?"
-_SEPARATORS = ("; ", ";", " | ", "|", ", ", ",")
 _COLUMN = re.compile(r"(labels?|tags?|class|y|target)[ _.-]?(.+)", re.IGNORECASE)
 _YES, _NO = frozenset(("1", "1.0", "true", "yes")), frozenset(("0", "0.0", "false", "no"))
-_MOST_TAGS = 1_000
-_LEAST_USES = 3
-"""How often tags of a column that nobody called one must come on average: words of texts do not."""
-
-_LEAST_JOINED = 0.05
 
 Form = Literal["columns", "lists", "joined"]
 
@@ -89,27 +78,6 @@ def find_format(
     return None
 
 
-def find_separator(texts: Iterable[str], least_uses: float = _LEAST_USES) -> str:
-    """What stands between tags; "" where texts hold one tag each, or are no tags.
-
-    Args:
-        texts: The labels.
-        least_uses: How often each tag must come on average.
-    """
-    known = [text for text in texts if text and text != NO_TAG]
-    for separator in _SEPARATORS:
-        with_it = [text for text in known if separator in text]
-        if not with_it or len(with_it) < _LEAST_JOINED * len(known):
-            continue
-        parts = [part.strip() for text in known for part in text.split(separator)]
-        different = set(parts)
-        if "" in different or len(different) > _MOST_TAGS:
-            continue
-        if len(parts) >= least_uses * len(different):
-            return separator
-    return ""
-
-
 def read_texts(frame: pd.DataFrame, form: TagFormat) -> list[str | None]:
     """(N,) the tags of each row as one text; None where a row has no label.
 
@@ -150,60 +118,6 @@ def read_indicators(values: Any, names: Sequence[str] | None = None) -> list[str
     return _of_columns(frame.replace(-1, np.nan), tuple(told))
 
 
-def parse_texts(texts: Sequence[str | None]) -> Tags:
-    """The tags that texts hold; names are sorted.
-
-    Args:
-        texts: (N,) as from `read_texts`; None where a sample has no label.
-
-    Raises:
-        InputError: No text has a tag.
-    """
-    separator = find_separator((text for text in texts if text), least_uses=0)
-    split = [None if text is None else split_text(text, separator) for text in texts]
-    names = sorted({name.removeprefix(_UNSURE) for row in split if row for name in row})
-    if not names:
-        raise InputError("labels with tags", "not one tag", "Name the right column with --label")
-    place = {name: column for column, name in enumerate(names)}
-    values = np.full((len(split), len(names)), ABSENT, np.int8)
-    for row, found in enumerate(split):
-        if found is None:
-            values[row] = UNKNOWN
-            continue
-        for name in found:
-            unsure = name.startswith(_UNSURE)
-            values[row, place[name.removeprefix(_UNSURE)]] = UNKNOWN if unsure else PRESENT
-    return Tags(values, tuple(names))
-
-
-def split_text(text: str, separator: str) -> list[str]:
-    """The tags of one text, in its order."""
-    if text == NO_TAG:
-        return []
-    parts = text.split(separator) if separator else [text]
-    return [part.strip() for part in parts if part.strip()]
-
-
-def changed_text(text: str, separator: str, add: Sequence[str], remove: Sequence[str]) -> str:
-    """A text with other tags; the order of those that stay is kept, new ones come last."""
-    added, gone = list(add), {*remove, *(_UNSURE + name for name in (*add, *remove))}
-    kept = [name for name in split_text(text, separator) if name not in gone]
-    return (separator or separator_for([*kept, *added])).join([*kept, *added]) or NO_TAG
-
-
-def separator_for(names: Iterable[str]) -> str:
-    """A separator that none of the tags contains.
-
-    Raises:
-        InputError: There is none.
-    """
-    every = set(names)
-    for separator in ("; ", " | ", ", "):
-        if not any(separator.strip() in name for name in every):
-            return separator
-    raise InputError("tags without ; or | or commas in them", few(sorted(every)), "Rename some")
-
-
 def _named(names: list[str], label: str) -> tuple[str, ...]:
     found: list[str] = []
     for part in (part.strip() for part in label.split(",")):
@@ -239,7 +153,7 @@ def _of_columns(frame: pd.DataFrame, columns: tuple[str, ...]) -> list[str | Non
         for row, cell in enumerate(frame[name].tolist()):
             if not _missing(cell):
                 values[row, place] = _indicator(cell, name)
-    marks = {PRESENT: "", UNKNOWN: _UNSURE}
+    marks = {PRESENT: "", UNKNOWN: UNSURE}
     told: list[str | None] = []
     for known in values.tolist():
         parts = [
