@@ -1,6 +1,5 @@
 """How likely each tag of each sample is wrong: missing where it holds, or given by mistake."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,7 +8,7 @@ from scipy.special import logit
 from scipy.stats import chi2
 
 from chaffinch.core.errors import InputError
-from chaffinch.core.types import Floats, Mask
+from chaffinch.core.types import Codes, Floats, Mask
 from chaffinch.diagnosis.rate import interval
 from chaffinch.diagnosis.selection import LEAST_SUSPICION, Threshold, q_values
 from chaffinch.tasks.multilabel.noise import TagNoise
@@ -107,7 +106,7 @@ def judge_tags(
     logits: Floats,
     seed: int = 0,
     threshold: Threshold | None = None,
-    others: Sequence[Floats] = (),
+    folds: Codes | None = None,
 ) -> TagVerdict:
     """Say how likely each tag of each sample is wrong.
 
@@ -116,17 +115,16 @@ def judge_tags(
         logits: (N, K) log-odds of each tag by models that did not learn the sample.
         seed: Decides every random choice.
         threshold: The rule by which tags are flagged.
-        others: Further sources of log-odds (N, K), made without the sample's own tags.
+        folds: (N,) 0..4, by which the other tags are learned; drawn by the seed by default.
 
     Raises:
         InputError: Predictions of another shape, or not finite; or no tag can be learned.
     """
     rule = Threshold() if threshold is None else threshold
-    _check(tags, (logits, *others))
+    base = _checked(tags, logits)
     tags.check_trainable()
-    base = np.asarray(logits, np.float64)
-    made = from_other_tags(base, tags, seed)  # they know what the predictions know
-    sources = np.stack([*(made if len(made) else [base]), *others])
+    sources = from_other_tags(base, tags, seed, folds)  # they know what the predictions know
+    sources = sources if len(sources) else base[None]
     noise = TagNoise.fit(sources, tags, seed)
     holds = noise.holds(sources, tags)
     wrong = np.where(tags.values == PRESENT, 1 - holds, holds) * tags.known
@@ -147,17 +145,17 @@ def log_odds(probabilities: Floats) -> Floats:
     return odds
 
 
-def _check(tags: Tags, sources: Sequence[Floats]) -> None:
-    for source in sources:
-        found = np.asarray(source)
-        if found.shape != tags.values.shape:
-            raise InputError(
-                f"predictions {tags.values.shape}, one per sample and tag",
-                f"shape {found.shape}",
-                "Give the held-out predictions of a model with one output per tag",
-            )
-        if not np.isfinite(found).all():
-            raise InputError("finite predictions", "NaN or infinite ones", "Check the model")
+def _checked(tags: Tags, logits: Floats) -> Floats:
+    found = np.asarray(logits, np.float64)
+    if found.shape != tags.values.shape:
+        raise InputError(
+            f"predictions {tags.values.shape}, one per sample and tag",
+            f"shape {found.shape}",
+            "Give the held-out predictions of a model with one output per tag",
+        )
+    if not np.isfinite(found).all():
+        raise InputError("finite predictions", "NaN or infinite ones", "Check the model")
+    return found
 
 
 def _explained(noise: TagNoise, tags: Tags) -> Mask:

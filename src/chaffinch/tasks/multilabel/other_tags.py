@@ -31,13 +31,16 @@ _MOST_TREES = 64
 _LEAST_FOR_TREES = 200
 
 
-def from_other_tags(logits: Floats, tags: Tags, seed: int = 0) -> Floats:
+def from_other_tags(
+    logits: Floats, tags: Tags, seed: int = 0, folds: Codes | None = None
+) -> Floats:
     """Log-odds of each tag, from predictions of all tags and the other given tags.
 
     Args:
         logits: (N, K) log-odds by models that did not see the sample.
         tags: The given ones; unknown ones say nothing.
-        seed: Decides the folds.
+        seed: Decides the folds where none are given.
+        folds: (N,) 0..4, the fold of each sample.
 
     Returns:
         (R, N, K) by R models, none of which saw the sample; R is 1 where there are many tags or
@@ -46,7 +49,8 @@ def from_other_tags(logits: Floats, tags: Tags, seed: int = 0) -> Floats:
     size, width = logits.shape
     if width == 1 or size < 2 * NUM_FOLDS:
         return np.empty((0, size, width))
-    folds = stream(seed, "other tags").permutation(size) % NUM_FOLDS
+    if folds is None:
+        folds = stream(seed, "other tags").permutation(size) % NUM_FOLDS
     spread = np.maximum(logits.std(axis=0), 1e-6)
     scaled = (logits - logits.mean(axis=0)) / spread
     # An unknown tag lies half-way.
