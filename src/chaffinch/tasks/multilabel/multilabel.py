@@ -1,0 +1,165 @@
+"""The task: several tags may hold for a sample."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chaffinch.core.dataset import Dataset
+from chaffinch.core.errors import InputError
+from chaffinch.core.kinds import Kind
+from chaffinch.core.records import Axes, Records
+from chaffinch.core.types import Floats
+from chaffinch.data import open_data
+from chaffinch.pipeline.scan_input import ScanInput
+from chaffinch.tasks.fold_task import FoldTask, Predict, fold_of
+from chaffinch.tasks.multilabel.heads import fit_heads
+from chaffinch.tasks.multilabel.judgement import (
+    BOTH,
+    CLEAN,
+    INVENTED_TAG,
+    KINDS,
+    MISSING_TAG,
+    TagVerdict,
+    judge_tags,
+)
+from chaffinch.tasks.multilabel.opening import with_texts
+from chaffinch.tasks.multilabel.other_tags import NUM_FOLDS
+from chaffinch.tasks.multilabel.tags import PRESENT, Tags
+from chaffinch.tasks.multilabel.texts import changed_text, find_separator, parse_texts
+from chaffinch.tasks.task import Judgement, Problem
+
+_MOST_NAMED = 4
+
+
+@final
+class Multilabel(FoldTask):
+    """Any number of tags for each sample, some of which are missing and some given by mistake.
+
+    A tag is suspicious where models that never saw the sample, and the other tags that it was
+    given, speak against it; how much that takes follows from how often tags go missing and are
+    invented.
+    """
+
+    name: ClassVar[str] = "multilabel"
+    noun: ClassVar[str] = "tags"
+    kinds: ClassVar[Mapping[str, Kind]] = {
+        MISSING_TAG: Kind("Missing tag", "harmful", "lacks a tag that holds", "that lack a tag"),
+        INVENTED_TAG: Kind(
+            "Invented tag", "harmful", "has a tag that does not hold", "with a tag too many"
+        ),
+        BOTH: Kind(
+            "Missing and invented tags",
+            "harmful",
+            "lacks a tag that holds and has one that does not",
+            "that lack a tag and have another too many",
+        ),
+        CLEAN: Kind("Clean", "keep", "nothing speaks against its tags", "clean"),
+    }
+    records: ClassVar[Mapping[str, Axes]] = {"held_out_logits": ("N", "K")}
+    default_model: ClassVar[str] = "a network with one hidden layer and one output per tag"
+
+    def recognises(self, given: ScanInput) -> bool:
+        """Columns of 0 and 1 for several tags, lists of tags, or texts that join tags."""
+        if given.model is not None or given.validation is not None:
+            return False
+        try:
+            return with_texts(_read(given), given.label) is not None
+        except InputError:  # whoever opens the data says what is wrong with them
+            return False
+
+    def open(self, given: ScanInput) -> Dataset:
+        """The data with one text of tags as the label of each sample."""
+        found = with_texts(_read(given), given.label)
+        if found is None:  # a text with one tag each, or a data set that is open already
+            return given.dataset
+        options = given.options
+        return open_data(
+            found[0],
+            label=found[1],
+            id_column=options.id_column,
+            text_column=options.text_column,
+            group=options.group,
+            trainable=False,
+            max_pixels=options.max_pixels,
+            **options.written,
+        )
+
+    def targets(self, data: Dataset) -> NDArray[Any]:
+        """(N, K) int8: 1 where a sample has a tag, 0 where not, -1 where nobody knows."""
+        tags = parse_texts(_texts(data.labels.values))
+        tags.check_trainable()
+        return tags.values
+
+    def fit(self, features: Floats, targets: NDArray[Any], seed: int) -> Predict:
+        """A network with one hidden layer."""
+        names = tuple(map(str, range(targets.shape[1])))
+        predict = fit_heads(features, Tags(targets.astype(np.int8), names), seed)
+        return lambda rows: {"logits": predict(rows)}
+
+    def judge(self, problem: Problem, records: Records) -> Judgement:
+        """Say of each tag of each sample how likely it is wrong, and gather it by sample."""
+        texts = _texts(problem.given)
+        tags = parse_texts(texts)
+        folds = fold_of(problem.ids, NUM_FOLDS, problem.seed)
+        found = judge_tags(tags, records["held_out_logits"], problem.seed, folds=folds)
+        separator = find_separator((text for text in texts if text), least_uses=0)
+        suggested = np.full(len(tags), None, dtype=object)
+        why, confidence = [""] * len(tags), np.zeros(len(tags))
+        for row in range(len(tags)):
+            columns = _doubted(found, row)
+            add = [tags.names[k] for k in columns if tags.values[row, k] != PRESENT]
+            remove = [tags.names[k] for k in columns if tags.values[row, k] == PRESENT]
+            suggested[row] = changed_text(str(texts[row]), separator, add, remove)
+            confidence[row] = np.prod(found.wrong[row, columns]) if len(columns) else 0.0
+            why[row] = _sentence(found, row, columns)
+        return Judgement(
+            kinds=dict(zip(KINDS, found.kinds.T, strict=True)),
+            suggested=suggested,
+            confidence=np.clip(confidence / np.maximum(found.suspicion, 1e-12), 0, 1),
+            why=why,
+            notes=found.notes,
+            details=_figures(found),
+        )
+
+
+def _read(given: ScanInput) -> Any:
+    return given.data if given.table is None else given.table
+
+
+def _texts(values: NDArray[Any]) -> list[str | None]:
+    return [None if value is None else str(value) for value in values.tolist()]
+
+
+def _doubted(found: TagVerdict, row: int) -> NDArray[np.int64]:
+    """The tags that are flagged, likeliest first; without any, the one most in doubt."""
+    chance = found.wrong[row]
+    columns = np.flatnonzero(found.flagged[row])
+    if not len(columns):
+        columns = np.asarray([int(chance.argmax())]) if chance.max() > 0 else columns
+    return columns[np.argsort(-chance[columns], kind="stable")]
+
+
+def _sentence(found: TagVerdict, row: int, columns: NDArray[np.int64]) -> str:
+    """What to add and to remove, with how likely each is."""
+    parts = []
+    for column in columns[:_MOST_NAMED].tolist():
+        verb = "remove" if found.tags.values[row, column] == PRESENT else "add"
+        parts.append(f"{verb} {found.tags.names[column]!r} ({found.wrong[row, column]:.0%})")
+    more = len(columns) - _MOST_NAMED
+    told = ", ".join(parts) + (f" and {more} more" if more > 0 else "")
+    return f"By its features and its other tags: {told}." if told else ""
+
+
+def _figures(found: TagVerdict) -> dict[str, Any]:
+    missing, invented = found.noise.typical
+    return {
+        "tags": list(found.tags.names),
+        "tag_counts": found.tags.counts.tolist(),
+        "tag_rates": found.rates,
+        "wrong_tags": round(float(found.wrong.sum()), 3),
+        "flagged_tags": int(found.flagged.sum()),
+        "typical_missing": round(missing, 6),
+        "typical_invented": round(invented, 6),
+    }
