@@ -74,6 +74,8 @@ def test_classes_and_texts_are_no_tags():
     assert find_format(classes) is None
     texts = [f"word{i}, other{i} and more, thing{i}" for i in range(30)]
     assert find_format(pd.DataFrame({"label": texts})) is None
+    towns = ["Austin, TX", "Dallas, TX", "Salem, OR"] * 9
+    assert find_format(pd.DataFrame({"label": towns})) is None
     assert find_format(pd.DataFrame({"x": [1, 2]})) is None
 
 

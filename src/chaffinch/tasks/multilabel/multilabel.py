@@ -13,7 +13,8 @@ from chaffinch.core.records import Axes, Records
 from chaffinch.core.types import Floats
 from chaffinch.data import open_data
 from chaffinch.pipeline.scan_input import ScanInput
-from chaffinch.tasks.fold_task import FoldTask, Predict, fold_of
+from chaffinch.tasks.fold_task import FoldTask
+from chaffinch.tasks.folds import Predict, fold_of
 from chaffinch.tasks.multilabel.heads import fit_heads
 from chaffinch.tasks.multilabel.judgement import (
     BOTH,

@@ -112,8 +112,11 @@ def _of_array(values: Any) -> list[str | None] | None:
         return None
     if array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind not in "biuf":
         return None
-    known = array[np.isfinite(array.astype(np.float64))]
-    return read_indicators(array) if np.isin(known, (0, 1, -1)).all() else None
+    wide = array.astype(np.float64)
+    if not np.isin(wide[np.isfinite(wide)], (0, 1, -1)).all():
+        return None
+    one_hot = (wide == 1).sum(axis=1) == 1  # classes, which others refuse in their own words
+    return None if one_hot.all() else read_indicators(array)
 
 
 def _may_be_list(value: Any) -> bool:

@@ -42,7 +42,9 @@ def find_separator(texts: Iterable[str], least_uses: float = _LEAST_USES) -> str
         different = set(parts)
         if "" in different or len(different) > _MOST_TAGS:
             continue
-        if len(parts) >= least_uses * len(different):
+        # "Austin, TX" is one class: there are fewer such texts than parts.
+        combined = not least_uses or len(set(known)) > len(different)
+        if combined and len(parts) >= least_uses * len(different):
             return separator
     return ""
 
