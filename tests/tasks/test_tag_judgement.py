@@ -84,17 +84,17 @@ def test_what_predictions_do_not_explain_is_not_flagged():
 
 def test_a_tag_says_nothing_of_itself():
     random = np.random.default_rng(0)
-    values = (random.random((400, 3)) < 0.4).astype(np.int8)
-    found = from_other_tags(random.normal(size=(400, 3)), Tags(values, ("a", "b", "c")))
+    values = (random.random((500, 3)) < 0.4).astype(np.int8)
+    found = from_other_tags(random.normal(size=(500, 3)), Tags(values, ("a", "b", "c")))
     for source in found:
         assert 0.35 < roc_auc_score(values.ravel(), source.ravel()) < 0.65
 
 
 def test_tags_that_come_together_tell_of_one_another():
     random = np.random.default_rng(0)
-    first = random.random(300) < 0.5
-    values = np.column_stack([first, first, random.random(300) < 0.5]).astype(np.int8)
-    found = from_other_tags(np.zeros((300, 3)), Tags(values, ("a", "b", "c")))
+    first = random.random(500) < 0.5
+    values = np.column_stack([first, first, random.random(500) < 0.5]).astype(np.int8)
+    found = from_other_tags(np.zeros((500, 3)), Tags(values, ("a", "b", "c")))
     assert len(found) == 2
     for source in found:
         assert roc_auc_score(values[:, 0], source[:, 0]) == 1

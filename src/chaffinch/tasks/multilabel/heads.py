@@ -19,7 +19,7 @@ LOSS = "binary_cross_entropy"
 """The loss by default: the other ones bend the outputs, which are to be calibrated."""
 
 _RATE = 2e-3
-_EPOCHS, _LEAST_STEPS = 20, 600
+_EPOCHS, _LEAST_STEPS = 20, 300
 _SHARE_OF_BATCH = 40
 
 Predict = Callable[[Floats], Floats]

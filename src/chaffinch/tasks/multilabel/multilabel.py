@@ -12,6 +12,8 @@ from chaffinch.core.kinds import Kind
 from chaffinch.core.records import Axes, Records
 from chaffinch.core.types import Floats
 from chaffinch.data import open_data
+from chaffinch.diagnosis.selection import Threshold
+from chaffinch.pipeline.outcome import Result
 from chaffinch.pipeline.scan_input import ScanInput
 from chaffinch.tasks.fold_task import FoldTask
 from chaffinch.tasks.folds import Predict, fold_of
@@ -24,14 +26,16 @@ from chaffinch.tasks.multilabel.judgement import (
     MISSING_TAG,
     TagVerdict,
     judge_tags,
+    log_odds,
 )
-from chaffinch.tasks.multilabel.opening import with_texts
+from chaffinch.tasks.multilabel.opening import texts_of, with_texts
 from chaffinch.tasks.multilabel.other_tags import NUM_FOLDS
 from chaffinch.tasks.multilabel.tags import PRESENT, Tags
 from chaffinch.tasks.multilabel.texts import changed_text, find_separator, parse_texts
 from chaffinch.tasks.task import Judgement, Problem
 
 _MOST_NAMED = 4
+_LOGITS, _PROBABILITIES = "held_out_logits", "held_out_probabilities"
 
 
 @final
@@ -58,7 +62,7 @@ class Multilabel(FoldTask):
         ),
         CLEAN: Kind("Clean", "keep", "nothing speaks against its tags", "clean"),
     }
-    records: ClassVar[Mapping[str, Axes]] = {"held_out_logits": ("N", "K")}
+    records: ClassVar[Mapping[str, Axes]] = {_LOGITS: ("N", "K")}
     default_model: ClassVar[str] = "a network with one hidden layer and one output per tag"
 
     def recognises(self, given: ScanInput) -> bool:
@@ -87,6 +91,38 @@ class Multilabel(FoldTask):
             **options.written,
         )
 
+    def judged(
+        self,
+        labels: Any,
+        records: Mapping[str, Any],
+        features: Any,
+        ids: Any,
+        threshold: Threshold,
+        seed: int,
+    ) -> Result:
+        """Judge tags by held-out predictions that the user has.
+
+        Args:
+            labels: An array or a DataFrame (N, K) of 0 and 1, lists of tags, or texts.
+            records: ``held_out_logits`` or ``held_out_probabilities`` (N, K). The columns are those
+                of the labels, else the tags in sorted order.
+            features: Not used.
+            ids: (N,) unique names, or None for their positions.
+            threshold: The rule by which samples are flagged.
+            seed: Decides every random choice.
+
+        Raises:
+            InputError: No predictions, or some of another shape.
+        """
+        texts, names = texts_of(labels)
+        told = dict(records)
+        if _PROBABILITIES in told:
+            told.setdefault(_LOGITS, log_odds(told.pop(_PROBABILITIES)))
+        if names is not None and np.shape(told.get(_LOGITS, ()))[1:] == (len(names),):
+            known = parse_texts([None if text is None else str(text) for text in texts]).names
+            told[_LOGITS] = np.asarray(told[_LOGITS])[:, [names.index(name) for name in known]]
+        return super().judged(texts, told, features, ids, threshold, seed)
+
     def targets(self, data: Dataset) -> NDArray[Any]:
         """(N, K) int8: 1 where a sample has a tag, 0 where not, -1 where nobody knows."""
         tags = parse_texts(_texts(data.labels.values))
@@ -104,7 +140,7 @@ class Multilabel(FoldTask):
         texts = _texts(problem.given)
         tags = parse_texts(texts)
         folds = fold_of(problem.ids, NUM_FOLDS, problem.seed)
-        found = judge_tags(tags, records["held_out_logits"], problem.seed, folds=folds)
+        found = judge_tags(tags, records[_LOGITS], problem.seed, folds=folds)
         separator = find_separator((text for text in texts if text), least_uses=0)
         suggested = np.full(len(tags), None, dtype=object)
         why, confidence = [""] * len(tags), np.zeros(len(tags))

@@ -105,7 +105,7 @@ class TagNoise:
         if_present = (1 - self.missing) * chance / np.maximum(told, _TINY)
         if_absent = self.missing * chance / np.maximum(1 - told, _TINY)
         found = np.where(tags.values == PRESENT, if_present, if_absent)
-        right: Floats = np.where(tags.values == UNKNOWN, chance, found)
+        right: Floats = np.clip(np.where(tags.values == UNKNOWN, chance, found), 0, 1)
         return right
 
 

@@ -1,5 +1,6 @@
 """Opening data with tags: their labels become one text per sample, whatever form they came in."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from chaffinch.data.arrow import frame_of, is_arrow_table
 from chaffinch.data.huggingface import is_huggingface
 from chaffinch.tasks.multilabel.reading import (
     TagFormat,
+    default_names,
     find_format,
     read_indicators,
     read_texts,
@@ -55,6 +57,27 @@ def with_texts(data: Any, label: str | None) -> tuple[Any, str | None] | None:
         told = None if key not in data else _of_array(data[key])
         return None if told is None else ({**data, key: told}, label)
     return None
+
+
+def texts_of(labels: Any) -> tuple[Sequence[Any], list[str] | None]:
+    """Labels of any form as one text per sample, and the tags in the order of their columns.
+
+    Args:
+        labels: A DataFrame or an array (N, K) of 0 and 1, lists of tags, or texts.
+
+    Returns:
+        (N,) texts, None where a label is missing, and the names of the columns (K,); None for
+        lists and texts, whose tags have no order but that of their names.
+    """
+    if isinstance(labels, pd.DataFrame):
+        names = [str(name) for name in labels.columns]
+        return read_texts(labels.set_axis(names, axis=1), TagFormat("columns", tuple(names))), names
+    told = _of_array(labels)
+    if told is None:
+        return list(labels), None
+    width = getattr(labels, "shape", (0, 0))[-1] if hasattr(labels, "shape") else len(labels[0])
+    lists = isinstance(labels, list | tuple) and _are_lists(labels)
+    return told, None if lists else default_names(int(width))
 
 
 def _of_frame(frame: pd.DataFrame, label: str | None) -> tuple[pd.DataFrame, str] | None:

@@ -28,7 +28,7 @@ _STRENGTH = 3e-4
 _STEPS = 100
 _MOST_TREES = 64
 """With more tags the linear model is used alone: the trees take a fit per tag and fold."""
-_LEAST_FOR_TREES = 200
+_LEAST_FOR_TREES = 500
 
 
 def from_other_tags(

@@ -103,7 +103,7 @@ def read_indicators(values: Any, names: Sequence[str] | None = None) -> list[str
 
     Args:
         values: 1 or True where a sample has a tag, 0 where not, NaN or -1 where nobody knows.
-        names: (K,) the tags; by default ``tag0``, ``tag1``, ...
+        names: (K,) the tags; by default ``tag0``, ``tag1``, ..., with as many digits as the last.
 
     Raises:
         InputError: Another shape, or other values.
@@ -113,9 +113,15 @@ def read_indicators(values: Any, names: Sequence[str] | None = None) -> list[str
         raise InputError(
             "an indicator array (N, K)", f"shape {array.shape}", "Pass one column per tag"
         )
-    told = [f"tag{place}" for place in range(array.shape[1])] if names is None else list(names)
+    told = default_names(array.shape[1]) if names is None else list(names)
     frame = pd.DataFrame({name: array[:, place] for place, name in enumerate(told)})
     return _of_columns(frame.replace(-1, np.nan), tuple(told))
+
+
+def default_names(count: int) -> list[str]:
+    """Names of K tags that have none, which sort as they are numbered."""
+    digits = len(str(count - 1))
+    return [f"tag{place:0{digits}}" for place in range(count)]
 
 
 def _named(names: list[str], label: str) -> tuple[str, ...]:
