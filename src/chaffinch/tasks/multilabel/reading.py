@@ -21,7 +21,7 @@ from chaffinch.tasks.multilabel.tags import ABSENT, PRESENT, UNKNOWN
 from chaffinch.tasks.multilabel.texts import NO_TAG, UNSURE, find_separator, separator_for
 
 _COLUMN = re.compile(r"(labels?|tags?|class|y|target)[ _.-]?(.+)", re.IGNORECASE)
-_YES, _NO = frozenset(("1", "1.0", "true", "yes")), frozenset(("0", "0.0", "false", "no"))
+YES, NO = frozenset(("1", "1.0", "true", "yes")), frozenset(("0", "0.0", "false", "no"))
 
 Form = Literal["columns", "lists", "joined"]
 
@@ -66,7 +66,7 @@ def find_format(
     if column is None:
         found = _indicators(frame, names)
         return TagFormat("columns", found) if found else None
-    cells = [cell for cell in frame[column].tolist() if not _missing(cell)]
+    cells = [cell for cell in frame[column].tolist() if not is_missing(cell)]
     if cells and all(_is_list(cell) for cell in cells):
         return TagFormat("lists", (column,), classes=tuple(classes))
     if cells and all(isinstance(cell, str) for cell in cells):
@@ -92,8 +92,8 @@ def read_texts(frame: pd.DataFrame, form: TagFormat) -> list[str | None]:
         return _of_columns(frame, form.columns)
     cells = frame[form.columns[0]].tolist()
     if form.form == "joined":
-        return [None if _missing(cell) else str(cell).strip() or NO_TAG for cell in cells]
-    rows = [None if _missing(cell) else _listed(cell, form.classes) for cell in cells]
+        return [None if is_missing(cell) else str(cell).strip() or NO_TAG for cell in cells]
+    rows = [None if is_missing(cell) else _listed(cell, form.classes) for cell in cells]
     separator = separator_for(name for row in rows if row for name in row)
     return [None if row is None else separator.join(row) or NO_TAG for row in rows]
 
@@ -145,7 +145,7 @@ def _indicators(frame: pd.DataFrame, names: list[str]) -> tuple[str, ...]:
 
 def _is_binary(column: "pd.Series[Any]") -> bool:
     known = {_word(cell) for cell in column.dropna().unique()}
-    return bool(known) and known <= _YES | _NO
+    return bool(known) and known <= YES | NO
 
 
 def _word(cell: Any) -> str:
@@ -157,7 +157,7 @@ def _of_columns(frame: pd.DataFrame, columns: tuple[str, ...]) -> list[str | Non
     values = np.full((len(frame), len(columns)), UNKNOWN, np.int8)
     for place, name in enumerate(columns):
         for row, cell in enumerate(frame[name].tolist()):
-            if not _missing(cell):
+            if not is_missing(cell):
                 values[row, place] = _indicator(cell, name)
     marks = {PRESENT: "", UNKNOWN: UNSURE}
     told: list[str | None] = []
@@ -174,9 +174,9 @@ def _of_columns(frame: pd.DataFrame, columns: tuple[str, ...]) -> list[str | Non
 
 def _indicator(cell: Any, column: str) -> int:
     word = _word(cell)
-    if word in _YES:
+    if word in YES:
         return PRESENT
-    if word in _NO:
+    if word in NO:
         return ABSENT
     raise InputError(
         f"1 and 0 (or yes and no) in the tag column {column!r}",
@@ -185,7 +185,8 @@ def _indicator(cell: Any, column: str) -> int:
     )
 
 
-def _missing(cell: Any) -> bool:
+def is_missing(cell: Any) -> bool:
+    """Whether a cell says nothing: not even that no tag holds."""
     if _is_list(cell):
         return False
     return cell is None or (isinstance(cell, str) and not cell.strip()) or bool(pd.isna(cell))
