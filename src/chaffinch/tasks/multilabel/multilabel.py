@@ -1,12 +1,14 @@
 """The task: several tags may hold for a sample."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from chaffinch.core.dataset import Dataset
+from chaffinch.core.edit import LEAVE_OUT
 from chaffinch.core.errors import InputError
 from chaffinch.core.kinds import Kind
 from chaffinch.core.records import Axes, Records
@@ -14,7 +16,9 @@ from chaffinch.core.types import Floats
 from chaffinch.data import open_data
 from chaffinch.diagnosis.selection import Threshold
 from chaffinch.pipeline.outcome import Result
+from chaffinch.pipeline.request import Request
 from chaffinch.pipeline.scan_input import ScanInput
+from chaffinch.repair.plan import Plan
 from chaffinch.tasks.fold_task import FoldTask
 from chaffinch.tasks.folds import Predict, fold_of
 from chaffinch.tasks.multilabel.heads import fit_heads
@@ -30,8 +34,10 @@ from chaffinch.tasks.multilabel.judgement import (
 )
 from chaffinch.tasks.multilabel.opening import texts_of, with_texts
 from chaffinch.tasks.multilabel.other_tags import NUM_FOLDS
-from chaffinch.tasks.multilabel.tags import PRESENT, Tags
+from chaffinch.tasks.multilabel.reading import find_format
+from chaffinch.tasks.multilabel.tags import PRESENT, UNKNOWN, Tags
 from chaffinch.tasks.multilabel.texts import changed_text, find_separator, parse_texts
+from chaffinch.tasks.multilabel.writing import write_tags
 from chaffinch.tasks.task import Judgement, Problem
 
 _MOST_NAMED = 4
@@ -63,7 +69,10 @@ class Multilabel(FoldTask):
         CLEAN: Kind("Clean", "keep", "nothing speaks against its tags", "clean"),
     }
     records: ClassVar[Mapping[str, Axes]] = {_LOGITS: ("N", "K")}
+    metric: ClassVar[str] = "binary cross-entropy per tag"
     default_model: ClassVar[str] = "a network with one hidden layer and one output per tag"
+
+    _names: Sequence[str] = ()
 
     def recognises(self, given: ScanInput) -> bool:
         """Columns of 0 and 1 for several tags, lists of tags, or texts that join tags."""
@@ -123,11 +132,65 @@ class Multilabel(FoldTask):
             told[_LOGITS] = np.asarray(told[_LOGITS])[:, [names.index(name) for name in known]]
         return super().judged(texts, told, features, ids, threshold, seed)
 
+    def prepare(self, given: ScanInput) -> Request:
+        """Check the data; their tags are the ones that all other data are read for."""
+        self._names = ()
+        request = super().prepare(given)
+        self._names = parse_texts(_texts(request.dataset.labels.values)).names
+        return request
+
     def targets(self, data: Dataset) -> NDArray[Any]:
         """(N, K) int8: 1 where a sample has a tag, 0 where not, -1 where nobody knows."""
-        tags = parse_texts(_texts(data.labels.values))
-        tags.check_trainable()
+        tags = parse_texts(_texts(data.labels.values), self._names)
+        if not self._names:
+            tags.check_trainable()
         return tags.values
+
+    def errors(self, targets: NDArray[Any], predicted: Mapping[str, NDArray[Any]]) -> Floats:
+        """(n,) binary cross-entropy, averaged over the tags that are known."""
+        logits = np.asarray(predicted["logits"], np.float64)
+        known = targets != UNKNOWN
+        losses = np.logaddexp(0, np.where(targets == PRESENT, -logits, logits)) * known
+        found: Floats = losses.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+        return found
+
+    def write(self, plan: Plan, data: Any, opening: Mapping[str, Any], **options: Any) -> Any:
+        """Give the repaired data in the form in which their tags came.
+
+        Args:
+            plan: Its new labels are texts of tags.
+            data: A path or a table; of joined texts anything that `Plan.apply` takes.
+            opening: As for `reopen`.
+            options: Those of `Plan.apply`.
+
+        Raises:
+            InputError: Changes that need labels in one column, or any reason of `Plan.apply`.
+        """
+        label = opening.get("label")
+        given = ScanInput.of(data, **{k: v for k, v in opening.items() if v is not None})
+        frame = given.data if given.table is None else given.table.frame
+        form = find_format(frame, label) if isinstance(frame, pd.DataFrame) else None
+        if form is None or form.form == "joined":
+            return super().write(plan, data, opening, **options)
+        names = self.open(given).ids
+        place = {str(name): row for row, name in enumerate(names)}
+        made = plan.changing
+        refused = sorted({e.action for e in made} - {"relabel", "reweight", *LEAVE_OUT})
+        if refused:
+            raise InputError(
+                "a plan that gives tags, weighs samples or leaves them out",
+                ", ".join(refused),
+                "Take these out of the plan",
+            )
+        return write_tags(
+            data,
+            {place[e.id]: str(e.new_label) for e in made if e.action == "relabel"},
+            label=label,
+            leave_out=[place[e.id] for e in made if e.leaves_out],
+            weights={place[e.id]: float(e.weight or 1) for e in made if e.action == "reweight"},
+            out=options.get("out"),
+            overwrite=bool(options.get("overwrite", False)),
+        )
 
     def fit(self, features: Floats, targets: NDArray[Any], seed: int) -> Predict:
         """A network with one hidden layer."""

@@ -49,29 +49,32 @@ def find_separator(texts: Iterable[str], least_uses: float = _LEAST_USES) -> str
     return ""
 
 
-def parse_texts(texts: Sequence[str | None]) -> Tags:
-    """The tags that texts hold; names are sorted.
+def parse_texts(texts: Sequence[str | None], names: Sequence[str] = ()) -> Tags:
+    """The tags that texts hold.
 
     Args:
         texts: (N,) as from `read_texts`; None where a sample has no label.
+        names: (K,) the tags to look for; by default all there are, sorted.
 
     Raises:
         InputError: No text has a tag.
     """
     separator = find_separator((text for text in texts if text), least_uses=0)
     split = [None if text is None else split_text(text, separator) for text in texts]
-    names = sorted({name.removeprefix(UNSURE) for row in split if row for name in row})
+    found = {name.removeprefix(UNSURE) for row in split if row for name in row}
+    names = names or sorted(found)
     if not names:
         raise InputError("labels with tags", "not one tag", "Name the right column with --label")
     place = {name: column for column, name in enumerate(names)}
     values = np.full((len(split), len(names)), ABSENT, np.int8)
-    for row, found in enumerate(split):
-        if found is None:
+    for row, told in enumerate(split):
+        if told is None:
             values[row] = UNKNOWN
             continue
-        for name in found:
-            unsure = name.startswith(UNSURE)
-            values[row, place[name.removeprefix(UNSURE)]] = UNKNOWN if unsure else PRESENT
+        for name in told:
+            column = place.get(name.removeprefix(UNSURE))
+            if column is not None:
+                values[row, column] = UNKNOWN if name.startswith(UNSURE) else PRESENT
     return Tags(values, tuple(names))
 
 

@@ -2,8 +2,8 @@
 
 import gzip
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from chaffinch.core.errors import InputError
+from chaffinch.data.column import WEIGHT
 from chaffinch.data.file import DELIMITED, read_table, suffix_of
 from chaffinch.data.written import decode
 from chaffinch.repair.csv_rows import CsvRows
@@ -43,12 +44,26 @@ class TagWriter:
         frame: The table as it was read.
         wanted: The tags that rows are to have, by position.
         order: The same in the order in which they are written.
+        leave_out: Positions of rows that are not written.
+        weights: What rows count from now on, by position; 1 for all others.
     """
 
     form: TagFormat
     frame: pd.DataFrame
     wanted: Mapping[int, frozenset[str]]
     order: Mapping[int, Sequence[str]]
+    leave_out: Collection[int] = ()
+    weights: Mapping[int, float] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> list[int]:
+        """Positions of the rows that are written."""
+        gone = set(self.leave_out)
+        return [row for row in range(len(self.frame)) if row not in gone]
+
+    def weight(self, row: int) -> float:
+        """What a row counts."""
+        return float(self.weights.get(row, 1.0))
 
     @classmethod
     def of(cls, frame: pd.DataFrame, texts: Mapping[int, str], label: str | None) -> "TagWriter":
@@ -123,6 +138,8 @@ def write_tags(
     texts: Mapping[int, str],
     *,
     label: str | None = None,
+    leave_out: Collection[int] = (),
+    weights: Mapping[int, float] | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
 ) -> Any:
@@ -136,6 +153,8 @@ def write_tags(
         texts: The tags that rows are to have, as ``suggested_label`` of findings has them, by the
             position of the row.
         label: Column or columns of the tags, as the scan was given.
+        leave_out: Positions of rows to leave out.
+        weights: What some rows count, by position: all get a column of weights then.
         out: Where a file is written, in its own format; None for a DataFrame.
         overwrite: Whether ``out`` may be replaced, if Chaffinch wrote it.
 
@@ -145,10 +164,11 @@ def write_tags(
     Raises:
         InputError: A table without tags, another format, or something else at ``out``.
     """
+    rest: Any = {"leave_out": tuple(leave_out), "weights": dict(weights or {})}
     if isinstance(data, pd.DataFrame):
-        return _changed(data, TagWriter.of(data, texts, label))
+        return _changed(data, replace(TagWriter.of(data, texts, label), **rest))
     path = str(Path(data).expanduser())
-    writer = TagWriter.of(read_table(path), texts, label)
+    writer = replace(TagWriter.of(read_table(path), texts, label), **rest)
     if out is None:
         return _changed(writer.frame, writer)
     place = Path(out)
@@ -170,7 +190,9 @@ def _changed(frame: pd.DataFrame, writer: TagWriter) -> pd.DataFrame:
             column[row] = new.get(name, column[row])
         values = pd.Series(column, index=made.index, dtype=object)
         made[name] = values.astype(made[name].dtype)
-    return made
+    if writer.weights:
+        made[WEIGHT] = [writer.weight(row) for row in range(len(made))]
+    return made.iloc[writer.kept]
 
 
 def _written(path: str, writer: TagWriter, draft: Path) -> None:
@@ -181,13 +203,16 @@ def _written(path: str, writer: TagWriter, draft: Path) -> None:
         _write_text(path, draft, lambda text: _json_lines(text, writer))
     elif suffix == ".parquet":
         table = parquet.read_table(path)
-        changed = _changed(writer.frame, writer)
+        changed = _changed(writer.frame, replace(writer, leave_out=()))
         for name in writer.form.columns:
             place = table.column_names.index(name)
             values = [None if is_missing(cell) else _plain(cell) for cell in changed[name].tolist()]
             field = table.schema.field(place)
             table = table.set_column(place, field, pa.array(values, field.type))
-        parquet.write_table(table, draft)
+        if writer.weights:
+            weights = [writer.weight(row) for row in range(len(table))]
+            table = table.append_column(WEIGHT, pa.array(weights))
+        parquet.write_table(table.take(pa.array(writer.kept, pa.int64())), draft)
     else:
         raise InputError(
             "a .csv, .tsv, .jsonl or .parquet file", repr(path), "Take the DataFrame without out="
@@ -209,7 +234,14 @@ def _csv(text: str, path: str, writer: TagWriter) -> str:
         cells = {name: _text(cell) for name, cell in writer.cells(row).items()}
         if cells:
             made[row] = rows.with_cells(row, cells)
-    return rows.mark + rows.header + "".join(made)
+    header = rows.header
+    if writer.weights:
+        header = rows.longer(header, [WEIGHT])
+        made = [rows.longer(one, [repr(writer.weight(row))]) for row, one in enumerate(made)]
+    kept = [made[row] for row in writer.kept]
+    # The last line of a file may lack its end, and now stand before others.
+    ended = [one if one.endswith(("\n", "\r")) else one + rows.line_end for one in kept]
+    return rows.mark + header + "".join(kept if kept == made else ended)
 
 
 def _json_lines(text: str, writer: TagWriter) -> str:
@@ -219,7 +251,10 @@ def _json_lines(text: str, writer: TagWriter) -> str:
         if cells:
             record = json.loads(lines[row]) | {name: _plain(cell) for name, cell in cells.items()}
             lines[row] = json.dumps(record, ensure_ascii=False)
-    return "\n".join(lines) + "\n"
+    if writer.weights:
+        told = [json.loads(one) | {WEIGHT: writer.weight(row)} for row, one in enumerate(lines)]
+        lines = [json.dumps(one, ensure_ascii=False) for one in told]
+    return "\n".join(lines[row] for row in writer.kept) + "\n"
 
 
 def _text(cell: Any) -> str:
