@@ -272,7 +272,10 @@ def test_the_random_state_of_the_process_is_left_alone():
 def test_every_loss_has_its_name():
     public = {getattr(losses, name) for name in losses.__all__}
     kinds = {kind for kind in public if isinstance(kind, type)}
-    assert {kind for _, kind in losses.LOSSES.items()} == kinds - {type(losses.LOSSES)}
+    tags = {kind for _, kind in losses.TAG_LOSSES.items()}
+    assert {kind for _, kind in losses.LOSSES.items()} == kinds - tags - {type(losses.LOSSES)}
+    assert tags < kinds
+    assert all(kind.paper for kind in tags)
     assert {name for name in NAMES if name in losses.LOSSES} == set(losses.LOSSES)
     assert all(kind.paper for _, kind in losses.LOSSES.items())
     with pytest.raises(InputError, match="Did you mean 'blurry'"):

@@ -95,7 +95,7 @@ def test_an_installed_task_has_a_name(angles, compass, monkeypatch):
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        ("regresion", "the name of a task.*Known: prompts, regression, classification"),
+        ("regresion", "the name of a task.*Known: .*multilabel, regression, classification"),
         (3, "a task or its name"),
         ("nowhere.py:Task", "a file at nowhere.py"),
         ("collections:OrderedDict", "a subclass of chaffinch.tasks.Task"),

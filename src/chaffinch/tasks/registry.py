@@ -12,6 +12,7 @@ from chaffinch.pipeline.scan_input import ScanInput
 from chaffinch.pipeline.task_steps import provide
 from chaffinch.store.run import RunRecord
 from chaffinch.tasks.classification import Classification
+from chaffinch.tasks.multilabel.multilabel import Multilabel
 from chaffinch.tasks.prompts import PromptsTask
 from chaffinch.tasks.regression import Regression
 from chaffinch.tasks.task import Task
@@ -22,7 +23,13 @@ AUTO = "auto"
 GROUP = "chaffinch.tasks"
 """The group of entry points by which other packages add tasks."""
 
-_BUILT_IN: tuple[type[Task], ...] = (Tokens, PromptsTask, Regression, Classification)
+_BUILT_IN: tuple[type[Task], ...] = (
+    Tokens,
+    PromptsTask,
+    Multilabel,
+    Regression,
+    Classification,
+)
 """In the order in which they are asked; the last one takes whatever is left."""
 
 
