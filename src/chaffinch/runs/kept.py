@@ -10,8 +10,8 @@ import pandas as pd
 from chaffinch.core.errors import InputError
 from chaffinch.core.evidence import Evidence
 from chaffinch.core.findings import Findings
-from chaffinch.core.records import Records
 from chaffinch.core.notebook import shown
+from chaffinch.core.records import Records
 from chaffinch.core.types import Floats
 from chaffinch.pipeline.labelled import need_labels
 from chaffinch.pipeline.outcome import Result
