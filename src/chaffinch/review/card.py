@@ -38,6 +38,7 @@ class Card:
         shown: Whether anything of it can be shown.
         neighbours: The nearest samples, the nearest first.
         suggested: Code of the suggested class; None where there is none, or it is the given one.
+        new: The suggested label as text, of labels that are no classes; None likewise.
         menu: Code and name of every class but the given one.
         mine: What this reviewer decided; "" for nothing yet.
         reason: Why, in the reviewer's words.
@@ -51,6 +52,7 @@ class Card:
     shown: bool
     neighbours: tuple[Near, ...]
     suggested: int | None
+    new: str | None
     menu: tuple[tuple[int, str], ...]
     mine: str
     reason: str
@@ -73,7 +75,7 @@ def make_card(session: Session, row: int) -> Card:
     suspicion = session.findings["suspicion"].to_numpy(np.float64)
     rank = int((suspicion > suspicion[row]).sum()) + 1
     own, others = session.mine(decisions).get(row), session.others(decisions, row)
-    suggested = session.naming(session.findings["suggested_label"].iat[row])
+    suggested = session.text(session.findings["suggested_label"].iat[row])
     usable = suggested in session.classes and suggested != session.given[row]
     return Card(
         row,
@@ -82,6 +84,7 @@ def make_card(session: Session, row: int) -> Card:
         bool(exhibit.content),
         () if told is None else tuple(_near(session, one) for one in told.neighbours[:_NEIGHBOURS]),
         session.classes.index(str(suggested)) if usable else None,
+        None if session.form is None or suggested == session.given[row] else suggested,
         tuple(
             (code, wording.clean(label))
             for code, label in enumerate(session.classes)

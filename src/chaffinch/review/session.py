@@ -16,7 +16,9 @@ from chaffinch.pipeline.calibrate import (
     record_calibration,
     samples_to_check,
 )
+from chaffinch.pipeline.explain import explain_run_of_task
 from chaffinch.pipeline.ledger import run_id
+from chaffinch.repair.open_labels import LabelForm
 from chaffinch.report import wording, write
 from chaffinch.report.wording import Naming
 from chaffinch.review.exhibition import Exhibition
@@ -79,11 +81,15 @@ class Session:
         self._entered = False
         self.record, self.findings = run.latest
         self.explanations = {one.id: one for one in run.explanations}
+        if self.record.task is not None:
+            told = explain_run_of_task(self.record, self.findings)
+            self.explanations = {one.id: one for one in told}
         self.exhibition = Exhibition(run, data)
-        self.naming = Naming(self.record.data.classes)
+        self.naming = Naming(self.record.data.classes, self.record.task)
         self.classes = tuple(self.record.data.classes)
         self.ids = [str(one) for one in self.findings["id"]]
-        self.given = [self.naming(one) or "" for one in self.findings["given_label"]]
+        self.form = None if self.record.task is None else LabelForm.of_table(self.findings)
+        self.given = [self.text(one) or "" for one in self.findings["given_label"]]
         self.row_of = {name: row for row, name in enumerate(self.ids)}
         self._ledger, self._run, self._folder = ledger, run_id(run.path), run
         self._lock, self._learning = Lock(), Lock()
@@ -94,6 +100,28 @@ class Session:
             samples_to_check(run, ledger, checks)
         self.checks = tuple(drawn_rows(run)) if checks else ()
         self._show_latest()
+
+    def text(self, label: Any) -> str | None:
+        """A label as text, as decisions name it; None where it is missing."""
+        if self.form is None or wording.is_missing(label):
+            return self.naming(label)
+        return self.form.text(label)
+
+    def usable(self, label: str | None) -> str:
+        """The label that a reviewer named, as text.
+
+        Raises:
+            InputError: It is no class of the run, or of another type than the labels.
+        """
+        if self.form is None:
+            if label not in self.classes:
+                raise InputError(
+                    "one of the classes of the run", repr(label), "Choose one of the menu"
+                )
+            return str(label)
+        if not (label or "").strip():
+            raise InputError("the right label", "nothing", "Write it into the field")
+        return self.form.text(self.form.value(str(label).strip()))
 
     def enter(self, key: str) -> bool:
         """Whether a key lets in; the right one does so once."""
@@ -148,8 +176,8 @@ class Session:
             raise InputError(
                 f"one of {', '.join(ACTIONS)}", repr(action), "Press one of the buttons"
             )
-        if action == "relabel" and label not in self.classes:
-            raise InputError("one of the classes of the run", repr(label), "Choose one of the menu")
+        if action == "relabel":
+            label = self.usable(label)
         if len(reason) > LONGEST_REASON:
             raise InputError(
                 f"a reason of at most {LONGEST_REASON} letters", str(len(reason)), "Shorten it"
