@@ -65,7 +65,7 @@ def main() -> None:
             frames, labels, sequences, wrong = streams(seed, kind)
             random = np.random.default_rng(seed + 1)
             frames = frames + chosen.noise * random.normal(size=frames.shape)
-            table = judge_sequences(frames, labels, sequences, seed=seed).segments
+            table = judge_sequences(frames, labels.tolist(), sequences.tolist(), seed=seed).segments
             if len(table) != len(wrong):
                 raise SystemExit(f"{len(table)} segments instead of {len(wrong)}")
             found = (table["kind"] == kind).to_numpy()

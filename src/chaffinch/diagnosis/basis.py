@@ -138,4 +138,5 @@ def stacked(sources: Sequence[Floats], codes: Codes) -> Floats:
     total = weights[0] * centred(sources[0])
     for weight, source in zip(weights[1:], sources[1:], strict=True):
         total += weight * centred(source)
-    return np.maximum(normalise(total), LEAST, out=total)
+    kept: Floats = np.maximum(normalise(total), LEAST, out=total)
+    return kept

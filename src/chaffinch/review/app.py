@@ -142,8 +142,10 @@ def _writes(app: FastAPI, session: Session) -> None:
         wish, row = Wish.read(form), _number(form, "row")
         label = None
         if form.get("action") == "relabel":
-            code = _number(form, "code")
-            label = session.classes[code] if 0 <= code < len(session.classes) else None
+            label = form.get("label")
+            if session.form is None:
+                code = _number(form, "code")
+                label = session.classes[code] if 0 <= code < len(session.classes) else None
         source = CHECK if wish.section == CHECK else SOURCE
         made = session.decide(row, form.get("action", ""), label, form.get("reason", ""), source)
         after = None if session.learn_if_due() else row

@@ -23,12 +23,15 @@ class Reviewed(Protocol):
     """What is decided about, and by whom."""
 
     reviewer: str
-    classes: tuple[str, ...]
     ids: list[str]
     given: list[str]
 
     def check(self, row: int) -> None:
         """Refuse a row that the run does not have."""
+        ...
+
+    def usable(self, label: str | None) -> str:
+        """The label that a reviewer named, as text; refused if it is none of the task's."""
         ...
 
 
@@ -43,8 +46,8 @@ def make_decision(
     session.check(row)
     if action not in ACTIONS:
         raise InputError(f"one of {', '.join(ACTIONS)}", repr(action), "Press one of the buttons")
-    if action == "relabel" and label not in session.classes:
-        raise InputError("one of the classes of the run", repr(label), "Choose one of the menu")
+    if action == "relabel":
+        label = session.usable(label)
     if len(reason) > LONGEST_REASON:
         raise InputError(
             f"a reason of at most {LONGEST_REASON} letters", str(len(reason)), "Shorten it"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -35,8 +35,8 @@ _CONTROL = 104_729
 class Trains(Protocol):
     """A task that learns to predict targets from features."""
 
-    metric: Any
-    name: Any
+    name: ClassVar[str]
+    metric: ClassVar[str]
 
     @property
     def fit(self) -> Fit:
@@ -243,7 +243,11 @@ def _outcome(
         if name != "original"
     }
     means = {
-        name: {"error": float(np.mean([np.average(e, weights=w) for e, w in zip(own, weights, strict=True)]))}
+        name: {
+            "error": float(
+                np.mean([np.average(e, weights=w) for e, w in zip(own, weights, strict=True)])
+            )
+        }
         for name, own in errors.items()
     }
     gain = gains["repaired"]
