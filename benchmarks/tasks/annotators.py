@@ -21,7 +21,11 @@ from chaffinch.tasks.annotators.dawid_skene import dawid_skene
 
 SHIFT = 1.5
 WIDTH = 8
-PEERS = {"MajorityVote": {}, "DawidSkene": {"n_iter": 1000, "tol": 1e-9}, "GLAD": {"n_iter": 30}}
+PEERS: dict[str, dict[str, Any]] = {
+    "MajorityVote": {},
+    "DawidSkene": {"n_iter": 1000, "tol": 1e-9},
+    "GLAD": {"n_iter": 30},
+}
 
 
 def simulated_features(truth: pd.Series, seed: int) -> pd.DataFrame:
