@@ -1,7 +1,7 @@
 """What is wrong with the labels of ordered frames: verdicts on segments and frames."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,8 +49,8 @@ class SequenceJudgement:
 
 def judge_sequences(
     frames: Any,
-    labels: Sequence[Any],
-    sequences: Sequence[Any],
+    labels: Iterable[Any],
+    sequences: Iterable[Any],
     *,
     losses: Any = None,
     seed: int = 0,
@@ -212,7 +212,7 @@ def _end(segments: Segments, sequence: int) -> int:
     return int(segments.end[segments.sequence == sequence].max())
 
 
-def _codes(values: Sequence[Any], what: str) -> tuple[Codes, Any]:
+def _codes(values: Iterable[Any], what: str) -> tuple[Codes, Any]:
     given = pd.Series(list(values))
     if given.empty or given.isna().any():
         raise InputError(f"{what} without gaps", f"{int(given.isna().sum())} missing", "Fill them")
