@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chaffinch.core.evidence import Evidence
-from chaffinch.core.types import Floats
+from chaffinch.core.types import Codes, Floats
 from chaffinch.scorers.neighbours.knn import NUM_NEIGHBOURS, neighbourhood
 from chaffinch.scorers.outliers.last_layer import output_errors
-from chaffinch.scorers.probability import mean_over_epochs, pick, softmax
+from chaffinch.scorers.probability import log_softmax, mean_over_epochs, pick
 
 LEARNED = 0.5
 """A sample to whose label the epochs gave this probability on average is hard no more."""
@@ -64,19 +64,24 @@ def informative(evidence: Evidence) -> Informative:
     logits = evidence.logits if evidence.logits is not None else evidence.held_out_logits
     hardness = np.zeros(len(codes))
     if logits is not None:
-        confidence = mean_over_epochs(logits, lambda epoch: pick(softmax(epoch), codes))
+        confidence = _mean_confidence(logits, codes)
         hardness = np.clip((1 - confidence) / (1 - LEARNED), 0, 1)
     signs: dict[str, Floats] = {}
     if evidence.has("embeddings") and len(codes) > 1:
         signs["frequency"] = np.minimum(own_share(evidence) / ENOUGH, 1)
     if evidence.held_out_logits is not None:
         held_out = evidence.held_out_logits
-        unseen = mean_over_epochs(held_out, lambda epoch: pick(softmax(epoch), codes))
+        unseen = confidence if held_out is logits else _mean_confidence(held_out, codes)
         signs["consistency"] = np.minimum(unseen / ENOUGH, 1)
     if can_tell_effect(evidence):
         signs["effect"] = (validation_effect(evidence) > 0).astype(np.float64)
     support = np.mean(list(signs.values()), axis=0) if signs else np.zeros(len(codes))
     return Informative(hardness, support, signs)
+
+
+def _mean_confidence(logits: Floats, codes: Codes) -> Floats:
+    """(N,) probability of the given label, averaged over the epochs of (E, N, C) logits."""
+    return mean_over_epochs(logits, lambda epoch: np.exp(pick(log_softmax(epoch), codes)))
 
 
 def own_share(evidence: Evidence) -> Floats:
