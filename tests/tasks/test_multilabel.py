@@ -200,7 +200,7 @@ def test_a_plan_puts_tags_back_into_their_columns(columns_run, numbers, tmp_path
 
 def test_a_plan_of_tags_is_verified(columns_run):
     outcome = columns_run.verify(columns_run.propose(), seeds=2, control=False)
-    assert outcome.gain.mean > 0
+    assert outcome.difference.mean > 0
 
 
 @pytest.mark.slow  # a process of its own
