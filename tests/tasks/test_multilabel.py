@@ -1,5 +1,8 @@
 """Tags from data to findings, report and command line."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -179,3 +182,28 @@ def test_predictions_of_other_tags_are_refused(numbers):
         cf.judge(given, task="multilabel", records={"held_out_logits": np.zeros((400, 3))})
     with pytest.raises(InputError, match="held_out_logits"):
         cf.judge(given, task="multilabel", records={})
+
+
+def test_a_plan_puts_tags_back_into_their_columns(columns_run, numbers, tmp_path):
+    _, right, given = numbers
+    plan = columns_run.propose()
+    assert {"relabel"} <= {edit.action for edit in plan.edits}
+    out = columns_run.apply(plan, out=tmp_path / "mended.csv")
+    made = pd.read_csv(out)
+    columns = [f"tag_{name}" for name in NAMES]
+    assert made.columns[: 5 + len(NAMES)].tolist() == [*"abcde", *columns]
+    mended = made[columns].to_numpy() == 1
+    assert (mended != right).sum() < 0.8 * (given != right).sum()
+    changed = {edit.row for edit in plan.edits if edit.action == "relabel"}
+    assert set(np.flatnonzero((mended != given).any(axis=1))) == changed
+
+
+def test_a_plan_of_tags_is_verified(columns_run):
+    outcome = columns_run.verify(columns_run.propose(), seeds=2, control=False)
+    assert outcome.difference.mean > 0
+
+
+@pytest.mark.slow  # a process of its own
+def test_the_task_of_a_kept_run_is_found_without_a_scan():
+    code = "import chaffinch.runs.run, chaffinch.pipeline.task_steps as s; assert s._found_by"
+    subprocess.run([sys.executable, "-c", code], check=True)
