@@ -7,6 +7,7 @@ probabilities are kept, too. Without --out the results are printed only.
 """
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def main() -> None:
     if arguments.out is None:
         print("\n" + summary(table))
     else:
-        words = " ".join(["python -m benchmarks.people", *sys.argv[1:]])
+        words = f"python -m benchmarks.people {shlex.join(sys.argv[1:])}"
         write_page(table, plan, notes, words, arguments.out)
 
 
