@@ -111,7 +111,9 @@ def _map(axes: "Axes", table: pd.DataFrame, points: Any, colour: str) -> None:
     size = float(np.clip(6000 / max(len(table), 1), 1, 14))
     numeric = pd.api.types.is_float_dtype(column)
     if numeric:
-        drawn = axes.scatter(*points.T, c=column.to_numpy(np.float64), s=size, cmap="coolwarm")
+        drawn = axes.scatter(
+            points[:, 0], points[:, 1], c=column.to_numpy(np.float64), s=size, cmap="coolwarm"
+        )
         if axes.figure is not None:
             axes.figure.colorbar(drawn, ax=axes, label=colour)
     else:
@@ -120,7 +122,8 @@ def _map(axes: "Axes", table: pd.DataFrame, points: Any, colour: str) -> None:
             own = (values == name).to_numpy()
             few = place < _MOST_COLOURS
             axes.scatter(
-                *points[own].T,
+                points[own, 0],
+                points[own, 1],
                 s=size,
                 color=f"C{place}" if few else "0.7",
                 label=name if few else None,

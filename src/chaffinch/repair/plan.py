@@ -18,7 +18,7 @@ from chaffinch.core.edit import ACTIONS, Edit
 from chaffinch.core.edit_row import COLUMNS, check_columns, edits_of, row_of, separator_of
 from chaffinch.core.errors import InputError
 from chaffinch.core.identity import digest
-from chaffinch.core.notebook import shown
+from chaffinch.core.notebook import Table, shown
 from chaffinch.core.parsing import parse_json
 from chaffinch.core.uneven import need_no_longer
 from chaffinch.repair.application import ApplyKeywords, apply_edits
@@ -70,7 +70,10 @@ class Plan:
     def _repr_html_(self) -> str:
         counts = [(action, f"{count:,}") for action, count in self.counts.items()]
         first = [(one.id, one.action, one.reason) for one in self.edits[:8]]
-        tables = [(("action", "edits"), counts), (("id", "action", "reason"), first)]
+        tables: list[Table] = [
+            (("action", "edits"), counts),
+            (("id", "action", "reason"), first),
+        ]
         return shown(repr(self), self.notes, tables if self.edits else ())
 
     @property
