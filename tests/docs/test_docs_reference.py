@@ -40,8 +40,10 @@ from chaffinch.pipeline.check_file import TO_CHECK
 from chaffinch.pipeline.options import ScanOptions
 from chaffinch.pipeline.repairing import REPAIR
 from chaffinch.pipeline.verification.outcome import VERIFICATION
+from chaffinch.report.projection import MAP
 from chaffinch.scorers import FAMILIES, SCORERS
 from chaffinch.store import run
+from chaffinch.store.album import ALBUM
 
 SCAN, FINDINGS, BENCH = DOCS / "scan.md", DOCS / "findings.md", DOCS / "bench.md"
 CORRUPTIONS_PAGE = DOCS / "corruptions.md"
@@ -112,7 +114,7 @@ def test_every_format_and_name_that_is_looked_for_is_documented():
 
 def test_every_file_of_a_run_is_documented():
     files = {run.FINDINGS, run.RECORD, run.GALLERY, run.REPORT, run.EXPLANATIONS}
-    files |= {run.CALIBRATION, run.CALIBRATED, TO_CHECK}
+    files |= {ALBUM, MAP, run.CALIBRATION, run.CALIBRATED, TO_CHECK}
     files |= {BASIS, f"{run.EVIDENCE}/", "plan.json", REPAIR}
     files |= {VERIFICATION, VERIFICATION.replace(".json", ".html")}
     assert {name for row in table(SCAN, "file") for name in names(row[0])} == files

@@ -73,12 +73,14 @@ def test_run_folder_holds_the_contract(csv, tmp_path):
     out = tmp_path / "run"
     findings = cf.scan(csv, out=out, seed=3, **QUICK)
     assert {p.name for p in out.iterdir()} == {
+        "album.json",
         "basis.npz",
         "evidence",
         "explanations.json",
         "files.json",
         "findings.parquet",
         "gallery.json",
+        "map.parquet",
         "plan.json",
         "report.html",
         "run.json",

@@ -79,3 +79,10 @@ def test_without_a_gallery_the_figures_remain(make_run):
     text = printed(make_run(shown=0))
     assert "look mislabelled" in text
     assert "Most suspicious" not in text
+
+
+@pytest.mark.parametrize(("rate", "command"), [(0.08, "review"), (0.0, "calibrate")])
+def test_the_last_line_says_what_to_do_next(make_run, rate, command):
+    run = make_run(rate=rate)
+    last = printed(run).splitlines()[-1]
+    assert re.match(rf"Next +chaffinch {command} {re.escape(run.path.as_posix())}  \(", last)

@@ -63,7 +63,7 @@ def _check_map(table: pd.DataFrame, points: Floats | None, colour: str) -> None:
         raise InputError(
             f"points of shape ({len(table)}, 2) for the map",
             got,
-            "Draw it from a run, which knows where its samples lie: run.plot('map')",
+            "Draw it from a run that keeps an embedding: run.plot('map')",
         )
     if colour not in table:
         raise InputError("a column of the findings", repr(colour), "Choose one of run.table")

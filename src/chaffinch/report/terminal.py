@@ -56,6 +56,7 @@ def summary(run: RunFolder, console: Console) -> None:
     for place in _places(run):
         # The terminal may wrap a long path; broken by us it could not be copied.
         console.print(place, soft_wrap=True)
+    console.print(_next(run, outcome), soft_wrap=True)
 
 
 def _headline(outcome: Verdict) -> Text:
@@ -171,6 +172,19 @@ def _places(run: RunFolder) -> list[Text]:
         Text.assemble((f"{name:<13}", _SLATE), _flat((run.path / file).as_posix()))
         for name, file in places.items()
     ]
+
+
+def _next(run: RunFolder, outcome: Verdict) -> Text:
+    """One line of what to do next."""
+    if not outcome.labelled:
+        command, why = "propose", "a plan of what to do"
+    elif outcome.flagged:
+        command, why = "review", "look at them and decide"
+    else:
+        command, why = "calibrate", "30 answers tell how many labels are wrong"
+    place = _flat(run.path.as_posix())
+    quoted = f"'{place}'" if " " in place else place
+    return Text.assemble(("Next         ", _SLATE), f"chaffinch {command} {quoted}  ({why})")
 
 
 def _notes(outcome: Verdict) -> Table:
