@@ -17,6 +17,7 @@ from chaffinch.core.group_note import group_notes
 from chaffinch.core.judged import wrong_label
 from chaffinch.core.kinds import PROBABILITY_COLUMNS, SET_ASIDE, probability_columns
 from chaffinch.core.notebook import shown
+from chaffinch.core.own_kinds import with_own_kinds
 from chaffinch.core.plot import draw
 from chaffinch.core.rate_range import CANNOT_TELL, RateRange
 from chaffinch.core.recalibrated import kinds_of
@@ -237,6 +238,7 @@ class Findings:
         basis = first._evidence
         joined = join(told, first.table["id"].tolist(), basis.given)
         made = changes(first.table, first.classes, basis, joined)
+        made = with_own_kinds(made, first.table, first.details)
         flagged = int(first.table["flagged"].sum())
         then = {"flagged": flagged, "estimated_errors": round(first.estimated_errors, 6)}
         calibration = {**made["details"]["calibration"], "before": then}

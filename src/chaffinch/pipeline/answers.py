@@ -97,7 +97,9 @@ def answers_of(run: RunFolder, findings: Findings, ledger: Ledger | None) -> pd.
             key = str(one["sample"]), str(one["reviewer"])
             if key[0] in given:
                 label = _label(one, given[key[0]])
-                rows[key] = (label if label in classes else None, None)
+                # A label that no sample has yet says that the given one is wrong.
+                new = label is not None and label not in classes and run.record.task is not None
+                rows[key] = (label if label in classes else None, True if new else None)
     for said in kept.answers:
         key = said.id, said.reviewer
         if said.id in given and (key not in rows or rows[key][0] is None):

@@ -18,7 +18,7 @@ from chaffinch.core.types import Floats
 from chaffinch.diagnosis.relearning import relearn
 from chaffinch.pipeline.answers import answers_of, take_answers
 from chaffinch.pipeline.check_file import TO_CHECK, write_check_file
-from chaffinch.pipeline.labelled import need_labels
+from chaffinch.pipeline.labelled import refuse_prompts
 from chaffinch.pipeline.ledger import ledger_for, run_id
 from chaffinch.pipeline.outcome import findings_of, judgement_of
 from chaffinch.report import write
@@ -70,7 +70,7 @@ def calibrate(
         made: Findings = run.calibrate(answers, ledger=ledger, reviewer=reviewer).findings
         return made
     folder = RunFolder(_place(run))
-    need_labels(folder.record)
+    refuse_prompts(folder.record)
     book, first = ledger_for(folder.path, ledger), findings_of(folder)
     if answers is not None:
         take_answers(folder, first, answers, book, reviewer or user())
@@ -201,7 +201,7 @@ def ask(
         InputError: A run on prompts, nothing left to check, or a file with answers that would be
             lost.
     """
-    need_labels(run.record)
+    refuse_prompts(run.record)
     book, first = ledger_for(run.path, ledger), findings_of(run)
     rows = samples_to_check(run, book, COUNT if count is None else count, more=count is not None)
     if not rows:
@@ -248,6 +248,8 @@ def learned(
 
 def _evidence(run: RunFolder) -> Evidence | None:
     """The evidence of a run, where it kept any that can be read."""
+    if run.record.task is not None:  # it has records of its own
+        return None
     try:
         folder = EvidenceFolder(run.path / EVIDENCE)
         return folder.load() if folder.whole else None

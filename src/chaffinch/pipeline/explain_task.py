@@ -38,7 +38,7 @@ def explain_findings(
         for name in scorer_columns(table.columns)
         if len(table) > 1 and pd.api.types.is_numeric_dtype(table[name])
     }
-    form = LabelForm.of(table["given_label"].infer_objects().to_numpy())
+    form = LabelForm.of_table(table)
     return [_explained(table.iloc[row], form, kinds, scores, row) for row in rows]
 
 

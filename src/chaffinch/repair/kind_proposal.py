@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from chaffinch.core.edit import LEAVE_OUT, Edit
 from chaffinch.core.findings import Findings
 from chaffinch.core.kinds import Kind
+from chaffinch.core.types import Floats
 from chaffinch.repair.open_labels import LabelForm
 from chaffinch.repair.plan import Plan
 from chaffinch.repair.policy import Policy, find_policy
@@ -56,7 +58,7 @@ def propose_by_kind(
 def _by_policy(
     findings: Findings, kinds: Mapping[str, Kind], rules: Policy, fingerprint: str
 ) -> Plan:
-    form = LabelForm.of(findings.table["given_label"].infer_objects().to_numpy())
+    form = LabelForm.of_table(findings.table)
     edits: dict[int, Edit] = {}
     for row, one in enumerate(findings.table.to_dict("records")):
         least = one["suspicion"] >= rules.least_suspicion and one["q_value"] <= rules.fdr
@@ -71,15 +73,15 @@ def _by_policy(
             break
         if row not in edits:
             one = findings.table.iloc[row]
-            told = {"kind": str(one["kind"]), "old_label": str(one["given_label"])}
             reason = "It is the most doubtful that is left."
-            edits[row] = Edit(str(one["id"]), "review", **told, reason=reason)
+            name, kind, given = (str(one[key]) for key in ("id", "kind", "given_label"))
+            edits[row] = Edit(name, "review", kind, given, reason=reason)
     ordered = tuple(edits[row] for row in sorted(edits))
     return Plan(ordered, fingerprint, rules.name, (*findings.notes, *beyond))
 
 
 def _edit(
-    row: Mapping[str, object], kinds: Mapping[str, Kind], rules: Policy, form: LabelForm
+    row: Mapping[str, Any], kinds: Mapping[str, Kind], rules: Policy, form: LabelForm
 ) -> Edit | None:
     kind = kinds.get(str(row["kind"]))
     step = "review" if kind is None else kind.step or _STEPS[kind.treatment]
@@ -88,12 +90,13 @@ def _edit(
     elif step == "deduplicate":
         step = "trim" if rules.near_duplicate == "deduplicate" else rules.near_duplicate
     title = str(row["kind"]).replace("_", " ") if kind is None else kind.title.lower()
-    suspicion, given = float(str(row["suspicion"])), str(row["given_label"])
-    reason, more = f"{title.capitalize()} (suspicion {suspicion:.2f})", {}
+    suspicion, given = float(row["suspicion"]), str(row["given_label"])
+    reason = f"{title.capitalize()} (suspicion {suspicion:.2f})"
+    more: dict[str, Any] = {}
     sure = suspicion
     if step == "relabel":
         other = None if pd.isna(row["suggested_label"]) else form.text(row["suggested_label"])
-        known = float(str(row["suggestion_confidence"]))
+        known = float(row["suggestion_confidence"])
         if other is not None and other != given and known >= rules.relabel_confidence:
             more, sure = {"new_label": other}, known
             reason += f"; {other!r} is right with probability {known:.2f}"
@@ -113,12 +116,12 @@ def _edit(
         given,
         reason=f"{reason}.",
         confidence=round(min(max(sure, 0.0), 1.0), 6),
-        **more,  # type: ignore[arg-type]
+        **more,
     )
 
 
 def _keep_within_budget(
-    edits: dict[int, Edit], suspicion: np.ndarray, rules: Policy
+    edits: dict[int, Edit], suspicion: Floats, rules: Policy
 ) -> tuple[str, ...]:
     """Weigh down, rather than leave out, the least suspicious of what is beyond the budget."""
     out = [row for row, edit in edits.items() if edit.action in LEAVE_OUT]

@@ -41,6 +41,12 @@ class LabelForm:
                 return cls(classes, digits)
         return cls(classes, None)
 
+    @classmethod
+    def of_table(cls, findings: pd.DataFrame) -> "LabelForm":
+        """The form of the given labels of findings."""
+        known = findings["given_label"].dropna()
+        return cls.of(known.infer_objects().to_numpy())
+
     @property
     def is_number(self) -> bool:
         """Whether labels are numbers."""

@@ -41,6 +41,7 @@ class Card:
         opponents: Those whose gradients pull against its label, the strongest first.
         helpers: Those that pull towards it.
         suggested: Code of the suggested class; None where there is none, or it is the given one.
+        new: The suggested label as text, of labels that are no classes; None likewise.
         menu: Code and name of every class but the given one.
         mine: What this reviewer decided; "" for nothing yet.
         reason: Why, in the reviewer's words.
@@ -56,6 +57,7 @@ class Card:
     opponents: tuple[Near, ...]
     helpers: tuple[Near, ...]
     suggested: int | None
+    new: str | None
     menu: tuple[tuple[int, str], ...]
     mine: str
     reason: str
@@ -78,7 +80,7 @@ def make_card(session: Session, row: int, decisions: pd.DataFrame | None = None)
     suspicion = session.findings["suspicion"].to_numpy(np.float64)
     rank = int((suspicion > suspicion[row]).sum()) + 1
     own, others = session.mine(decisions).get(row), session.others(decisions, row)
-    suggested = session.naming(session.findings["suggested_label"].iat[row])
+    suggested = session.text(session.findings["suggested_label"].iat[row])
     usable = suggested in session.classes and suggested != session.given[row]
     return Card(
         row,
@@ -89,6 +91,7 @@ def make_card(session: Session, row: int, decisions: pd.DataFrame | None = None)
         _company(session, () if told is None else told.opponents),
         _company(session, () if told is None else told.helpers),
         session.classes.index(str(suggested)) if usable else None,
+        None if session.form is None or suggested == session.given[row] else suggested,
         tuple(
             (code, wording.clean(label))
             for code, label in enumerate(session.classes)

@@ -31,6 +31,10 @@ class Reviewed(Protocol):
         """Refuse a row that the run does not have."""
         ...
 
+    def usable(self, label: str | None) -> str:
+        """The label that a reviewer named, as text; refuses what is none."""
+        ...
+
 
 def make_decision(
     session: Reviewed, row: int, action: str, label: str | None, reason: str, source: str
@@ -43,8 +47,8 @@ def make_decision(
     session.check(row)
     if action not in ACTIONS:
         raise InputError(f"one of {', '.join(ACTIONS)}", repr(action), "Press one of the buttons")
-    if action == "relabel" and label not in session.classes:
-        raise InputError("one of the classes of the run", repr(label), "Choose one of the menu")
+    if action == "relabel":
+        label = session.usable(label)
     if len(reason) > LONGEST_REASON:
         raise InputError(
             f"a reason of at most {LONGEST_REASON} letters", str(len(reason)), "Shorten it"

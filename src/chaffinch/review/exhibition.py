@@ -6,7 +6,7 @@ from typing import Any
 from chaffinch.core.dataset import Dataset
 from chaffinch.core.errors import ChaffinchError
 from chaffinch.pipeline.gallery import exhibit
-from chaffinch.pipeline.labelled import need_labels
+from chaffinch.pipeline.labelled import refuse_prompts
 from chaffinch.pipeline.run_data import open_as_run
 from chaffinch.store.run import Exhibit, RunFolder
 
@@ -33,7 +33,7 @@ class Exhibition:
         self._kept = {one.id: one for one in run.gallery}
         self._data: Dataset | None = None
         self.note = ""
-        need_labels(run.record)
+        refuse_prompts(run.record)
         try:
             self._data = open_as_run(run.record, run.findings, data)
         except (ChaffinchError, OSError) as error:

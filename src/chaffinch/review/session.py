@@ -17,7 +17,9 @@ from chaffinch.pipeline.calibrate import (
     record_calibration,
     samples_to_check,
 )
+from chaffinch.pipeline.explain import explain_run_of_task
 from chaffinch.pipeline.ledger import run_id
+from chaffinch.repair.open_labels import LabelForm
 from chaffinch.report import wording, write
 from chaffinch.report.wording import Naming
 from chaffinch.review.entry import SOURCE, SUGGESTED, decision_again, make_decision, records
@@ -76,11 +78,15 @@ class Session:
         self._entered = False
         self.record, self.findings = run.latest
         self.explanations = {one.id: one for one in run.explanations}
+        if self.record.task is not None:
+            told = explain_run_of_task(self.record, self.findings)
+            self.explanations = {one.id: one for one in told}
         self.exhibition = Exhibition(run, data)
-        self.naming = Naming(self.record.data.classes)
+        self.naming = Naming(self.record.data.classes, self.record.task)
         self.classes = tuple(self.record.data.classes)
         self.ids = [str(one) for one in self.findings["id"]]
-        self.given = [self.naming(one) or "" for one in self.findings["given_label"]]
+        self.form = None if self.record.task is None else LabelForm.of_table(self.findings)
+        self.given = [self.text(one) or "" for one in self.findings["given_label"]]
         self.row_of = {name: row for row, name in enumerate(self.ids)}
         self._ledger, self._run, self.folder = ledger, run_id(run.path), run
         self._lock, self._learning = Lock(), Lock()
@@ -92,6 +98,28 @@ class Session:
             samples_to_check(run, ledger, checks)
         self.checks = tuple(drawn_rows(run)) if checks else ()
         self._show_latest()
+
+    def text(self, label: Any) -> str | None:
+        """A label as text, as decisions name it; None where it is missing."""
+        if self.form is None or wording.is_missing(label):
+            return self.naming(label)
+        return self.form.text(label)
+
+    def usable(self, label: str | None) -> str:
+        """The label that a reviewer named, as text.
+
+        Raises:
+            InputError: It is no class of the run, or of another type than the labels.
+        """
+        if self.form is None:
+            if label not in self.classes:
+                raise InputError(
+                    "one of the classes of the run", repr(label), "Choose one of the menu"
+                )
+            return str(label)
+        if not (label or "").strip():
+            raise InputError("the right label", "nothing", "Write it into the field")
+        return self.form.text(self.form.value(str(label).strip()))
 
     def enter(self, key: str) -> bool:
         """Whether a key lets in; the right one does so once."""
@@ -190,8 +218,9 @@ class Session:
 
     def suggested(self, row: int) -> str | None:
         """The suggested class of a row; None where there is none, or it is the given one."""
-        name = self.naming(self.findings["suggested_label"].iat[row])
-        return name if name in self.classes and name != self.given[row] else None
+        name = self.text(self.findings["suggested_label"].iat[row])
+        known = self.form is not None or name in self.classes
+        return name if known and name != self.given[row] else None
 
     def _record(self, made: list[Decision]) -> None:
         """Into the ledger, as one entry, with what stood before for `undo`."""

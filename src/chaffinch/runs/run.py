@@ -17,7 +17,7 @@ from chaffinch.pipeline.check_file import read_check_file
 from chaffinch.pipeline.exchange import export_run
 from chaffinch.pipeline.explain import explain_run_of_task, explain_table, root_of
 from chaffinch.pipeline.history import history_of
-from chaffinch.pipeline.labelled import need_labels, refuse_prompts
+from chaffinch.pipeline.labelled import refuse_prompts
 from chaffinch.pipeline.ledger import ledger_for
 from chaffinch.pipeline.outcome import Result, findings_of
 from chaffinch.runs.place import run_folder
@@ -92,7 +92,7 @@ class Run(RepairableRun):
         Raises:
             InputError: No answers, or ids or labels that are not in the run.
         """
-        need_labels(self.info)
+        refuse_prompts(self.info)
         told: Any = answers
         if isinstance(told, str | os.PathLike):
             told = read_check_file(Path(told), self.findings)
@@ -112,7 +112,7 @@ class Run(RepairableRun):
         Raises:
             InputError: A run on prompts, or a ledger that cannot be opened.
         """
-        need_labels(self.info)
+        refuse_prompts(self.info)
         if self._folder is None:
             return self.answers is not None
         book = ledger_for(self.path, ledger)

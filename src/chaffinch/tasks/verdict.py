@@ -8,6 +8,7 @@ import pandas as pd
 from chaffinch.core.errors import InputError
 from chaffinch.core.findings import Findings
 from chaffinch.core.kinds import Kind
+from chaffinch.core.own_kinds import HARMFUL_KINDS
 from chaffinch.core.types import Codes, Floats, Mask
 from chaffinch.diagnosis.rate import rates
 from chaffinch.diagnosis.selection import Threshold, q_values
@@ -61,6 +62,7 @@ def findings_of_judgement(
     table = pd.DataFrame({**columns, **judgement.scores})
     by_kind = {name: kinds[:, place] for place, name in enumerate(names)}
     details = dict(judgement.details)
+    details[HARMFUL_KINDS] = [name for name, one in zip(names, harmful, strict=True) if one]
     details["rates"] = rates(suspicion, np.zeros(len(problem), np.int64), (), by_kind)
     return Findings(
         table,

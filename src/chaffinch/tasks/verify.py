@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -35,8 +35,8 @@ _CONTROL = 104_729
 class Trains(Protocol):
     """A task that learns to predict targets from features."""
 
-    metric: Any
-    name: Any
+    name: ClassVar[str]
+    metric: ClassVar[str]
 
     @property
     def fit(self) -> Fit:
