@@ -243,7 +243,11 @@ def _outcome(
         if name != "original"
     }
     means = {
-        name: {"error": float(np.mean([np.average(e, weights=w) for e, w in zip(own, weights, strict=True)]))}
+        name: {
+            "error": float(
+                np.mean([np.average(e, weights=w) for e, w in zip(own, weights, strict=True)])
+            )
+        }
         for name, own in errors.items()
     }
     gain = gains["repaired"]
