@@ -285,3 +285,20 @@ def test_new_labels_of_another_type_are_refused(compass):
     closed = Plan((Edit("0", "relabel", new_label="999"),))
     with pytest.raises(InputError, match="a class of the data"):
         closed.apply(frame, id_column="id")
+
+
+def test_answers_may_name_a_value_that_no_sample_has(kept, right):
+    asked = kept.findings.to_check(30)
+    answers = {
+        one: 43.21 if row in SLIPS else False
+        for one, row in zip(asked["id"], asked["row"], strict=True)
+    }
+    plan = kept.calibrate(answers).propose()
+    told = {edit.id: edit for edit in plan.edits}
+    named = [one for one, value in answers.items() if value]
+    assert len(named) >= 5
+    assert all(float(told[one].new_label) == 43.21 for one in named)
+    in_memory = kept.findings.calibrate(answers)
+    assert in_memory.details["calibration"]["wrong"] == len(named)
+    with pytest.raises(InputError, match="answers that name one of the classes"):
+        kept.findings.calibrate({asked["id"][0]: "dear"})

@@ -17,7 +17,7 @@ from chaffinch.core.group_note import group_notes
 from chaffinch.core.judged import wrong_label
 from chaffinch.core.kinds import PROBABILITY_COLUMNS, SET_ASIDE, probability_columns
 from chaffinch.core.notebook import shown
-from chaffinch.core.own_kinds import with_own_kinds
+from chaffinch.core.own_kinds import widened, with_own_kinds, without_new
 from chaffinch.core.plot import draw
 from chaffinch.core.rate_range import CANNOT_TELL, RateRange
 from chaffinch.core.recalibrated import kinds_of
@@ -222,7 +222,7 @@ class Findings:
             InputError: No answers, ids or labels that are not in the findings.
         """
         if not self.is_judged.all():
-            told, aside = frame(answers, self.classes), set(self.table["id"][~self.is_judged])
+            told, aside = self._told(answers), set(self.table["id"][~self.is_judged])
             other, judged = told["id"].isin(aside), self.judged
             if isinstance(answers, pd.DataFrame):
                 answers = answers[~other.to_numpy()]
@@ -232,7 +232,7 @@ class Findings:
             learned = judged if other.all() else judged.calibrate(answers)
             return self.with_judged(learned)._with_labels(told[other])
         first = self if self.origin is None else self.origin
-        told, notes = self._weighed(frame(answers, self.classes))
+        told, notes = self._weighed(self._told(answers))
         if self.answers is not None:
             told = pd.concat([self.answers, told]).drop_duplicates(["id", "reviewer"], keep="last")
         basis = first._evidence
@@ -292,6 +292,11 @@ class Findings:
             column.iloc[rows] = made.table[name].to_numpy(dtype=object)
             table[name] = column.infer_objects()
         return replace(made, table=table)
+
+    def _told(self, answers: Mapping[Any, Any] | pd.DataFrame) -> pd.DataFrame:
+        """Answers as `frame` reads them; a label that no sample has says "wrong"."""
+        classes = widened(self.classes, answers, self.details)
+        return without_new(frame(answers, classes), len(self.classes))
 
     def _weighed(self, told: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
         """Answers with the weights of `to_check` where none were given, and notes on them."""

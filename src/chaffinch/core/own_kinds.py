@@ -5,13 +5,56 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from chaffinch.core.labels import class_named, class_names
 from chaffinch.core.types import Floats
 
 HARMFUL_KINDS = "harmful_kinds"
 """Key of the details of findings under which the harmful kinds of a task stand."""
 
 _TINY = 1e-12
+
+
+def widened(classes: NDArray[Any], answers: Any, details: Mapping[str, Any]) -> NDArray[Any]:
+    """The labels there are and those that answers name anew, where a label may be any value.
+
+    Args:
+        classes: (C,) the different labels there are.
+        answers: As `Findings.calibrate` takes them.
+        details: Of the findings; without `HARMFUL_KINDS` labels are classes, and nothing is added.
+
+    Returns:
+        (C',) the classes, then the new values as they are; True and False are no labels.
+    """
+    if HARMFUL_KINDS not in details:
+        return classes
+    values: list[Any] = []
+    if isinstance(answers, pd.DataFrame):
+        values = answers["label"].tolist() if "label" in answers else []
+    elif isinstance(answers, Mapping):
+        values = list(answers.values())
+    known = set(class_names(classes))
+    numbers, added = classes.dtype.kind in "iuf", {}
+    for value in values:
+        if np.ndim(value) or pd.isna(value) or isinstance(value, bool | np.bool_):
+            continue
+        fits = not numbers or bool(np.isfinite(pd.to_numeric(value, errors="coerce")))
+        if fits and class_named(str(value), known) not in known:
+            added[str(value)] = value
+    more = np.asarray([*class_names(classes), *added], dtype=object)
+    return more if added else classes
+
+
+def without_new(told: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Answers in which a label that no sample has says that the given one is wrong.
+
+    Args:
+        told: As `frame` makes it.
+        count: C, how many different labels there are.
+    """
+    new = told["label"] >= count
+    return told.assign(label=told["label"].mask(new, -1), wrong=told["wrong"].mask(new, 1.0))
 
 
 def with_own_kinds(

@@ -11,6 +11,7 @@ from chaffinch.core.answers import frame, join
 from chaffinch.core.errors import ChaffinchError
 from chaffinch.core.findings import Findings
 from chaffinch.core.labels import class_names
+from chaffinch.core.own_kinds import widened
 from chaffinch.pipeline.ledger import run_id
 from chaffinch.store.decision import Decision
 from chaffinch.store.ledger import Ledger
@@ -45,8 +46,9 @@ def take_answers(
     Raises:
         InputError: Any reason of `Findings.calibrate`; nothing is kept then.
     """
-    told = frame(answers, findings.classes)
-    names = class_names(findings.classes)
+    classes = widened(findings.classes, answers, findings.details)
+    told = frame(answers, classes)
+    names = class_names(classes)
     code_of = {name: code for code, name in enumerate(names)}
     # Samples that were not judged may have no label, or one of no class.
     given = np.asarray([code_of.get(str(one), -1) for one in findings.table["given_label"]])
@@ -103,7 +105,8 @@ def answers_of(run: RunFolder, findings: Findings, ledger: Ledger | None) -> pd.
     for said in kept.answers:
         key = said.id, said.reviewer
         if said.id in given and (key not in rows or rows[key][0] is None):
-            rows[key] = (said.label, said.wrong)
+            new = said.label is not None and said.label not in classes
+            rows[key] = (None, True) if new else (said.label, said.wrong)
     table = pd.DataFrame(
         [(name, label, wrong, who) for (name, who), (label, wrong) in rows.items()],
         columns=["id", "label", "wrong", "reviewer"],

@@ -140,12 +140,7 @@ def _writes(app: FastAPI, session: Session) -> None:
     @app.post("/decide")
     def decide(request: Request, form: Annotated[Form, Depends(checked)]) -> Response:
         wish, row = Wish.read(form), _number(form, "row")
-        label = None
-        if form.get("action") == "relabel":
-            label = form.get("label")
-            if session.form is None:
-                code = _number(form, "code")
-                label = session.classes[code] if 0 <= code < len(session.classes) else None
+        label = _label(session, form)
         source = CHECK if wish.section == CHECK else SOURCE
         made = session.decide(row, form.get("action", ""), label, form.get("reason", ""), source)
         after = None if session.learn_if_due() else row
@@ -153,10 +148,7 @@ def _writes(app: FastAPI, session: Session) -> None:
 
     @app.post("/decide-all")
     def decide_all(request: Request, form: Annotated[Form, Depends(checked)]) -> Response:
-        label, rows = None, _rows(form)
-        if form.get("action") == "relabel":
-            code = _number(form, "code")
-            label = session.classes[code] if 0 <= code < len(session.classes) else None
+        label, rows = _label(session, form), _rows(form)
         count = session.decide_all(rows, form.get("action", ""), label, form.get("reason", ""))
         session.learn_if_due()
         left = len(rows) - count
@@ -224,6 +216,16 @@ def _rows(form: Form) -> list[int]:
 
 def _same(given: str, wanted: str) -> bool:
     return secrets.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
+
+
+def _label(session: Session, form: Form) -> str | None:
+    """The label that was named: a class by its code, of other labels the text of it."""
+    if form.get("action") != "relabel":
+        return None
+    if session.form is not None:
+        return form.get("label")
+    code = _number(form, "code")
+    return session.classes[code] if 0 <= code < len(session.classes) else None
 
 
 def _number(form: Form, name: str, default: int | None = None) -> int:

@@ -31,7 +31,7 @@ class Reviewed(Protocol):
         ...
 
     def usable(self, label: str | None) -> str:
-        """The label that a reviewer named, as text; refused if it is none of the task's."""
+        """The label that a reviewer named, as text; refuses what is none."""
         ...
 
 
