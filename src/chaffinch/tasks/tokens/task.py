@@ -18,6 +18,7 @@ from chaffinch.core.types import Codes, Floats
 from chaffinch.data.huggingface import is_huggingface
 from chaffinch.data.text import TextData
 from chaffinch.pipeline.scan_input import ScanInput
+from chaffinch.repair.plan import Plan
 from chaffinch.tasks.fold_task import FoldTask
 from chaffinch.tasks.folds import Predict
 from chaffinch.tasks.task import Judgement, Problem
@@ -138,6 +139,18 @@ class Tokens(FoldTask):
         padded = np.zeros((len(tags), max(lengths), len(classes)), np.float32)
         padded[np.arange(max(lengths)) < np.array(lengths)[:, None]] = flat
         return {"held_out_tags": padded}
+
+    def write(self, plan: Plan, data: Any, opening: Mapping[str, Any], **options: Any) -> Any:
+        """Refused: tags of tokens are not written back.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(
+            "labels that stand in one column as they are read",
+            "tags of tokens",
+            "Take the tags from the columns row and new_label of run.propose().table",
+        )
 
     def judge(self, problem: Problem, records: Records) -> Judgement:
         """Weigh what else each entity could be, and put the verdicts of a sentence together."""
