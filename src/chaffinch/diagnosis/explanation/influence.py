@@ -14,11 +14,14 @@ _BLOCK_BYTES = 32 * 2**20
 
 
 @once_per_evidence
-def _factors(evidence: Evidence) -> tuple[Floats, Floats]:
-    """(N, C) errors and (N, I) inputs of the last layer, each row of length one."""
-    errors = lasting_errors(evidence)
-    inputs = layer_inputs(evidence.need("features"), evidence.bias)
-    return _unit(errors), _unit(inputs)
+def _errors(evidence: Evidence) -> Floats:
+    """(N, C) errors, each row of length one."""
+    return _unit(lasting_errors(evidence))
+
+
+def _inputs(evidence: Evidence, rows: NDArray[np.int64]) -> Floats:
+    """(n, I) inputs of the last layer in some rows, each of length one."""
+    return _unit(layer_inputs(evidence.need("features")[rows], evidence.bias))
 
 
 def _unit(rows: Floats) -> Floats:
@@ -51,19 +54,19 @@ def strongest(
         (n, 2 count) positions, first the most similar in falling order, then the most opposed,
         the strongest first; and (n, 2 count) cosines. The sample itself is left out.
     """
-    errors, inputs = _factors(evidence)
+    errors = _errors(evidence)
     others = np.arange(len(errors))
     if len(errors) > EXACT_UP_TO:
         chosen = stream(0, "helpers and opponents").choice(others, EXACT_UP_TO, replace=False)
         others = np.sort(chosen)
     count = min(count, (len(others) - 1) // 2)
-    other_errors, other_inputs = errors[others], inputs[others]
+    other_errors, other_inputs = errors[others], _inputs(evidence, others)
     places = np.empty((len(rows), 2 * count), dtype=np.int64)
     cosines = np.empty((len(rows), 2 * count), dtype=np.float32)
     step = max(1, _BLOCK_BYTES // (4 * len(others)))
     for start in range(0, len(rows), step):
         some = rows[start : start + step]
-        product = (errors[some] @ other_errors.T) * (inputs[some] @ other_inputs.T)
+        product = (errors[some] @ other_errors.T) * (_inputs(evidence, some) @ other_inputs.T)
         own = others == some[:, None]
         product[own] = -np.inf
         helpers = largest(product, count)

@@ -9,6 +9,7 @@ from chaffinch.core.types import Floats
 from chaffinch.scorers.neighbours.duplicates import limit_of, sorted_neighbours
 
 _STEEP = 4
+_BLOCK = 20_000
 _LEAST_SAMPLES = 20  # with fewer, nothing is usual
 
 
@@ -31,13 +32,17 @@ def find_duplicates(evidence: Evidence) -> Duplicates:
     The probability is a half where the nearest is at a tenth of the usual distance to the eleventh
     nearest. Both halves of a pair have it: nothing says which came first.
     """
-    nothing = Duplicates(np.zeros(len(evidence)), np.zeros(len(evidence)))
+    found = Duplicates(np.zeros(len(evidence)), np.zeros(len(evidence)))
     if not (evidence.has("embeddings") or evidence.has("features")):
-        return nothing
+        return found
     if len(evidence) < _LEAST_SAMPLES:
-        return nothing
+        return found
     neighbours, distances = sorted_neighbours(evidence)
-    near = 1 / (1 + (distances / limit_of(distances)) ** _STEEP)
-    codes = evidence.labels.codes
-    unlike = (near * (codes[neighbours] != codes[:, None])).sum(axis=1)
-    return Duplicates(near.max(axis=1), unlike / np.maximum(near.sum(axis=1), 1e-12))
+    limit, codes = limit_of(distances), evidence.labels.codes
+    for start in range(0, len(codes), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        near = 1 / (1 + (distances[rows] / limit) ** _STEEP)
+        unlike = (near * (codes[neighbours[rows]] != codes[rows, None])).sum(axis=1)
+        found.any[rows] = near.max(axis=1)
+        found.conflicting[rows] = unlike / np.maximum(near.sum(axis=1), 1e-12)
+    return found
