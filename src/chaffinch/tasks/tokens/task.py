@@ -146,6 +146,7 @@ class Tokens(FoldTask):
         Raises:
             InputError: Always.
         """
+        del plan, data, opening, options
         raise InputError(
             "labels that stand in one column as they are read",
             "tags of tokens",
