@@ -72,6 +72,8 @@ _CASES = (
     "import rnu plan.csv --from csv",
     "import run nowhere.csv --from csv",
     "import run data.csv --from csv --names nowhere.json",
+    "consensus answers.cvs",
+    "consensus data.csv --features nowhere.csv",
     "datasheet rnu",
     "datasheet run --about nowhere.toml",
     "attribute data.cvs --query data.csv",

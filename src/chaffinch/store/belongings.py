@@ -24,7 +24,19 @@ FILES = "files.json"
 _MADE_LATER = ("repair", "verification", "report", "plan", "calibrat", "to_check", ".chaffinch")
 """What names of files begin with that later commands write into a run."""
 
-_OF_ANY_RUN = {FINDINGS, RECORD, GALLERY, EXPLANATIONS, PLAN, FILES, REPORT, BASIS, "losses.npy"}
+_OF_ANY_RUN = {
+    FINDINGS,
+    RECORD,
+    GALLERY,
+    EXPLANATIONS,
+    PLAN,
+    FILES,
+    REPORT,
+    BASIS,
+    "losses.npy",
+    "album.json",
+    "map.parquet",
+}
 _FOLDERS = {EVIDENCE, "checkpoints", "state"}
 _ENDINGS = {".npy", ".npz", ".json", ".parquet", ".pt", ".draft", ".part"}
 

@@ -8,6 +8,7 @@ from typing import Any
 from chaffinch.core.errors import ChaffinchError, InputError
 from chaffinch.models.factory import imported
 from chaffinch.pipeline.outcome import Result
+from chaffinch.pipeline.request import check_features
 from chaffinch.pipeline.scan_input import ScanInput
 from chaffinch.pipeline.task_steps import provide
 from chaffinch.store.run import RunRecord
@@ -87,6 +88,7 @@ def scan_by_task(given: ScanInput) -> Result:
         InputError: Data, labels, model or options that are not usable.
         RunError: ``out`` holds another run.
     """
+    check_features(given.options)  # before the data are opened to see which task they are of
     task = find_task(given.options.task, given)
     return task.scan(given.of_task(task.name))
 

@@ -63,7 +63,7 @@ def test_fold_models_cost_more_than_one_run(measured):
 
 def test_a_second_call_trains_nothing(measured, monkeypatch):
     folder, rows = measured
-    monkeypatch.setattr(tool, "scan", None)
+    monkeypatch.setattr(tool, "scan_by_task", None)
     names = ["chaffinch", "loss_mean"]
     again = list(diagnosis.function(cell(), names, folder))
     assert list(map(repr, again)) == [repr(row) for row in rows if row.method in names]
