@@ -1,6 +1,9 @@
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from planted_images import FAULTS, write_folder
@@ -80,12 +83,13 @@ def slow_blur(gray, width=9):
 
 
 @given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(3))))
+@example(np.repeat([5, 9, 14], [2, 5, 133]).astype(np.uint8)[:, None, None] * np.ones(3, np.uint8))
 def test_measures_are_those_of_their_definitions(pixels):
     found = dict(zip(FIELDS[2:], measure(pixels), strict=True))
     gray = pixels.astype(np.float64) @ [0.299, 0.587, 0.114]
     whole = np.sort(np.rint(gray.astype(np.float32)).ravel())
-    for name, share in (("low", 0.05), ("high", 0.99)):
-        exact = whole[max(0, int(np.ceil(share * whole.size)) - 1)] / 255
+    for name, percent in (("low", 5), ("high", 99)):
+        exact = whole[math.ceil(Fraction(percent * whole.size, 100)) - 1] / 255
         assert found[name] == pytest.approx(exact, abs=1.01 / 255)
     shares = np.unique(whole, return_counts=True)[1] / whole.size
     assert found["entropy"] == pytest.approx(float(-(shares * np.log2(shares)).sum()), abs=0.1)

@@ -168,8 +168,9 @@ def measure(pixels: NDArray[np.uint8]) -> tuple[float, ...]:
     gray = colours @ _WEIGHTS
     counts = np.bincount(np.rint(gray).astype(np.uint8).ravel(), minlength=256)
     shares = counts / counts.sum()
-    below = np.cumsum(shares)
-    low, high = (float(np.searchsorted(below, share)) / 255 for share in (0.05, 0.99))
+    # Whole numbers, so that a share of the pixels falls on the same one whatever the rounding.
+    below, wanted = np.cumsum(counts), (-(-percent * gray.size // 100) for percent in (5, 99))
+    low, high = (float(np.searchsorted(below, count)) / 255 for count in wanted)
     present = shares[shares > 0]
     entropy = max(0.0, float(-(present * np.log2(present)).sum()))
     spreads = np.bincount((pixels.max(axis=2) - pixels.min(axis=2)).ravel(), minlength=256)
